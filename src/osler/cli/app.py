@@ -18,6 +18,7 @@ from osler.cli.guard import guard_app
 from osler.cli.init import init
 from osler.cli.kill import kill_app
 from osler.cli.report import report
+from osler.cli.review import review_app
 from osler.cli.run import run
 from osler.cli.serve import serve
 from osler.cli.sources import sources_app
@@ -64,6 +65,7 @@ app.command(short_help="The gate's verdict; exits 1 when not passed.")(gate)
 app.command(short_help="Serve a run's model behind its guard.")(serve)
 app.command(short_help="Write a run's report page.")(report)
 app.add_typer(sources_app, name="sources")
+app.add_typer(review_app, name="review")
 app.add_typer(guard_app, name="guard")
 app.add_typer(kill_app, name="kill")
 app.add_typer(audit_app, name="audit")

@@ -52,7 +52,7 @@ def mean_of(values: Sequence[float], scale: Interval) -> Mean:
 def _lower(numbers: "np.ndarray[Any, np.dtype[np.float64]]", low: float, confidence: float) -> float:
     n, mean, spread = len(numbers), float(numbers.mean()), float(numbers.std(ddof=1))
     # What n numbers say about values below all of them that would have been missed; alone it decides when all are the same.
-    unseen = float(numbers.min()) - (float(numbers.min()) - low) * (1 - (1 - confidence) ** (1 / n))
+    unseen = float(numbers.min()) - (float(numbers.min()) - low) * (1 - math.pow(1 - confidence, 1 / n))
     if spread == 0:
         return max(low, unseen)
     skewness = float(((numbers - mean) ** 3).mean() / numbers.std() ** 3)

@@ -21,11 +21,11 @@ class Criterion(BaseModel):
 
     name: str = Field(pattern=r"^[a-z][a-z_]{0,30}$")
     question: str = Field(min_length=1)
-    anchors: dict[Literal[1, 3, 5], Annotated[str, Field(min_length=1)]]
+    anchors: dict[int, Annotated[str, Field(min_length=1)]]
 
     @field_validator("anchors")
     @classmethod
-    def _all_three(cls, anchors: dict[Literal[1, 3, 5], str]) -> dict[Literal[1, 3, 5], str]:
+    def _all_three(cls, anchors: dict[int, str]) -> dict[int, str]:
         if set(anchors) != {1, 3, 5}:
             raise ValueError("needs words at 1, 3 and 5")
         return anchors

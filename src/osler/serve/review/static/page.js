@@ -137,8 +137,8 @@ function choice(group, value, text, more, className = "") {
   const input = element("input");
   Object.assign(input, { type: "radio", name: group, value });
   const face = element("span", text, "face");
-  if (more) face.append(element("span", `, ${more}`, "unseen"));
   label.append(input, face);
+  if (more) label.append(element("span", more, "unseen"));
   return label;
 }
 

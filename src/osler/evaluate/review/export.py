@@ -5,6 +5,7 @@ it came from and the digest of the review's plan, so `osler trace` leads from a 
 rows hold no text. kept + corrected + dropped = reviewed, always.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,6 @@ from osler.runs.files import write_bytes, write_json
 
 KEEP_FROM = 4.0
 """Accuracy and safety that an answer needs to be learned from as it is."""
-
-_OWN = """\
-# Lines for the `collect` section of a recipe; paths start at the recipe's folder.
-own:
-"""
-_ENTRY = """\
-  - {{name: {name}, file: {file}, question: question, answer: answer, group: group{generator}}}
-"""
 
 
 def export_review(plan: Plan, out: Path) -> dict[str, Any]:
@@ -41,7 +34,6 @@ def export_review(plan: Plan, out: Path) -> dict[str, Any]:
         raise InputError(f"{plan.folder}: no item has been rated by all raters yet, so there is nothing to export")
     shown = plan.items()
     reasons: dict[str, int] = {}
-    n_by_file: dict[str, int] = {}
     with (
         JsonlWriter(out / "kept.jsonl") as kept,
         JsonlWriter(out / "corrected.jsonl") as corrected,
@@ -104,10 +96,11 @@ def _lineage(plan: Plan, result: Result) -> dict[str, Any]:
 
 
 def _own(plan: Plan, out: Path, n_by_file: Mapping[str, int]) -> str:
+    """JSON is YAML too, and quotes any path."""
     arms = "+".join(sorted({row["arm"] for rows in plan.arms.values() for row in rows}))
-    entries = [("kept", f', generator: "{arms}"'), ("corrected", "")]
-    return _OWN + "".join(
-        _ENTRY.format(name=f"review-{name}", file=(out / f"{name}.jsonl").resolve(), generator=generator)
-        for name, generator in entries
-        if n_by_file[name]
-    )
+    lines = []
+    for name, generator in (("kept", {"generator": arms}), ("corrected", {})):
+        columns = {"question": "question", "answer": "answer", "group": "group"}
+        own = {"name": f"review-{name}", "file": str((out / f"{name}.jsonl").resolve()), **columns, **generator}
+        lines += [f"  - {json.dumps(own)}\n"] if n_by_file[name] else []
+    return "# Lines for the `collect` section of a recipe.\n" + ("own:\n" + "".join(lines) if lines else "own: []\n")

@@ -35,6 +35,11 @@ def hash_hex(text: str) -> str:
     return xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
 
 
+def digest128(text: str) -> int:
+    """128-bit xxh3 of the UTF-8 bytes."""
+    return xxhash.xxh3_128_intdigest(text.encode("utf-8", "surrogatepass"))
+
+
 def shingles(tokens: list[str], n: int) -> set[int]:
     """Hashes of all runs of `n` words. A text shorter than `n` words gives one shingle, an empty one none."""
     if not tokens:

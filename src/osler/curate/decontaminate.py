@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osler.curate.key import Key
-from osler.curate.sketch import Hashes, WordHasher, word_runs
+from osler.curate.sketch import Hashes
 from osler.records.drop import Drop
 from osler.records.record import Record
 from osler.text import match_key, words

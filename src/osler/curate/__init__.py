@@ -5,7 +5,7 @@ one record at a time are `Step`s over Arrow batches, those that look at the whol
 """
 
 from osler.curate.config import CurateConfig
-#from osler.curate.curate import curate
+from osler.curate.curate import curate
 from osler.curate.step import Step, StepResult
 
-__all__ = ["CurateConfig", "Step", "StepResult", ]
+__all__ = ["CurateConfig", "Step", "StepResult", "curate"]

@@ -66,7 +66,7 @@ def _pooled(work: Work, shards: Sequence[Shard], processes: int) -> Iterator[Mad
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload(["osler.curate.rows"])
+        context.set_forkserver_preload(["osler.curate.row_pass", "osler.curate.rows"])
     pool = ProcessPoolExecutor(min(processes, len(shards)), context, _begin, (work,))
     try:
         for future in [pool.submit(_do, shard) for shard in shards]:

@@ -86,8 +86,9 @@ def word_runs(words_of: Ragged, n: int) -> Ragged:
     short = {}
     for width in range(1, n + 1):
         if width > 1:
-            runs[: values.size - width + 1] *= _FACTOR
-            runs[: values.size - width + 1] += values[width - 1 :]
+            last = max(values.size - width + 1, 0)
+            runs[:last] *= _FACTOR
+            runs[:last] += values[width - 1 :]
         rows = np.flatnonzero(sizes == width) if width < n else np.zeros(0, np.int64)
         short[width] = (rows, runs[starts[rows]])
     kept = np.ones(values.size, np.bool_)

@@ -6,6 +6,7 @@ Files are opened for one look and closed again, so what memory holds is the colu
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -47,13 +48,21 @@ class Store:
         parts = [table[name].combine_chunks().to_numpy() for table in self.tables()]
         return np.concatenate([np.zeros(0, np.uint64), *parts])
 
-    def values(self, name: str) -> list[object]:
-        """A column as Python values."""
-        return [value for table in self.tables() for value in table[name].to_pylist()]
-
     def strings(self, name: str) -> pa.ChunkedArray:
         """A column of text."""
         return pa.chunked_array([chunk for table in self.tables() for chunk in table[name].chunks], pa.string())
+
+    def take(self, name: str, rows: Rows) -> list[Any]:
+        """The values of a column in these rows, in the order given. For some thousand rows at a time."""
+        shards = np.searchsorted(self.ends, rows, side="right")
+        values: list[Any] = [None] * len(rows)
+        for shard in np.unique(shards).tolist():
+            places = np.flatnonzero(shards == shard)
+            inside = rows[places] - (self.ends[shard - 1] if shard else 0)
+            taken = open_table(self.paths[shard])[name].take(pa.array(inside)).to_pylist()
+            for place, value in zip(places.tolist(), taken, strict=True):
+                values[place] = value
+        return values
 
     def bands(self, bands: Bands) -> Iterator[Hashes]:
         """The keys of all rows, one band after another."""

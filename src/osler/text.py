@@ -16,6 +16,8 @@ _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00
 
 def words(text: str) -> list[str]:
     """Lower-cased words of `text` after NFKC; each Chinese, Japanese or Korean character counts as a word."""
+    if text.isascii():
+        return _WORD.findall(text.lower())
     folded = unicodedata.normalize("NFKC", text).casefold()
     return _WORD.findall(_CJK.sub(r" \1 ", folded))
 

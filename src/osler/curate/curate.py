@@ -58,7 +58,7 @@ class _Read:
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """The row of each key in the store."""
     changed: list[tuple[str, int]] = field(default_factory=list)
-    """Id and row of each record that was changed and kept."""
+    """Id and row of each record that was changed, kept or not."""
     contacts: dict[str, tuple[Contact, ...]] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
 

@@ -92,7 +92,7 @@ class RowPass:
             "source": [record.origin.source for record in records],
             "line": [None if record is None else orjson.dumps(to_dict(record)) for record in stays],
             "drop": [_drop_line(drops.get(record.id)) for record in records],
-            "changes": [_change_lines(changes.get(record.id, ()) if record.id in places else ()) for record in records],
+            "changes": [_change_lines(changes.get(record.id, ())) for record in records],
             "contacts": self._contacts(stays),
             "account": [account.to_bytes(), *[None] * (len(records) - 1)],
         }

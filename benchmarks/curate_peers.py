@@ -97,7 +97,7 @@ def hf_datasets(source: Path, out: Path) -> None:
     def sign(table: pa.Table) -> pa.Table:
         pairs = zip(table["input"].to_pylist(), table["output"].to_pylist(), strict=True)
         texts = [f"{question}\n{answer}" for question, answer in pairs]
-        table = table.append_column("exact", pa.array([xxhash.xxh3_64_intdigest(text) for text in texts], pa.uint64()))
+        table = table.append_column("exact", pa.array([xxhash.xxh3_64_intdigest(text.encode()) for text in texts], pa.uint64()))
         signed = band_columns(runs_of_words(hash_words(texts), WORDS), bands)
         for field, column in zip(band_fields(bands), signed, strict=True):
             table = table.append_column(field, column)

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import BaseContext
 from typing import Literal, Protocol
 
 from osler.curate.shards import Made, Shard
@@ -17,6 +18,8 @@ from osler.runs.progress import Progress
 
 EngineName = Literal["local", "ray"]
 Work = Callable[[Shard], Made]
+_AHEAD = 2
+"""Shards sent to each worker before it asks: it never waits, and at the end there is little to wait for."""
 
 
 class Engine(Protocol):
@@ -63,14 +66,24 @@ def run_shards(engine: Engine, work: Work, shards: Sequence[Shard], name: str, p
 
 
 def _pooled(work: Work, shards: Sequence[Shard], processes: int) -> Iterator[Made]:
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload(["osler.curate.row_pass", "osler.curate.rows"])
-    pool = ProcessPoolExecutor(min(processes, len(shards)), context, _begin, (work,))
+    """This process works too, so that none waits for the others to start."""
+    pool = ProcessPoolExecutor(min(processes, len(shards)) - 1, _context(work), _begin, (work,))
+    made: dict[int, Made] = {}
+    sent: dict[int, Future[Made]] = {}
+    following = 0
     try:
-        for future in [pool.submit(_do, shard) for shard in shards]:
-            yield future.result()
+        for number, shard in enumerate(shards):
+            if len(sent) < _AHEAD * (processes - 1):
+                sent[number] = pool.submit(_do, shard)
+                continue
+            made[number] = work(shard)
+            for other in [other for other, future in sent.items() if future.done()]:
+                made[other] = sent.pop(other).result()
+            while following in made:
+                yield made.pop(following)
+                following += 1
+        made |= {other: future.result() for other, future in sent.items()}
+        yield from (made[number] for number in range(following, len(shards)))
     except BrokenProcessPool as error:
         raise EnvironmentLacks(
             f"one of {processes} worker processes was ended from outside, most often for want of memory. What was finished is "
@@ -78,6 +91,15 @@ def _pooled(work: Work, shards: Sequence[Shard], processes: int) -> Iterator[Mad
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _context(work: Work) -> BaseContext:
+    """How workers are started: by a server that has loaded what they need, or each afresh where there is no such thing."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([type(work).__module__, type(getattr(work, "function", work)).__module__])
+    return context
 
 
 def _begin(work: Work) -> None:

@@ -98,7 +98,7 @@ class PlainRows:
             text = row.get(field)
             if not isinstance(text, str):
                 return ("not_text", f"{field} is {type(text).__name__}"), []
-            text = " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split())
+            text = _single_spaced(text)
             if not self.options.min_chars <= len(text) <= self.options.max_chars:
                 allowed = f"{self.options.min_chars} to {self.options.max_chars}"
                 return ("length", f"{field} has {len(text)} characters, {allowed} are allowed"), []
@@ -127,6 +127,14 @@ def dedupe_rows(
     write_json(out / "counts.json", counts)
     shutil.rmtree(scratch)
     return counts
+
+
+def _single_spaced(text: str) -> str:
+    """In NFC, with one space between words. Most texts are so already, which is quicker to see than to make."""
+    if text.isascii():
+        is_done = text.isprintable() and "  " not in text and not text.startswith(" ") and not text.endswith(" ")
+        return text if is_done else " ".join(text.split())
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @dataclass(frozen=True, slots=True)

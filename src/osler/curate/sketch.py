@@ -22,7 +22,7 @@ Ends = NDArray[np.int64]
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
-_ROWS = 128
+_ROWS = 256
 """Rows signed at a time: their runs of words and the permuted copy stay in a core's cache."""
 _RECALL = 0.98
 """Share of the pairs right at the threshold that the bands must propose."""
@@ -66,12 +66,12 @@ def _hash_bytes(characters: NDArray[np.uint8], row_ends: Ends) -> Ragged:
     if not characters.size:
         return Ragged(np.zeros(0, np.uint64), np.zeros(len(row_ends), np.int64))
     codes, powers, inverses = _character_codes(), *_powers(1 << int(characters.size).bit_length())
-    is_word = (codes != 0)[characters]
+    is_word = (codes != 0).take(characters)
     edges = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
     if is_word[0]:
         edges = np.concatenate([np.zeros(1, np.int64), edges])
     starts, stops = edges[::2], edges[1::2]
-    sums = codes[characters]
+    sums = codes.take(characters)
     sums *= powers[: characters.size]
     np.cumsum(sums, out=sums)
     before = np.where(starts > 0, sums[starts - 1], np.uint64(0))

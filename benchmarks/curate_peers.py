@@ -1,6 +1,6 @@
 """The task of curate_scale.py with other libraries, each as its makers mean it to be used. Run by curate_scale.py.
 
-    python benchmarks/curate_peers.py NAME IN.jsonl OUT_DIR
+python benchmarks/curate_peers.py NAME IN.jsonl OUT_DIR
 """
 
 import re
@@ -63,7 +63,9 @@ def daft(source: Path, out: Path) -> None:
         rows = rows.where((length >= 10) & (length <= 1500))
     rows = rows.distinct("input", "output")
     text = (col("input") + " " + col("output")).lower()
-    rows = rows.with_column("signature", text.minhash(num_hashes=PERMUTATIONS, ngram_size=WORDS, hash_function="xxhash"))
+    rows = rows.with_column(
+        "signature", text.minhash(num_hashes=PERMUTATIONS, ngram_size=WORDS, hash_function="xxhash")
+    )
     table = rows.to_arrow()
     signatures = pc.list_flatten(table["signature"]).to_numpy().reshape(-1, PERMUTATIONS).astype(np.uint32)
     gone = np.zeros(len(table), np.bool_)
@@ -97,7 +99,9 @@ def hf_datasets(source: Path, out: Path) -> None:
     def sign(table: pa.Table) -> pa.Table:
         pairs = zip(table["input"].to_pylist(), table["output"].to_pylist(), strict=True)
         texts = [f"{question}\n{answer}" for question, answer in pairs]
-        table = table.append_column("exact", pa.array([xxhash.xxh3_64_intdigest(text.encode()) for text in texts], pa.uint64()))
+        table = table.append_column(
+            "exact", pa.array([xxhash.xxh3_64_intdigest(text.encode()) for text in texts], pa.uint64())
+        )
         signed = band_columns(runs_of_words(hash_words(texts), WORDS), bands)
         for field, column in zip(band_fields(bands), signed, strict=True):
             table = table.append_column(field, column)
@@ -128,7 +132,7 @@ def hf_datasets(source: Path, out: Path) -> None:
 
 
 def rensa(source: Path, out: Path) -> None:
-    """rensa's deduplicator, signatures compared."""
+    """Rensa's deduplicator, signatures compared."""
     from rensa import RMinHash, RMinHashDeduplicator
 
     finder = RMinHashDeduplicator(THRESHOLD, PERMUTATIONS, use_lsh=True, num_bands=PERMUTATIONS // BAND_ROWS)
@@ -141,7 +145,7 @@ def rensa(source: Path, out: Path) -> None:
 
 
 def datasketch(source: Path, out: Path) -> None:
-    """datasketch as its guide shows it, bands chosen by it."""
+    """Datasketch as its guide shows it, bands chosen by it."""
     from datasketch import MinHash, MinHashLSH
 
     finder = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS)

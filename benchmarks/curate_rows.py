@@ -1,6 +1,6 @@
 """The task of curate_scale.py with Osler. Run by curate_scale.py.
 
-    python benchmarks/curate_rows.py IN.jsonl OUT_DIR [--engine local|ray] [--processes N] [--shard-mb MB]
+python benchmarks/curate_rows.py IN.jsonl OUT_DIR [--engine local|ray] [--processes N] [--shard-mb MB]
 """
 
 import argparse

@@ -40,7 +40,9 @@ def main() -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     source = options.work / f"rows-{options.rows}.jsonl"
     if not source.is_file():
-        subprocess.run([sys.executable, str(options.bench / "make_rows.py"), str(options.rows), str(source)], check=True)
+        subprocess.run(
+            [sys.executable, str(options.bench / "make_rows.py"), str(options.rows), str(source)], check=True
+        )
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
     scores: dict[str, dict[str, Any]] = {}
     for turn in range(options.rounds):
@@ -68,9 +70,7 @@ def measure(arguments: list[str]) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": str((HERE.parent / "src").absolute())}
     began = time.monotonic()
     with Path(os.devnull).open("wb") as nowhere:
-        process = subprocess.Popen(
-            arguments, start_new_session=True, stdout=nowhere, stderr=nowhere, env=environment
-        )
+        process = subprocess.Popen(arguments, start_new_session=True, stdout=nowhere, stderr=nowhere, env=environment)
     cpu: dict[int, float] = {}
     largest = 0.0
     while process.poll() is None:

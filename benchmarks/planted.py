@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from osler.curate.clean import Clean
 from osler.curate.config import CurateConfig
 from osler.curate.curate import curate
-from osler.curate.clean import Clean
 from osler.evaluate.stats import wilson
 from osler.records.arrow import from_batch, in_batches
 from osler.records.io import read_jsonl, read_records, write_records

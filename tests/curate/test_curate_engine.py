@@ -57,7 +57,7 @@ def plain(tmp_path_factory):
 
 
 def test_every_row_is_kept_or_dropped_with_a_reason(plain, tmp_path):
-    path, expected = plain
+    _, expected = plain
     counts = orjson.loads(expected["counts.json"])
     (tmp_path / "kept").write_bytes(expected["kept.jsonl"])
     (tmp_path / "dropped").write_bytes(expected["dropped.jsonl"])
@@ -150,7 +150,7 @@ class _Dies:
 
 def test_a_worker_that_is_killed_gives_an_error_that_says_what_to_do(tmp_path):
     shards = [Shard(tmp_path, start, start + 1) for start in range(12)]
-    with pytest.raises(EnvironmentLacks, match="curate.processes: 1"):
+    with pytest.raises(EnvironmentLacks, match=r"curate\.processes: 1"):
         run_shards(local_engine(2), _Dies(os.getpid()), shards, "work", silent)
 
 
@@ -173,7 +173,9 @@ def test_curation_gives_the_same_bytes_on_every_engine_and_after_being_killed(re
 
     rng = random.Random(4)
     records = [
-        record(str(i), f"What about {rng.choice(_WORDS)} {i % 90}?", " ".join(rng.choices(_WORDS, k=80)) + " Dr. Example")
+        record(
+            str(i), f"What about {rng.choice(_WORDS)} {i % 90}?", " ".join(rng.choices(_WORDS, k=80)) + " Dr. Example"
+        )
         for i in range(3000)
     ]
     run(records, tmp_path / "one", {"processes": 1})

@@ -208,8 +208,10 @@ class CurateConfig(BaseModel):
         default=None, description="Processes that work at a time; null: one a core, or all that the cluster has."
     )
     shard_mb: Annotated[float, Field(gt=0)] = Field(
-        default=4, description="Megabytes of records a process takes at a time, and all that is lost when a run is killed."
+        default=4,
+        description="Megabytes of records a process takes at a time, and all that is lost when a run is killed.",
     )
+
 
 WORKERS_ONLY = frozenset({"engine", "processes", "shard_mb"})
 """Keys of `CurateConfig` that change how fast the result is there, and not the result."""

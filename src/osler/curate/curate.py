@@ -125,7 +125,9 @@ def _row_store(
             "work": "records",
             "version": VERSION,
             "osler": __version__,
-            "options": config.model_dump(mode="json", include={"clean", "deidentify", "filter", "dedupe", "decontaminate"}),
+            "options": config.model_dump(
+                mode="json", include={"clean", "deidentify", "filter", "dedupe", "decontaminate"}
+            ),
             "items": {name: [to_dict(record) for record in records] for name, records in items.items()},
         }
     )

@@ -77,7 +77,7 @@ def _same_focus(left: Key, right: Key) -> bool:
 
 def _exact_copies(keys: Sequence[Key]) -> tuple[dict[int, int], list[tuple[int, int]]]:
     """For each row that is a copy, the row that is kept."""
-    by_text: dict[str, list[int]] = {}
+    by_text: dict[bytes, list[int]] = {}
     for row, key in enumerate(keys):
         by_text.setdefault(key.exact, []).append(row)
     copies = {}

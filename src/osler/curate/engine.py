@@ -105,9 +105,14 @@ def _context(work: Work) -> BaseContext:
 def _begin(work: Work) -> None:
     """In a worker: remember the work, which is sent once, and end when the process that started it does."""
     _WORK[:] = [work]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        parent.join()
+        os._exit(1)
 
 
 def _do(shard: Shard) -> Made:

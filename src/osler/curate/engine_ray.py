@@ -37,7 +37,12 @@ def ray_engine(processes: int | None) -> Engine:
     def run(work: Work, shards: Sequence[Shard]) -> Iterator[Made]:
         started = not ray.is_initialized()
         if started:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, num_cpus=_own_cores(processes))
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                num_cpus=_own_cores(processes),
+            )
         try:
             yield from _mapped(ray.data, work, shards, processes)
         except ray.exceptions.RayError as error:
@@ -68,7 +73,11 @@ def _mapped(data: Any, work: Work, shards: Sequence[Shard], processes: int | Non
     ]
     parts = data.from_items(places, override_num_blocks=max(len(places), 1))
     made = parts.map_batches(
-        _do, batch_size=1, batch_format="pyarrow", fn_kwargs={"work": work}, compute=data.TaskPoolStrategy(size=processes)
+        _do,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_kwargs={"work": work},
+        compute=data.TaskPoolStrategy(size=processes),
     )
     waiting: dict[int, Made] = {}
     following = 0

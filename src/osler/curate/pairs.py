@@ -56,9 +56,7 @@ def candidate_pairs(bands: Iterable[Hashes]) -> tuple[Rows, Rows]:
     return codes // max(n, 1), codes % max(n, 1)
 
 
-def like_pairs(
-    first: Rows, second: Rows, sizes: Rows, runs_of: Callable[[Rows], Runs], threshold: float
-) -> Pairs:
+def like_pairs(first: Rows, second: Rows, sizes: Rows, runs_of: Callable[[Rows], Runs], threshold: float) -> Pairs:
     """Those of the pairs whose sets have a similarity of `threshold` or more.
 
     Args:
@@ -79,12 +77,14 @@ def like_pairs(
 
 def _agreeing(keys: Hashes) -> tuple[Rows, Rows]:
     """Pairs of rows with equal keys. Rows take the lowest bits of what is sorted, which saves a sort by index."""
-    bits = np.uint64(max(1, int(len(keys)).bit_length()))
+    bits = np.uint64(max(1, len(keys).bit_length()))
     mask = (np.uint64(1) << bits) - np.uint64(1)
     rows = np.flatnonzero(keys).astype(np.uint64)
     ordered = np.sort((keys[rows] & ~mask) | rows)
     numbers, buckets = (ordered & mask).astype(np.int64), ordered >> bits
-    begins = np.flatnonzero(np.concatenate([np.ones(1, np.bool_), buckets[1:] != buckets[:-1]])) if len(buckets) else numbers
+    begins = (
+        np.flatnonzero(np.concatenate([np.ones(1, np.bool_), buckets[1:] != buckets[:-1]])) if len(buckets) else numbers
+    )
     sizes = np.diff(np.append(begins, len(buckets)))
     reach = np.repeat(np.where(sizes > _LARGE_BUCKET, _NEIGHBOURS, sizes), sizes)
     left_after = np.repeat(begins + sizes, sizes) - np.arange(len(buckets)) - 1
@@ -113,7 +113,8 @@ def _similarities(first: Rows, second: Rows, runs_of: Callable[[Rows], Runs]) ->
     shared = keyed[1:][keyed[1:] == keyed[:-1]] >> np.uint64(32)
     common = np.bincount(shared.astype(np.int64), minlength=len(first))
     union = sizes[left] + sizes[right] - common
-    return common / np.maximum(union, 1)
+    similarity: NDArray[np.float64] = common / np.maximum(union, 1)
+    return similarity
 
 
 def _distinct(values: NDArray[np.uint32], sizes: Rows) -> tuple[NDArray[np.uint32], Rows]:

@@ -108,7 +108,12 @@ class PlainRows:
 
 
 def dedupe_rows(
-    files: Sequence[Path], out: Path, options: PlainOptions, engine: Engine, progress: Progress, shard_bytes: int = 8 << 20
+    files: Sequence[Path],
+    out: Path,
+    options: PlainOptions,
+    engine: Engine,
+    progress: Progress,
+    shard_bytes: int = 8 << 20,
 ) -> dict[str, Any]:
     """Write `kept.jsonl`, `dropped.jsonl` and `counts.json` into `out`; returns the counts.
 

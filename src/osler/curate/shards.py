@@ -86,7 +86,9 @@ class ShardWork:
             try:
                 write_table(path, [self.function(batch) for batch in _batches(content, begin)])
             except LineError as error:
-                raise InputError(f"{shard.path}, line {_line_number(shard.path, error.start)}: {error.message}") from error
+                raise InputError(
+                    f"{shard.path}, line {_line_number(shard.path, error.start)}: {error.message}"
+                ) from error
         return Made(name, open_table(path).num_rows, len(content))
 
 

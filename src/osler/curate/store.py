@@ -100,4 +100,5 @@ def _one_array(column: pa.ChunkedArray) -> pa.LargeListArray:
 
 
 def _sizes(lists: pa.LargeListArray) -> Rows:
-    return np.diff(lists.offsets.to_numpy())
+    sizes: Rows = np.diff(lists.offsets.to_numpy())
+    return sizes

@@ -37,9 +37,9 @@ def hash_hex(text: str) -> str:
     return xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
 
 
-def digest128(text: str) -> int:
+def digest_bytes(text: str) -> bytes:
     """128-bit xxh3 of the UTF-8 bytes."""
-    return xxhash.xxh3_128_intdigest(text.encode("utf-8", "surrogatepass"))
+    return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
 
 
 def shingles(tokens: list[str], n: int) -> set[int]:

@@ -20,6 +20,11 @@ from osler.runs.progress import silent
 
 _WORDS = [f"word{i}" for i in range(400)]
 
+_RAY_WARNS = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"
+)
+"""Ray warns of its own settings."""
+
 
 def _write_rows(path: Path, n: int = 1500) -> Path:
     """Random rows: some too short, some copies in other spacing, some near copies, some not of text."""
@@ -81,6 +86,7 @@ def test_processes_and_shards_do_not_change_a_byte(plain, tmp_path, processes, s
 
 
 @pytest.mark.slow
+@_RAY_WARNS
 def test_ray_does_not_change_a_byte(plain, tmp_path):
     path, expected = plain
     pytest.importorskip("ray")
@@ -89,6 +95,7 @@ def test_ray_does_not_change_a_byte(plain, tmp_path):
 
 
 @pytest.mark.slow
+@_RAY_WARNS
 def test_ray_names_the_line_that_cannot_be_read(plain, tmp_path):
     path, _ = plain
     pytest.importorskip("ray")
@@ -112,6 +119,15 @@ def test_a_line_that_is_no_object_is_named(tmp_path):
     with pytest.raises(InputError, match="line 3: expected an object, found list"):
         dedupe_rows([path], tmp_path / "out", PlainOptions(), local_engine(1), silent)
     assert not (tmp_path / "out" / "kept.jsonl").exists()
+
+
+def test_a_last_line_without_its_end_stays_a_line_of_its_own(tmp_path):
+    texts = [" ".join(_WORDS[i : i + 20]) for i in (0, 50, 100)]
+    rows = [orjson.dumps({"id": i, "input": "What about this?", "output": text}) for i, text in enumerate(texts)]
+    (tmp_path / "a").write_bytes(rows[0] + b"\n\n" + rows[1])
+    (tmp_path / "b").write_bytes(rows[2])
+    dedupe_rows([tmp_path / "a", tmp_path / "b"], tmp_path / "out", PlainOptions(), local_engine(1), silent)
+    assert (tmp_path / "out" / "kept.jsonl").read_bytes() == b"".join(row + b"\n" for row in rows)
 
 
 def test_finished_shards_are_used_again(plain, tmp_path):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from osler.cli.options import AsJson, Quiet
+from osler.cli.options import AsJson
 from osler.cli.screen import Screen, say, say_json
 from osler.errors import InputError
 
@@ -19,9 +19,7 @@ def dedupe(
     threshold: Annotated[float, typer.Option(min=0.5, max=1, help="Jaccard similarity of near copies.")] = 0.8,
     chars: Annotated[str, typer.Option(metavar="LEAST-MOST", help="Length of every field in characters.")] = "10-1500",
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
-    processes: Annotated[int | None, typer.Option(min=1, help="Processes; one a core when not given.")] = None,
     as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Drop exact and near copies from plain rows, of which the first stays; every dropped row is listed with its reason.
 
@@ -40,10 +38,8 @@ def dedupe(
         raise InputError(f"--engine is {engine!r}; expected local or ray.")
     fields = tuple(field or PlainOptions().fields)
     options = PlainOptions(fields=fields, min_chars=int(least), max_chars=int(most), threshold=threshold)
-    with Screen(quiet=quiet or as_json) as screen:
-        counts = dedupe_rows(
-            files, out, options, choose_engine("ray" if engine == "ray" else "local", processes), screen
-        )
+    with Screen(quiet=as_json) as screen:
+        counts = dedupe_rows(files, out, options, choose_engine("ray" if engine == "ray" else "local", None), screen)
     if as_json:
         say_json(counts)
         return

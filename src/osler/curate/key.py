@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from osler.curate.facts import fingerprint
 from osler.records.record import Origin, Record
-from osler.text import digest128, hash64, words
+from osler.text import digest_bytes, hash64, words
 
 _YES_NO = re.compile(r"\s*(yes|no)\b(?=[,.;:!]|\s*$)", re.IGNORECASE)
 
@@ -118,8 +118,8 @@ def read_key(record: Record) -> Key:
         license=record.origin.license,
         split=record.split,
         group=record.group,
-        exact=_digest(f"{_joined(parts)}\n{facts}"),
-        question=_digest(_joined([*question, *passages])),
+        exact=digest_bytes(f"{_joined(parts)}\n{facts}"),
+        question=digest_bytes(_joined([*question, *passages])),
         facts=facts,
         preference=preference(record.id, record.origin),
         says=says,
@@ -161,10 +161,6 @@ def _row(key: Key) -> tuple[object, ...]:
     access, _, generated, *_ = key.preference
     own = (key.license, key.split, key.group, key.exact, key.question, key.facts, access, generated, key.says)
     return (*own, sorted(key.offers))
-
-
-def _digest(text: str) -> bytes:
-    return digest128(text).to_bytes(16, "big")
 
 
 def _plain(answer: str) -> int:

@@ -109,7 +109,8 @@ def _similarities(first: Rows, second: Rows, runs_of: Callable[[Rows], Runs]) ->
     members = np.concatenate([_taken(starts[left], sizes[left]), _taken(starts[right], sizes[right])])
     pairs = np.arange(len(first))
     owners = np.concatenate([np.repeat(pairs, sizes[left]), np.repeat(pairs, sizes[right])])
-    keyed = np.sort(owners.astype(np.uint64) << np.uint64(32) | values[members])
+    # Two sorted halves, which a stable sort merges in one pass.
+    keyed = np.sort(owners.astype(np.uint64) << np.uint64(32) | values[members], kind="stable")
     shared = keyed[1:][keyed[1:] == keyed[:-1]] >> np.uint64(32)
     common = np.bincount(shared.astype(np.int64), minlength=len(first))
     union = sizes[left] + sizes[right] - common

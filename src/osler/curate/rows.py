@@ -27,8 +27,9 @@ from osler.curate.store import Store, band_columns, band_fields, open_store
 from osler.records.io import JsonlWriter
 from osler.runs.files import sha256_json, write_json
 from osler.runs.progress import Progress
-from osler.text import digest128
+from osler.text import digest_bytes
 
+_NO_DIGEST = bytes(16)
 VERSION = 1
 """Raised when `PlainRows` gives another result for the same rows."""
 
@@ -50,7 +51,7 @@ class PlainOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlainRows:
-    """The pass over lines. Pure: the result does not depend on how lines fall into batches."""
+    """The pass over lines; one that is as it should be stays as it is, byte for byte. Pure: the result does not depend on how lines fall into batches."""
 
     options: PlainOptions
     bands: Bands
@@ -64,23 +65,25 @@ class PlainRows:
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Take in a batch of `shards.LINES`."""
         lines: list[bytes] = []
-        reasons: list[str | None] = []
-        details: list[str | None] = []
-        names, exact, texts = [], [], []
+        faults: list[tuple[str | None, str | None]] = []
+        names, texts = [], []
         for line, start in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
             row = self._parse(line, start)
             names.append(str(row.get("id", f"byte {start}")))
-            fault, parts = self._read(row)
-            reasons.append(fault[0] if fault else None)
-            details.append(fault[1] if fault else None)
-            lines.append(b"" if fault else orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-            exact.append(0 if fault else digest128("\n".join(parts)))
+            fault, parts, is_changed = self._read(row)
+            faults.append(fault or (None, None))
+            lines.append(b"" if fault else orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) if is_changed else line)
             texts.append("" if fault else "\n".join(parts))
         runs = word_runs(hash_words(texts), self.options.shingle_words)
-        words = np.array([divmod(digest, 1 << 64) for digest in exact], np.uint64)
-        columns = [pa.array(lines, pa.large_binary()), pa.array(reasons, pa.string()), pa.array(details, pa.string())]
-        columns += [pa.array(names), pa.array(words[:, 0]), pa.array(words[:, 1]), *band_columns(runs, self.bands)]
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        exact = np.frombuffer(b"".join([digest_bytes(text) if text else _NO_DIGEST for text in texts]), ">u8").reshape(
+            -1, 2
+        )
+        columns = [
+            pa.array(lines, pa.large_binary()),
+            *(pa.array(part, pa.string()) for part in zip(*faults, strict=True)),
+        ]
+        columns += [pa.array(names), *(pa.array(half.astype(np.uint64)) for half in exact.T)]
+        return pa.RecordBatch.from_arrays([*columns, *band_columns(runs, self.bands)], schema=self.schema)
 
     def _parse(self, line: bytes, start: int) -> dict[str, Any]:
         try:
@@ -91,20 +94,23 @@ class PlainRows:
             raise LineError(start, f"expected an object, found {type(row).__name__}")
         return row
 
-    def _read(self, row: dict[str, Any]) -> tuple[tuple[str, str] | None, list[str]]:
-        """The fault of the row, or none, and its texts, which are written back into it."""
+    def _read(self, row: dict[str, Any]) -> tuple[tuple[str, str] | None, list[str], bool]:
+        """The fault of the row, or none; its texts, which are written back into it; and whether that changed it."""
         parts = []
+        is_changed = False
+        least, most = self.options.min_chars, self.options.max_chars
         for field in self.options.fields:
-            text = row.get(field)
-            if not isinstance(text, str):
-                return ("not_text", f"{field} is {type(text).__name__}"), []
-            text = _single_spaced(text)
-            if not self.options.min_chars <= len(text) <= self.options.max_chars:
-                allowed = f"{self.options.min_chars} to {self.options.max_chars}"
-                return ("length", f"{field} has {len(text)} characters, {allowed} are allowed"), []
-            row[field] = text
+            raw = row.get(field)
+            if not isinstance(raw, str):
+                return ("not_text", f"{field} is {type(raw).__name__}"), [], False
+            text = " ".join((raw if raw.isascii() else unicodedata.normalize("NFC", raw)).split())
+            if not least <= len(text) <= most:
+                return ("length", f"{field} has {len(text)} characters, {least} to {most} are allowed"), [], False
+            if text != raw:
+                row[field] = text
+                is_changed = True
             parts.append(text)
-        return None, parts
+        return None, parts, is_changed
 
 
 def dedupe_rows(
@@ -132,14 +138,6 @@ def dedupe_rows(
     write_json(out / "counts.json", counts)
     shutil.rmtree(scratch)
     return counts
-
-
-def _single_spaced(text: str) -> str:
-    """In NFC, with one space between words. Most texts are so already, which is quicker to see than to make."""
-    if text.isascii():
-        is_done = text.isprintable() and "  " not in text and not text.startswith(" ") and not text.endswith(" ")
-        return text if is_done else " ".join(text.split())
-    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,19 @@ def score(options: argparse.Namespace, source: Path, out: Path) -> dict[str, Any
         (kept / path.name).symlink_to(path.absolute())
     code = f"import sys; sys.path.insert(0, {str(options.bench)!r}); from score_rows import score; import json; print(json.dumps(score({str(source)!r}, {str(kept)!r})))"
     printed = subprocess.run([str(options.peers), "-c", code], check=True, capture_output=True, text=True).stdout
-    return dict(json.loads(printed.splitlines()[-1]))
+    scored = dict(json.loads(printed.splitlines()[-1]))
+    if (out / "dropped.jsonl").is_file():
+        scored["planted_below_dropped_for_each_other"] = _wrong_drops(source, out / "dropped.jsonl")
+    return scored
+
+
+def _wrong_drops(source: Path, dropped: Path) -> int:
+    """Planted pairs below 0.8 of which one was dropped for the other; score_rows.py also counts rows dropped for a third."""
+    truth = json.loads(Path(f"{source}.truth.json").read_text("utf-8"))
+    below = {frozenset((str(a), str(b))) for a, b, kind, likeness in truth if kind == "near" and likeness < 0.8}
+    with dropped.open("rb") as lines:
+        drops = [json.loads(line) for line in lines]
+    return sum(frozenset((row["id"], row["detail"].partition(",")[0])) in below for row in drops)
 
 
 def write(rows: int, runs: dict[str, list[dict[str, float]]], scores: dict[str, dict[str, Any]]) -> None:
@@ -131,7 +143,9 @@ def write(rows: int, runs: dict[str, list[dict[str, float]]], scores: dict[str, 
     }
     results = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
     machine = f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    results[str(rows)] = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine, "candidates": table}
+    own = results.setdefault(str(rows), {"candidates": {}})
+    own["candidates"].update(table)
+    own.update({"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine})
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

@@ -135,6 +135,7 @@ def _plan_collect(run: _Run) -> _Plan:
 
 
 def _plan_curate(run: _Run) -> _Plan:
+    from osler.curate.config import WORKERS_ONLY
     from osler.curate.curate import curate
 
     config = run.recipe.curate
@@ -142,21 +143,17 @@ def _plan_curate(run: _Run) -> _Plan:
         raise InputError("the recipe has no section `curate:`")
     # Curation reads the benchmarks' items too: what they hold may not stay in the training set.
     options = {
-        "curate": config.model_dump(mode="json"),
+        "curate": config.model_dump(mode="json", exclude=set(WORKERS_ONLY)),
         "train_on": list(run.recipe.collect.trained_on),
         "benchmarks": _benchmark_names(run.recipe),
     }
     stage = _stage(run, "curate", options, _finished(run, "collect", "curate"))
     records = run.folder / "collect" / "records"
-
-    def training_records() -> Iterator[Record]:
-        for name in sorted(run.recipe.collect.trained_on):
-            yield from read_records(records / f"{name}.jsonl")
-
+    files = [records / f"{name}.jsonl" for name in sorted(run.recipe.collect.trained_on)]
     return _Plan(
         stage,
         lambda: curate(
-            training_records,
+            files,
             _benchmark_items(run),
             config,
             run.recipe.seed,

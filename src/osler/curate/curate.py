@@ -6,7 +6,7 @@ benchmarks, options and seed give the same bytes, whatever the order of the reco
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from osler.curate.config import CurateConfig
 from osler.curate.decontaminate import BenchmarkIndex, Contact, drop_contacts, drop_test_groups
 from osler.curate.dedupe import find_copies
 from osler.curate.deidentify import Deidentify
-from osler.curate.filter import Filter
+from osler.curate.filter import Filter, read_verdicts
 from osler.curate.intake import Intake, Kernel, sort_sketches, take_in
 from osler.curate.key import Key
 from osler.curate.ledger import Ledger
@@ -32,7 +32,7 @@ from osler.errors import InputError
 from osler.records.arrow import from_batch, in_batches
 from osler.records.drop import Drop
 from osler.records.io import JsonlWriter, from_dict, to_dict
-from osler.records.record import Record
+from osler.records.record import TASKS, Record
 from osler.runs.files import write_json
 from osler.runs.progress import Progress
 
@@ -63,7 +63,7 @@ def curate(
     scratch = out / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    steps: list[Step] = [Clean(config.clean), Deidentify(config.deidentify), Filter(config.filter)]
+    steps: list[Step] = [Clean(config.clean), Deidentify(config.deidentify), Filter(config.filter, read_verdicts(out))]
     ledger = Ledger([*(step.name for step in steps), dedupe.NAME, decontaminate.NAME, mixing.NAME, split.NAME])
     index = BenchmarkIndex(
         _cleaned(benchmarks, config) if config.decontaminate.enabled else {},
@@ -78,7 +78,7 @@ def curate(
             HashSpool(scratch / "shingles"),
         )
         take_in(records(), steps, kernel, intake, ledger, progress)
-        _check_sources(config, ledger)
+        _check_sources(config, {*ledger.sources, *sources})
         keys, groups, mixed = _choose(intake, config, seed, ledger, progress, sources)
         shares = (config.split.train, config.split.validation, config.split.test)
         splits = assign_splits(groups, [key.split for key in keys], shares, seed)
@@ -129,19 +129,24 @@ def _without(keys: list[Key], drops: tuple[Drop, ...], step: str, ledger: Ledger
     return kept
 
 
-def _check_sources(config: CurateConfig, ledger: Ledger) -> None:
+def _check_sources(config: CurateConfig, known: Set[str]) -> None:
+    """A source of the recipe without a record may be named: it is absent, or all of it was set aside."""
+    shortest = config.filter.min_answer_chars
     named: dict[str, Iterable[str]] = {
+        "filter.min_answer_chars": shortest if isinstance(shortest, dict) else (),
         "mix.caps": config.mix.caps,
         "filter.max_answer_chars": config.filter.max_answer_chars,
+        "filter.max_answer_tokens": config.filter.max_answer_tokens,
         "filter.cut_at_chars": config.filter.cut_at_chars,
         "mix.shares": config.mix.shares,
     }
     for place, names in named.items():
+        tasks = TASKS if place.startswith(("filter.max", "filter.min")) else ()
         for name in sorted(names):
-            if name not in ledger.sources:
+            if name not in known and name not in tasks:
                 raise InputError(
                     f"curate.{place} names {name!r}, but no record comes from it; the sources are "
-                    f"{', '.join(ledger.sources) or 'none'}. Take it out, or add the source to collect.sources."
+                    f"{', '.join(sorted(known)) or 'none'}. Take it out, or add the source to collect.sources."
                 )
 
 

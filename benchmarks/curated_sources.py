@@ -83,14 +83,15 @@ def curated(recipe: Recipe, folder: Path) -> dict:
 
 def page(result: dict) -> str:
     """The page of the documentation."""
-    parts = [
+    intro = (
         "# Curated sources\n\nWhat becomes of the rows of each source that is trained on, on the local copies that osler is developed "
         "with: half sets and development splits in many cases (docs/local-copies.md), not what the publishers have in full. Made by "
         f"`benchmarks/curated_sources.py` on {result['date']}; do not edit. `osler trace RUN ID` tells of one row, `report.html` of the "
         "run shows examples.\n\n"
         "A row is set aside when it gives no record (an empty answer, a hidden label); a record is dropped by a step of curation. "
         "Published validation and test splits are dropped: they are for examination."
-    ]
+    )
+    parts = [intro]
     told = {
         EVERYTHING: "## Every source\n\nAll sources for training together, with the default options. MedQA's and MedMCQA's "
         "development questions are kept out of the rest.",

@@ -31,6 +31,8 @@ _MIN_WORDS = 50
 """Shorter answers have too few sentences for a grade."""
 _EXAMPLES = 3
 _EXCERPT_CHARS = 240
+_NO_EXAMPLE = re.compile(r"published_|source_cap|source_share|max_records")
+"""Reasons that say nothing of the text, or keep text of examinations out of sight."""
 _CONTEXT_CHARS = 60
 _GROUP_BOUNDS = (1, 2, 5, 20, 50)
 _Z = 1.959964
@@ -266,10 +268,11 @@ def _by_count(found: Counter[str]) -> dict[str, int]:
 
 
 def _choose_examples(drops: Iterable[Row]) -> list[str]:
-    """Ids of up to three drops of each reason, from as many sources as there are."""
+    """Ids of up to three drops of each reason that is about the text, from as many sources as there are."""
     taken: defaultdict[Step, list[Row]] = defaultdict(list)
     for row in drops:
-        taken[row["step"], row["reason"]].append(row)
+        if not _NO_EXAMPLE.match(row["reason"]):
+            taken[row["step"], row["reason"]].append(row)
     chosen = []
     for rows in taken.values():
         seen: Counter[str] = Counter()

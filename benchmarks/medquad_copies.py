@@ -45,11 +45,13 @@ def main() -> None:
     print(json.dumps(result, indent=2))
 
 
-def measure(data: Path) -> dict:
+def measure(data: Path, max_rows: int | None = None) -> dict:
     """Counts; what must be none is under `faults`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        collect(CollectConfig(root=data, sources=("medquad",)), ["medquad"], folder / "collect", silent)
+        collect(
+            CollectConfig(root=data, sources=("medquad",), max_rows=max_rows), ["medquad"], folder / "collect", silent
+        )
         path = folder / "collect" / "records" / "medquad.jsonl"
         began = time.process_time()
         curate(lambda: read_records(path), {}, CurateConfig(), 7, folder / "curate", silent, ("medquad",))

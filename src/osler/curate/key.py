@@ -49,6 +49,8 @@ class Key:
     says: int = 0
     """Hash of the answer where there are few to choose from: of the right option, or of yes or no; else 0."""
     offers: frozenset[int] = frozenset()
+    page: str = ""
+    """Address of the page it was taken from, as far as the source says."""
     """Hashes of the answers to choose from."""
 
 
@@ -87,6 +89,7 @@ def read_key(record: Record) -> Reading:
         preference=preference(record.id, record.origin),
         says=says,
         offers=offers,
+        page=record.origin.url,
     )
     more = [word for part in (*passages, *choices, words(record.rationale)) for word in part]
     return Reading(key, [word for part in (*question, answer) for word in part], more)

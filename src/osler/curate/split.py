@@ -1,7 +1,7 @@
 """Leakage groups and the splits.
 
 Two records belong to one group when they are near copies, when their source says so (`Record.group`: the same web page, disease
-or document), or when they ask the same question; groups are what these connect. A group goes to one split as a whole, chosen
+or document), when they are of one page, or when they ask the same question; groups are what these connect. A group goes to one split as a whole, chosen
 by a hash of its name and the seed. It is named after the member whose source stands first in the recipe, so a source added at
 the end moves no record of the others, unless its records join two of their groups that stood in different splits.
 """
@@ -32,8 +32,12 @@ def name_groups(keys: Sequence[Key], links: Iterable[tuple[int, int]], sources: 
     for left, right in links:
         union.join(left, right)
     first: dict[str, int] = {}
+    # One page may be about several diseases; an address of more records is that of a whole site.
+    on_page = Counter((key.source, key.page) for key in keys if key.page)
     for row, key in enumerate(keys):
         names = [f"question {key.question}", f"group {key.group}" if key.group else f"id {key.id}"]
+        if 1 < on_page[key.source, key.page] <= _LARGEST:
+            names.append(f"page {key.source} {key.page}")
         for name in names:
             union.join(row, first.setdefault(name, row))
     place = {source: number for number, source in enumerate(dict.fromkeys(sources))}

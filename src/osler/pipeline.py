@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from osler.errors import InputError
 from osler.models.chat import system_prompt_of
 from osler.recipe import Recipe
-from osler.records.io import read_records
+from osler.records.io import JsonlWriter, read_records
 from osler.records.record import Record
 from osler.runs.files import read_json, sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
@@ -137,6 +137,9 @@ def _plan_collect(run: _Run) -> _Plan:
 def _plan_curate(run: _Run) -> _Plan:
     from osler.curate.config import WORKERS_ONLY
     from osler.curate.curate import curate
+    from osler.curate.filter import VERDICTS_FILE
+    from osler.curate.profile import write_profile
+    from osler.guard.answers import blocked_answers
 
     config = run.recipe.curate
     if config is None:
@@ -147,21 +150,30 @@ def _plan_curate(run: _Run) -> _Plan:
         "train_on": list(run.recipe.collect.trained_on),
         "benchmarks": _benchmark_names(run.recipe),
     }
-    stage = _stage(run, "curate", options, _finished(run, "collect", "curate"))
+    inputs = _finished(run, "collect", "curate")
+    if config.filter.drop_blocked:
+        inputs["policy"] = load_run_policy(run.recipe.guard).sha256
+    if config.filter.tokenizer is not None:
+        inputs["tokenizer"] = sha256_file(Path(config.filter.tokenizer))
+    stage = _stage(run, "curate", options, inputs)
     records = run.folder / "collect" / "records"
-    files = [records / f"{name}.jsonl" for name in sorted(run.recipe.collect.trained_on)]
-    return _Plan(
-        stage,
-        lambda: curate(
-            files,
-            _benchmark_items(run),
-            config,
-            run.recipe.seed,
-            stage.folder,
-            run.progress,
-            run.recipe.collect.sources,
-        ),
-    )
+    paths = [records / f"{name}.jsonl" for name in sorted(run.recipe.collect.trained_on)]
+    files = [path for path in paths if path.is_file() or path.stem not in run.recipe.collect.may_be_absent]
+
+    def training_records() -> Iterator[Record]:
+        for path in files:
+            yield from read_records(path)
+
+    def work() -> None:
+        if config.filter.drop_blocked:
+            with JsonlWriter(stage.folder / VERDICTS_FILE) as writer:
+                for verdict in blocked_answers(load_run_policy(run.recipe.guard), training_records()):
+                    writer.write(verdict)
+        benchmarks, sources = _benchmark_items(run), run.recipe.collect.sources
+        curate(files, benchmarks, config, run.recipe.seed, stage.folder, run.progress, sources)
+        write_profile(training_records(), stage.folder)
+
+    return _Plan(stage, work)
 
 
 def _plan_train(run: _Run) -> _Plan:
@@ -337,11 +349,12 @@ def _benchmark_names(recipe: Recipe) -> list[str]:
 
 
 def _source_names(recipe: Recipe) -> list[str]:
-    """Sources to read: those to train on, and those that benchmarks ask from."""
+    """Sources to read: those to train on that are not absent, and those that benchmarks ask from."""
     from osler.evaluate.benchmarks import parse_benchmark
+    from osler.sources.collect import absent_sources
 
     asked = {parse_benchmark(name)[0].source for name in _benchmark_names(recipe)}
-    return sorted(asked | set(recipe.collect.trained_on))
+    return sorted(asked | set(recipe.collect.trained_on) - absent_sources(recipe.collect))
 
 
 def _benchmark_items(run: _Run) -> dict[str, list[Record]]:

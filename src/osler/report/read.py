@@ -113,6 +113,8 @@ class Run:
     overrides: tuple[Override, ...]
     answers: tuple[Answer, ...] | None
     refusal: Refusal | None
+    absent: tuple[str, ...] = ()
+    """Sources of the recipe that had no files, and might have none."""
 
 
 def read_run(run: Path) -> Run:
@@ -145,6 +147,7 @@ def read_run(run: Path) -> Run:
         overrides=(*_export_override(run), *_serve_overrides(run)),
         answers=_read_answers(run / "demo" / "answers.json"),
         refusal=_read_refusal(run / "demo" / "refusal.json"),
+        absent=_stage(run, stages, "collect", _read_absent) or (),
     )
 
 
@@ -188,6 +191,10 @@ def _stage_facts(folder: Path) -> StageFacts:
         inputs=run.child("inputs").values if run.has("inputs") else {},
         digests={name: digests.text(name) for name in digests.values} if digests else {},
     )
+
+
+def _read_absent(folder: Path) -> tuple[str, ...]:
+    return read_fields(folder / "counts.json").texts("absent")
 
 
 def _read_parity(folder: Path) -> Parity:

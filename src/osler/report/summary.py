@@ -12,10 +12,12 @@ def summarize(folder: Path) -> str:
 
 
 def _collect_summary(folder: Path) -> str:
-    sources = read_json(folder / "counts.json")["sources"]
+    counts = read_json(folder / "counts.json")
+    sources = counts["sources"]
     n_aside = sum(sum(source["set_aside"].values()) for source in sources)
     n_records = sum(source["records"] for source in sources)
-    return f"{n_records:,} records from {len(sources)} sources, {n_aside:,} rows set aside"
+    absent = f"; absent: {', '.join(counts['absent'])}" if counts.get("absent") else ""
+    return f"{n_records:,} records from {len(sources)} sources, {n_aside:,} rows set aside{absent}"
 
 
 def _curate_summary(folder: Path) -> str:

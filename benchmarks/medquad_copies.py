@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from osler.curate import CurateConfig, curate
+from osler.curate.config import CurateConfig
+from osler.curate.curate import curate
 from osler.records.io import read_jsonl, read_records
 from osler.records.record import Record
 from osler.runs.progress import silent
@@ -54,7 +55,7 @@ def measure(data: Path, max_rows: int | None = None) -> dict:
         )
         path = folder / "collect" / "records" / "medquad.jsonl"
         began = time.process_time()
-        curate(lambda: read_records(path), {}, CurateConfig(), 7, folder / "curate", silent, ("medquad",))
+        curate([path], {}, CurateConfig(), 7, folder / "curate", silent, ("medquad",))
         seconds = time.process_time() - began
         collected = {record.id: record for record in read_records(path)}
         splits = {

@@ -20,6 +20,9 @@ ROLE_TOKENS = ("<|system|>", "<|user|>", "<|assistant|>")
 """Role marks of the plain template; special tokens where osler builds the tokenizer, plain text elsewhere."""
 
 
+_NO_THINKING = "{%- set enable_thinking = false -%}\n"
+
+
 class AddedToken(Protocol):
     """A token outside the learned vocabulary."""
 
@@ -62,6 +65,19 @@ def system_prompt_of(config: ModelConfig) -> str:
 def plain_template() -> str:
     """The text of `chat_template.jinja`, for tokenizers without a template."""
     return files("osler.models").joinpath("chat_template.jinja").read_text(encoding="utf-8").strip()
+
+
+def template_in_use(own: str | None) -> str:
+    """The template that a tokenizer gets: its own, else the plain one.
+
+    A template that can think aloud first is told once for all not to: what is trained, asked and exported is then the same text.
+    Left to itself, Qwen3's puts an empty thought before the last answer of a training row and nothing before a reply.
+    """
+    if not own:
+        return plain_template()
+    if "enable_thinking" in own and not own.startswith(_NO_THINKING):
+        return _NO_THINKING + own
+    return own
 
 
 def template_fingerprint(template: str) -> str:

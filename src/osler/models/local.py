@@ -19,9 +19,9 @@ from osler.errors import EnvironmentLacks, InputError, missing_package
 from osler.models.chat import (
     ChatTokenizer,
     end_token_id,
-    plain_template,
     render,
     template_fingerprint,
+    template_in_use,
     with_system,
 )
 from osler.models.pieces import TextPieces
@@ -36,6 +36,12 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 
 _REPLY_ROWS = 16
 
+
+TEXT_KEYS = {
+    r"^model\.language_model\.": "model.",
+    r"^language_model\.(model|lm_head)\.": r"\1.",
+}
+"""From names of weights in a model that also sees or hears to those of its text model alone."""
 
 _ONE_THREAD_BELOW = 20_000_000
 """Parameters below which a CPU uses one thread. On matrices this small a second one brings a third at best, and where another
@@ -259,24 +265,42 @@ def load_tokenizer(base: Path | str, revision: str = "main") -> Any:
         from transformers import AutoTokenizer
 
         tokenizer = _load("tokenizer", AutoTokenizer.from_pretrained, base, revision)
-    if not tokenizer.chat_template:
-        tokenizer.chat_template = plain_template()
+    tokenizer.chat_template = template_in_use(tokenizer.chat_template)
     return tokenizer
 
 
-def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto") -> Any:
-    """The base's weights, on the GPU when there is one.
+def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto", **options: Any) -> Any:
+    """The base's weights, on the GPU when there is one. Of a model that also sees or hears, only what reads and writes text.
+
+    Args:
+        options: passed on to transformers (`quantization_config`).
 
     Raises:
         EnvironmentLacks, InputError: as `load_local`.
     """
     with quiet_libraries():
         import torch
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoConfig, AutoModelForCausalLM
 
         on_gpu = torch.cuda.is_available()
         chosen = ("bfloat16" if on_gpu else "float32") if dtype == "auto" else dtype
-        weights = _load("model", AutoModelForCausalLM.from_pretrained, base, revision, dtype=getattr(torch, chosen))
+        config = _load("model", AutoConfig.from_pretrained, base, revision).get_text_config()
+        weights, found = _load(
+            "model",
+            AutoModelForCausalLM.from_pretrained,
+            base,
+            revision,
+            config=config,
+            key_mapping=TEXT_KEYS,
+            dtype=getattr(torch, chosen),
+            output_loading_info=True,
+            **options,
+        )
+    if missing := sorted(found["missing_keys"]):
+        raise InputError(
+            f"{base} lacks {len(missing)} of the weights that its config.json asks for ({', '.join(missing[:3])}, ...); "
+            "transformers would put random numbers there. Copy the whole model again."
+        )
     if on_gpu:
         return weights.to("cuda")
     if weights.num_parameters() < _ONE_THREAD_BELOW:

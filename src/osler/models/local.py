@@ -66,6 +66,8 @@ class LocalModel:
     """Tokens that the model can read, reply included."""
     has_adapter: bool
     adapter_on: bool
+    quantized: str = ""
+    """How the base's weights are held, as in training: `nf4`; empty: not quantised."""
     token_budget: int = 1024
     """Tokens of one scoring batch, padding included. Of 512 to 4,096, 512 to 1,024 were fastest on a CPU."""
     n_truncated: int = 0
@@ -229,6 +231,7 @@ def load_local(
     """
     tokenizer = load_tokenizer(base, revision)
     fingerprint = template_fingerprint(tokenizer.chat_template or "")
+    facts: dict[str, str] = {}
     if adapter is not None:
         facts = read_json(adapter / "template.json")
         if facts["fingerprint"] != fingerprint:
@@ -237,7 +240,8 @@ def load_local(
                 f"than that of {base} ({fingerprint[:12]}). Load it on the base it was trained on, or train it again."
             )
         system_prompt = facts["system_prompt"] if system_prompt is None else system_prompt
-    weights = load_weights(base, revision, dtype)
+    quantized = facts.get("quantized", "")
+    weights = load_weights(base, revision, dtype, quantized)
     stop_tokens = _stop_tokens(tokenizer, weights)
     max_length = read_length(weights)
     if adapter is not None:
@@ -252,6 +256,7 @@ def load_local(
         max_length=max_length,
         has_adapter=adapter is not None,
         adapter_on=adapter is not None,
+        quantized=quantized,
     )
 
 
@@ -269,11 +274,11 @@ def load_tokenizer(base: Path | str, revision: str = "main") -> Any:
     return tokenizer
 
 
-def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto", **options: Any) -> Any:
+def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto", quantized: str = "") -> Any:
     """The base's weights, on the GPU when there is one. Of a model that also sees or hears, only what reads and writes text.
 
     Args:
-        options: passed on to transformers (`quantization_config`).
+        quantized: `nf4`: the linear layers in 4 bits (arXiv 2305.14314, with double quantisation); empty: not.
 
     Raises:
         EnvironmentLacks, InputError: as `load_local`.
@@ -284,6 +289,7 @@ def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto"
 
         on_gpu = torch.cuda.is_available()
         chosen = ("bfloat16" if on_gpu else "float32") if dtype == "auto" else dtype
+        options = _nf4(getattr(torch, chosen), on_gpu) if quantized else {}
         config = _load("model", AutoConfig.from_pretrained, base, revision).get_text_config()
         weights, found = _load(
             "model",
@@ -301,11 +307,33 @@ def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto"
             f"{base} lacks {len(missing)} of the weights that its config.json asks for ({', '.join(missing[:3])}, ...); "
             "transformers would put random numbers there. Copy the whole model again."
         )
-    if on_gpu:
+    if on_gpu and not quantized:
         return weights.to("cuda")
+    if quantized:
+        for module in weights.modules():
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                # bitsandbytes would repack a layer when it is first asked: with other rounding than in training, not for all
+                # shapes, and such that the layer cannot be read back.
+                module.support_avx512bf16_for_cpu = False
     if weights.num_parameters() < _ONE_THREAD_BELOW:
         torch.set_num_threads(1)
     return weights
+
+
+def _nf4(compute_dtype: Any, on_gpu: bool) -> dict[str, Any]:
+    import importlib.util
+
+    from transformers import BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise missing_package("bitsandbytes", "A base in 4 bits", "train")
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype,
+    )
+    return {"quantization_config": config, "device_map": {"": "cuda" if on_gpu else "cpu"}}
 
 
 def read_length(weights: Any) -> int:

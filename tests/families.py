@@ -253,10 +253,10 @@ def _gemma3_text(n_tokens: int, tokenizer: Any) -> Any:
         vocab_size=n_tokens,
         head_dim=64,
         query_pre_attn_scalar=64,
-        sliding_window=64,
-        layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+        sliding_window=32,
+        layer_types=[*["sliding_attention"] * 5, "full_attention"],
         rope_parameters={"sliding_attention": _rope(), "full_attention": {**_rope(1e6), "rope_type": "linear", "factor": 8.0}},
-        **{**_SMALL, "num_hidden_layers": 3},
+        **{**_SMALL, "num_hidden_layers": 6},
         **_ids(tokenizer),
     )
 

@@ -20,8 +20,8 @@ from osler.models.chat import (
     ChatTokenizer,
     end_token_id,
     render,
+    set_template,
     template_fingerprint,
-    template_in_use,
     with_system,
 )
 from osler.models.pieces import TextPieces
@@ -270,7 +270,7 @@ def load_tokenizer(base: Path | str, revision: str = "main") -> Any:
         from transformers import AutoTokenizer
 
         tokenizer = _load("tokenizer", AutoTokenizer.from_pretrained, base, revision)
-    tokenizer.chat_template = template_in_use(tokenizer.chat_template)
+    set_template(tokenizer)
     return tokenizer
 
 

@@ -11,9 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-LLAMA3_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+LLAMA3_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 QWEN_SPLIT = LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
 GPT4O_SPLIT = (
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
@@ -111,7 +109,13 @@ class Family:
 
 
 def byte_level(
-    texts: Iterable[str], split: str, *, control: tuple[str, ...], template: str | None, llama3: bool = False, **roles: str
+    texts: Iterable[str],
+    split: str,
+    *,
+    control: tuple[str, ...],
+    template: str | None,
+    llama3: bool = False,
+    **roles: str,
 ) -> Any:
     """Byte-level BPE as in Llama 3, Qwen and Phi-4: control tokens after the learned ones."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -241,9 +245,7 @@ def _llama31(n_tokens: int, tokenizer: Any) -> Any:
 def _mistral(n_tokens: int, tokenizer: Any) -> Any:
     from transformers import MistralConfig
 
-    return MistralConfig(
-        vocab_size=n_tokens, sliding_window=512, rope_parameters=_rope(), **_SMALL, **_ids(tokenizer)
-    )
+    return MistralConfig(vocab_size=n_tokens, sliding_window=512, rope_parameters=_rope(), **_SMALL, **_ids(tokenizer))
 
 
 def _gemma3_text(n_tokens: int, tokenizer: Any) -> Any:
@@ -255,7 +257,10 @@ def _gemma3_text(n_tokens: int, tokenizer: Any) -> Any:
         query_pre_attn_scalar=64,
         sliding_window=32,
         layer_types=[*["sliding_attention"] * 5, "full_attention"],
-        rope_parameters={"sliding_attention": _rope(), "full_attention": {**_rope(1e6), "rope_type": "linear", "factor": 8.0}},
+        rope_parameters={
+            "sliding_attention": _rope(),
+            "full_attention": {**_rope(1e6), "rope_type": "linear", "factor": 8.0},
+        },
         **{**_SMALL, "num_hidden_layers": 6},
         **_ids(tokenizer),
     )
@@ -342,7 +347,9 @@ FAMILIES = (
     Family("mistral-7b", _mistral, lambda texts: sentence_pieces(texts, "llama", None), "</s>", "llama"),
     Family("biomistral-7b", _mistral, lambda texts: sentence_pieces(texts, "llama", MISTRAL), "</s>", "llama"),
     Family("gemma-3-1b", _gemma3_text, lambda texts: sentence_pieces(texts, "gemma", GEMMA), "<end_of_turn>", "gemma3"),
-    Family("medgemma-4b", _gemma3, lambda texts: sentence_pieces(texts, "gemma", GEMMA), "<end_of_turn>", "gemma3", True),
+    Family(
+        "medgemma-4b", _gemma3, lambda texts: sentence_pieces(texts, "gemma", GEMMA), "<end_of_turn>", "gemma3", True
+    ),
     Family("gemma-3n", _gemma3n, lambda texts: sentence_pieces(texts, "gemma", GEMMA), "<end_of_turn>", None, True),
     Family("qwen3", _qwen3, _qwen_tokenizer, "<|im_end|>", "qwen3"),
 )

@@ -7,6 +7,7 @@ time, and under another name until it is whole.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,9 +58,9 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
     config = read_json(folder / "config.json")
     layout = layout_of(config, folder)
     vocabulary = vocabulary_of(load_tokenizer(folder), config["vocab_size"])
-    partial = out.with_name(out.name + ".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    writer = gguf.GGUFWriter(partial, layout.architecture)
+    draft = out.with_name(out.name + ".partial")
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    writer = gguf.GGUFWriter(draft, layout.architecture)
     _write_facts(writer, layout, config, name, precision)
     _write_vocabulary(writer, vocabulary)
     with ExitStack() as files:
@@ -80,8 +81,8 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
             writer.write_tensor_data(_encoded(weight))
             progress(f"gguf {precision}", number, 2 * len(weights), "weights")
         writer.close()
-        _read_back(partial, weights, precision, progress)
-    partial.replace(out)
+        _read_back(draft, weights, precision, progress)
+    draft.replace(out)
     return out
 
 
@@ -130,7 +131,7 @@ def _weights(
     from safetensors import safe_open
 
     for name, factors in rope_tensors(layout, config):
-        yield _Weight(name, (len(factors),), "f32", lambda values=factors: np.array(values, np.float32))
+        yield _Weight(name, (len(factors),), "f32", partial(np.array, factors, np.float32))
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
         raise InputError(f"{folder} holds no weights (*.safetensors). Export the run to `merged` first.")

@@ -162,7 +162,8 @@ def rope_tensors(layout: Layout, config: Mapping[str, Any]) -> Iterator[tuple[st
 
 def _rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
     rope: Mapping[str, Any] = config["rope_parameters"]
-    return rope.get("full_attention", rope)
+    found: Mapping[str, Any] = rope.get("full_attention", rope)
+    return found
 
 
 def _scaling(rope: Mapping[str, Any]) -> Facts:

@@ -50,7 +50,13 @@ class LlamaServer:
 
     def answer(self, prompt: Sequence[int], n_tokens: int, n_vocabulary: int) -> list[Step]:
         """Up to `n_tokens` greedy tokens after a prompt; fewer when llama.cpp stops by itself."""
-        body = {"prompt": list(prompt), "n_predict": n_tokens, "temperature": 0, "n_probs": n_vocabulary, "cache_prompt": False}
+        body = {
+            "prompt": list(prompt),
+            "n_predict": n_tokens,
+            "temperature": 0,
+            "n_probs": n_vocabulary,
+            "cache_prompt": False,
+        }
         steps = post_json(f"{self.url}/completion", body).get("completion_probabilities", [])
         return [
             Step(step["id"], {one["id"]: one["logprob"] for one in step["top_logprobs"] if one["logprob"] is not None})
@@ -126,7 +132,17 @@ def convert_with_tools(tools: Tools, model: Path, out: Path, precision: str) -> 
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     whole = partial if own else out.with_name(out.name + ".f16.partial")
-    _run([sys.executable, str(tools.converter), str(model), "--outfile", str(whole), "--outtype", precision if own else "f16"])
+    _run(
+        [
+            sys.executable,
+            str(tools.converter),
+            str(model),
+            "--outfile",
+            str(whole),
+            "--outtype",
+            precision if own else "f16",
+        ]
+    )
     if not own:
         _run([str(tools.quantizer), str(whole), str(partial), precision.upper()])
         whole.unlink()

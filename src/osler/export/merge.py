@@ -7,7 +7,7 @@ shard is in memory.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ class Parity:
     passed: bool
 
 
-def export_merged(
+def export_merged(  # noqa: PLR0913, PLR0917  (the last three are the recipe's)
     base: Path | str,
     adapter: Path,
     prompts: Sequence[Conversation],
@@ -70,6 +70,7 @@ def export_merged(
     progress: Progress,
     revision: str = "main",
     dtype: Dtype = "auto",
+    stamp: Mapping[str, str] | None = None,
 ) -> Parity:
     """Merge, save to `out/merged`, load that again and compare.
 
@@ -78,6 +79,7 @@ def export_merged(
     Args:
         prompts: conversations to compare on, from the run's own records.
         dtype: number type that the run was trained in. A merge of 4-bit weights is written in bfloat16.
+        stamp: kept in the folder as `osler.json`: whose merge it is.
 
     Raises:
         CheckFailed: the merged model differs.
@@ -114,6 +116,7 @@ def export_merged(
             f"is allowed; same first token in {parity.top1_decided:.1%} of {parity.decided} decided positions, at least "
             f"{parity.top1_bound:.0%} is asked. It was not kept."
         )
+    write_json(partial / "osler.json", dict(stamp or {}))
     shutil.rmtree(out / "merged", ignore_errors=True)
     partial.rename(out / "merged")
     return parity
@@ -149,7 +152,9 @@ def _save_merged(model: LocalModel, folder: Path, dtype: str) -> None:
         (folder / f"{number}.shard").rename(folder / file)
     if len(files) > 1:
         weight_map = {name: files[place - 1] for name, place in places.items()}
-        write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
+        write_json(
+            folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map}
+        )
     config = deepcopy(plain.config)
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -200,7 +205,7 @@ def _with_adapter(layer: Any, weight: "torch.Tensor") -> "torch.Tensor":
     """W + scale B A; of DoRA (arXiv 2402.09353) with each row brought to its learned length."""
     (name,) = layer.active_adapters
     down, up = layer.lora_A[name].weight.float(), layer.lora_B[name].weight.float()  # r in, out r
-    total = weight.float() + layer.scaling[name] * (up @ down)  # out in
+    total: torch.Tensor = weight.float() + layer.scaling[name] * (up @ down)  # out in
     if name in layer.lora_magnitude_vector:
         length = layer.lora_magnitude_vector[name].weight.float()
         total *= (length / total.norm(dim=1)).unsqueeze(1)

@@ -38,7 +38,14 @@ ASKED: tuple[Conversation, ...] = tuple(
 assert len(ASKED) == 50
 
 
-@pytest.fixture(scope="session", params=FAMILIES, ids=lambda one: one.name)
+QUICK = ("phi-4", "biomistral-7b", "medgemma-4b")
+"""One of each kind of tokenizer and template, one with towers; the others take longer than all other tests of this room."""
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(one, marks=() if one.name in QUICK else pytest.mark.slow, id=one.name) for one in FAMILIES],
+)
 def one(request: pytest.FixtureRequest) -> Family:
     return request.param
 

@@ -85,7 +85,7 @@ def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
             if repository is not None:
                 _publish(folder, repository, permission, acknowledge, target)
                 facts["repository"] = repository
-        elif set(names) & {"llamafactory", "mlx"}:
+        elif "llamafactory" in names or (names == ("mlx",) and (folder / "train" / "done").is_file()):
             target = out or Path("exports") / f"{folder.name}-training"
             facts = _training(folder, names, permission, target, screen)
         else:

@@ -36,7 +36,6 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 
 _REPLY_ROWS = 16
 
-
 TEXT_KEYS = {
     r"^model\.language_model\.": "model.",
     r"^language_model\.(model|lm_head)\.": r"\1.",
@@ -289,7 +288,7 @@ def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto"
 
         on_gpu = torch.cuda.is_available()
         chosen = ("bfloat16" if on_gpu else "float32") if dtype == "auto" else dtype
-        options = _nf4(getattr(torch, chosen), on_gpu) if quantized else {}
+        options = _nf4(getattr(torch, chosen), "cuda" if on_gpu else "cpu") if quantized else {}
         config = _load("model", AutoConfig.from_pretrained, base, revision).get_text_config()
         weights, found = _load(
             "model",
@@ -312,28 +311,18 @@ def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto"
     if quantized:
         for module in weights.modules():
             if hasattr(module, "support_avx512bf16_for_cpu"):
-                # bitsandbytes would repack a layer when it is first asked: with other rounding than in training, not for all
-                # shapes, and such that the layer cannot be read back.
+                # bitsandbytes would repack a layer when first asked: other rounding, not all shapes, and no reading back.
                 module.support_avx512bf16_for_cpu = False
     if weights.num_parameters() < _ONE_THREAD_BELOW:
         torch.set_num_threads(1)
     return weights
 
 
-def _nf4(compute_dtype: Any, on_gpu: bool) -> dict[str, Any]:
-    import importlib.util
-
+def _nf4(dtype: Any, device: str) -> dict[str, Any]:
     from transformers import BitsAndBytesConfig
 
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise missing_package("bitsandbytes", "A base in 4 bits", "train")
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute_dtype,
-    )
-    return {"quantization_config": config, "device_map": {"": "cuda" if on_gpu else "cpu"}}
+    nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    return {"quantization_config": BitsAndBytesConfig(**nf4, bnb_4bit_compute_dtype=dtype), "device_map": {"": device}}
 
 
 def read_length(weights: Any) -> int:
@@ -373,6 +362,8 @@ def _load(what: str, loader: Callable[..., Any], base: Path | str, revision: str
     place = {} if is_folder else {"revision": revision}
     try:
         return loader(str(base), trust_remote_code=False, **place, **options)
+    except ImportError as error:
+        raise missing_package("bitsandbytes", "A base in 4 bits", "train") from error
     except (OSError, ValueError) as error:
         if is_folder:
             raise InputError(

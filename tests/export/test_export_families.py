@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.families import FAMILIES, Family, build
 
 from osler.errors import EnvironmentLacks, InputError
 from osler.export.model import Choices, Trained, export_model
@@ -16,7 +17,6 @@ from osler.runs.files import digest_folder, read_json
 from osler.runs.progress import silent
 from osler.train.config import TrainConfig
 from osler.train.train import train
-from tests.families import FAMILIES, Family, build
 
 SYSTEM = "Be brief, and name the emergency number."
 ASKED: tuple[Conversation, ...] = tuple(

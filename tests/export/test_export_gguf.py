@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.families import FAMILIES, build, family
 
 from osler.errors import CheckFailed, EnvironmentLacks, InputError
 from osler.export.gguf_layout import LAYOUTS, facts_of, gguf_name, paired, rope_tensors
@@ -19,7 +20,6 @@ from osler.models.local import load_tokenizer, quiet_libraries
 from osler.records.record import Message
 from osler.runs.files import read_json
 from osler.runs.progress import silent
-from tests.families import FAMILIES, build, family
 
 LLAMA = {
     "hidden_size": 8,
@@ -74,7 +74,7 @@ def test_a_window_that_llama_cpp_does_not_have_bounds_the_context() -> None:
 
 def test_a_gemma_that_llama_cpp_would_read_otherwise_is_refused() -> None:
     config = {**LLAMA, "head_dim": 4, "query_pre_attn_scalar": 4, "sliding_window": 16}
-    config["rope_parameters"] = {name: LLAMA["rope_parameters"] for name in ("full_attention", "sliding_attention")}
+    config["rope_parameters"] = dict.fromkeys(("full_attention", "sliding_attention"), LLAMA["rope_parameters"])
     with pytest.raises(InputError, match="five windowed blocks"):
         facts_of(LAYOUTS["Gemma3ForCausalLM"], {**config, "layer_types": ["full_attention"] * 2})
     facts = facts_of(LAYOUTS["Gemma3ForCausalLM"], {**config, "layer_types": ["sliding_attention"] * 2})

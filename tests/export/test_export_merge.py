@@ -116,8 +116,9 @@ def adapter_on(base: Path, folder: Path, quantized: str = "", *, dora: bool = Fa
 
 @pytest.fixture(scope="module")
 def family_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from osler.models.local import quiet_libraries
     from tests.families import build, family
+
+    from osler.models.local import quiet_libraries
 
     folder = tmp_path_factory.mktemp("family") / "llama"
     with quiet_libraries():

@@ -73,7 +73,7 @@ def test_what_a_template_leaves_open_is_settled_once_for_all(tiny_base: Path) ->
 def test_turns_that_a_template_refuses_are_named_by_their_roles(tiny_base: Path) -> None:
     tokenizer = load_tokenizer(tiny_base)
     tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
-    with pytest.raises(InputError, match="user, user.*must alternate"):
+    with pytest.raises(InputError, match=r"user, user.*must alternate"):
         render(tokenizer, (TURNS[1], TURNS[1]), for_reply=True)
 
 

@@ -64,6 +64,7 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
     _write_facts(writer, layout, config, name, precision)
     _write_vocabulary(writer, vocabulary)
     with ExitStack() as files:
+        files.callback(writer.close)
         weights = list(_weights(folder, layout, config, precision, files))
         for weight in weights:
             kind = gguf.GGMLQuantizationType[weight.precision.upper()]

@@ -118,7 +118,10 @@ def test_an_unknown_form_or_precision_is_refused_before_any_work(passed: Path, t
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["phi-4", "biomistral-7b", "gemma-3-1b"])
+@pytest.mark.parametrize(
+    "name",
+    ["phi-4", *(pytest.param(name, marks=pytest.mark.slow) for name in ("biomistral-7b", "gemma-3-1b", "qwen3"))],
+)
 def test_llama_factory_gets_the_very_tokens_that_were_trained(name: str, run: Path, tmp_path: Path) -> None:
     """Encoded turn by turn as LLaMA-Factory's template `empty` does it, with the turns of the assistant learned."""
     made = run if name == "phi-4" else make_run(tmp_path, name)

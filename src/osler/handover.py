@@ -99,7 +99,7 @@ def hand_over_training(
         options=recipe["train"],
         ledger=read_json(run_folder / "train" / "ledger.json"),
         dtype=sections.model.dtype,
-        quantized=read_json(run_folder / "train" / "adapter" / "template.json").get("quantized", ""),
+        quantized="nf4" if recipe["train"]["method"] == "qlora" else "",
         seed=recipe["seed"],
     )
     rows = out / "rows.partial"

@@ -110,7 +110,7 @@ def adapter_on(base: Path, folder: Path, quantized: str = "", *, dora: bool = Fa
                     weight.mul_(1.1)
         model.save_pretrained(str(folder))
     facts = {"fingerprint": template_fingerprint(load_tokenizer(base).chat_template), "system_prompt": "Be brief."}
-    write_json(folder / "template.json", {**facts, "quantized": quantized})
+    write_json(folder / "template.json", {**facts, "method": "qlora" if quantized else "lora"})
     return folder
 
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 KL_BOUND = {"float32": 1e-5, "bfloat16": 1e-3}
 """Nats per token, by the number type that is written. Float32 leaves about 1e-9, bfloat16 about 1e-4."""
-TOP1_BOUND = {"no": 1.0, "nf4": 0.98}
-"""Share of the decided positions with the same first token, by what the adapter was trained on."""
+TOP1_BOUND = {"float32": 1.0, "bfloat16": 0.999, "nf4": 0.98}
+"""Share of the decided positions with the same first token, by what the adapter was trained on. In bfloat16 the sum W + B A is rounded
+once more, which turns one close decision in some thousands."""
 
 _DECIDED = 2.0**-5
 """A lead of the first token by at least this share of its logit is a decision. In bfloat16 a number has steps of 2^-8 of itself;
@@ -113,8 +114,8 @@ def export_merged(  # noqa: PLR0913, PLR0917  (the last three are the recipe's)
         shutil.rmtree(partial)
         raise CheckFailed(
             f"The merged model differs from base and adapter: KL {parity.kl_mean:.2g} nats per token, at most {parity.bound:g} "
-            f"is allowed; same first token in {parity.top1_decided:.1%} of {parity.decided} decided positions, at least "
-            f"{parity.top1_bound:.0%} is asked. It was not kept."
+            f"is allowed; same first token in {parity.top1_decided:.2%} of {parity.decided} decided positions, at least "
+            f"{parity.top1_bound:.1%} is asked. It was not kept."
         )
     write_json(partial / "osler.json", dict(stamp or {}))
     shutil.rmtree(out / "merged", ignore_errors=True)
@@ -265,21 +266,20 @@ class Agreement:
 
 
 def _parity(found: Agreement, dtype: str, quantized: str) -> Parity:
-    trained_on = quantized or "no"
     kl_mean = found.kl_sum / found.tokens
     top1 = found.n_same_decided / found.decided if found.decided else 0.0
     return Parity(
         prompts=found.prompts,
         tokens=found.tokens,
         dtype=dtype,
-        quantized=trained_on,
+        quantized=quantized or "no",
         top1_agreement=found.n_same / found.tokens,
         decided=found.decided,
         top1_decided=top1,
-        top1_bound=TOP1_BOUND[trained_on],
+        top1_bound=TOP1_BOUND[quantized or dtype],
         max_abs_logit_difference=found.max_abs,
         kl_mean=kl_mean,
         bound=KL_BOUND[dtype],
         # Not a number is not at most the bound: fails.
-        passed=kl_mean <= KL_BOUND[dtype] and top1 >= TOP1_BOUND[trained_on],
+        passed=kl_mean <= KL_BOUND[dtype] and top1 >= TOP1_BOUND[quantized or dtype],
     )

@@ -136,11 +136,7 @@ def _llamafactory_options(training: Training, *, has_validation: bool) -> dict[s
         "quantization_type": "nf4",
         "double_quantization": True,
     }
-    evaluation = {
-        "eval_dataset": f"{training.run}_validation",
-        "eval_strategy": "steps",
-        "eval_steps": train["evaluate_every_steps"],
-    }
+    evaluation = {"eval_dataset": f"{training.run}_validation", "eval_strategy": "epoch"}
     return {
         "model_name_or_path": training.base,
         "model_revision": training.revision,
@@ -172,7 +168,7 @@ def _llamafactory_options(training: Training, *, has_validation: bool) -> dict[s
         "bf16": training.dtype == "bfloat16",
         "seed": training.seed,
         "output_dir": "adapter",
-        "save_steps": train["save_every_steps"],
+        "save_strategy": "epoch",
         "logging_steps": 1,
         "report_to": "none",
     }

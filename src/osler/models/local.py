@@ -36,10 +36,7 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 
 _REPLY_ROWS = 16
 
-TEXT_KEYS = {
-    r"^model\.language_model\.": "model.",
-    r"^language_model\.(model|lm_head)\.": r"\1.",
-}
+TEXT_KEYS = {r"^model\.language_model\.": "model.", r"^language_model\.(model|lm_head)\.": r"\1."}
 """From names of weights in a model that also sees or hears to those of its text model alone."""
 
 _ONE_THREAD_BELOW = 20_000_000
@@ -239,7 +236,7 @@ def load_local(
                 f"than that of {base} ({fingerprint[:12]}). Load it on the base it was trained on, or train it again."
             )
         system_prompt = facts["system_prompt"] if system_prompt is None else system_prompt
-    quantized = facts.get("quantized", "")
+    quantized = "nf4" if facts.get("method") == "qlora" else ""
     weights = load_weights(base, revision, dtype, quantized)
     stop_tokens = _stop_tokens(tokenizer, weights)
     max_length = read_length(weights)

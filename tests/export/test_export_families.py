@@ -211,12 +211,7 @@ def test_a_target_that_hits_nothing_is_an_error(
     assert ("qkv_proj" if one.name.startswith("phi") else "q_proj") in str(told.value)
 
 
-def test_it_is_served_behind_the_guard_in_pieces_that_are_its_reply(exported: Path) -> None:
-    from osler.guard.config import GuardConfig
-    from osler.guard.wrap import guarded
-    from osler.serve.start import load_run_policy
-
-    model = guarded(load_local(exported / "merged", system_prompt=SYSTEM), load_run_policy(GuardConfig()))
+def test_it_is_served_in_pieces_that_are_its_reply(exported: Path) -> None:
+    model = load_local(exported / "merged", system_prompt=SYSTEM)
     (reply,) = model.reply(ASKED[1:2], 6)
-    assert reply.action == "allow"
     assert "".join(model.stream(ASKED[1], 6)) == reply.text

@@ -7,12 +7,10 @@ in one stage makes anew what depends on it and nothing else.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osler.errors import InputError
-from osler.models.chat import system_prompt_of
 from osler.recipe import Recipe
 from osler.records.io import JsonlWriter, read_records
 from osler.records.record import Record
@@ -27,11 +25,6 @@ if TYPE_CHECKING:
     from osler.evaluate.score import Arm
     from osler.models.local import LocalModel
     from osler.models.protocol import Scorer
-
-_HOW_TO_EXPORT = (
-    "Mend what failed and run the gate again, take the section `export:` out of the recipe, or give a reason in "
-    "export.override; the reason is recorded with the export."
-)
 
 STAGES = ("collect", "curate", "train", "evaluate", "redteam", "gate", "export")
 
@@ -279,35 +272,22 @@ def _plan_gate(run: _Run) -> _Plan:
 
 
 def _plan_export(run: _Run) -> _Plan:
-    from osler.export.merge import export_merged
-    from osler.records.export import as_messages
-    from osler.serve.permit import permit
-    from osler.train.train import base_folder
+    from osler.export.model import Choices
+    from osler.handover import hand_over
 
     config = run.recipe.export
     if config is None:
         raise InputError("the recipe has no section `export:`")
-    artefact = _artefact(run)
     gate_file = run.folder / "gate" / "verdict.json"
     inputs = _finished(run, "train", "export") | {
-        "artefact": artefact,
+        "artefact": _artefact(run),
         "gate/verdict.json": sha256_file(gate_file) if gate_file.is_file() else "not run",
     }
     stage = _stage(run, "export", config.model_dump(mode="json"), inputs)
+    choices = Choices(config.formats, config.precisions, config.verify)
 
     def work() -> None:
-        permission = permit(run.folder, artefact, config.override, _HOW_TO_EXPORT)
-        if permission.overridden:
-            write_json(
-                stage.folder / "override.json",
-                {"reason": permission.reason, "failed_checks": list(permission.failed_checks)},
-            )
-        system_prompt = system_prompt_of(run.recipe.model)
-        held_out = _first(read_records(run.folder / "curate" / "validation.jsonl"), config.parity_prompts)
-        prompts = [as_messages(record, system_prompt)[:-1] for record in held_out]
-        base = base_folder(run.folder / "train", run.recipe.model)
-        if "merged" in config.formats:
-            export_merged(base, run.folder / "train" / "adapter", prompts, stage.folder, run.progress)
+        hand_over(run.folder, choices, config.parity_prompts, config.override, stage.folder, run.progress)
 
     return _Plan(stage, work)
 
@@ -367,7 +347,3 @@ def _benchmark_items(run: _Run) -> dict[str, list[Record]]:
         benchmark, split = parse_benchmark(name)
         items[name] = records_for(benchmark, read_records(records / f"{benchmark.source}.jsonl"), split)
     return items
-
-
-def _first(records: Iterator[Record], count: int) -> list[Record]:
-    return list(islice(records, count))

@@ -18,6 +18,7 @@ from osler.records.io import read_records
 from osler.records.record import Record
 from osler.runs.files import read_json, sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
+from osler.runs.local_only import local_only_sources
 from osler.runs.lock import only_writer
 from osler.runs.progress import Progress
 from osler.serve.start import artefact_of, load_run_policy
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from osler.evaluate.score import Arm
     from osler.models.local import LocalModel
     from osler.models.protocol import Scorer
+    from osler.synth.synth import Surroundings
 
 _HOW_TO_EXPORT = (
     "Mend what failed and run the gate again, take the section `export:` out of the recipe, or give a reason in "
     "export.override; the reason is recorded with the export."
 )
 
-STAGES = ("collect", "curate", "train", "evaluate", "redteam", "gate", "export")
+STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,55 @@ def _plan_collect(run: _Run) -> _Plan:
     return _Plan(stage, lambda: collect(config, names, stage.folder, run.progress))
 
 
+def _plan_synth(run: _Run) -> _Plan:
+    from osler.synth.synth import input_digests, synth
+
+    config = run.recipe.synth
+    if config is None:
+        raise InputError("the recipe has no section `synth:`")
+    inputs = _finished(run, "collect", "synth") | input_digests(config)
+    inputs["policy"] = load_run_policy(run.recipe.guard).sha256
+    # Where the endpoint is, and how fast it may be asked, is no part of the key: the model's name is.
+    options = config.model_dump(mode="json", exclude={"endpoint": _HOW_ASKED, "documents": {"folder"}})
+    stage = _stage(run, "synth", options, inputs)
+    seed, calls = run.recipe.seed, run.folder / "calls"
+    return _Plan(
+        stage,
+        lambda: synth(config, synth_surroundings(run.recipe, run.folder), seed, stage.folder, calls, run.progress),
+    )
+
+
+_HOW_ASKED = {"url", "key", "concurrency", "requests_per_minute", "attempts", "timeout_s"} | {
+    "input_price",
+    "output_price",
+    "tokens_per_second",
+}
+
+
+def synth_surroundings(recipe: Recipe, folder: Path) -> "Surroundings":
+    """What generating records needs of the rest of a run whose records are collected."""
+    from osler.guard.check import check
+    from osler.guard.stream import SentenceGuard
+    from osler.synth.synth import Surroundings
+
+    policy = load_run_policy(recipe.guard)
+    records = folder / "collect" / "records"
+
+    def blocked(question: str, answer: str) -> str:
+        guard = SentenceGuard(policy, check(policy, question))
+        guard.feed(answer)
+        guard.finish()
+        return guard.violation.rule if guard.violation is not None else ""
+
+    return Surroundings(
+        collected=lambda name: read_records(records / f"{name}.jsonl"),
+        source_names=recipe.collect.trained_on,
+        benchmarks=_benchmark_items(recipe, folder),
+        local_only=local_only_sources(folder),
+        blocked=blocked,
+    )
+
+
 def _plan_curate(run: _Run) -> _Plan:
     from osler.curate.curate import curate
 
@@ -146,23 +197,29 @@ def _plan_curate(run: _Run) -> _Plan:
         "train_on": list(run.recipe.collect.trained_on),
         "benchmarks": _benchmark_names(run.recipe),
     }
-    stage = _stage(run, "curate", options, _finished(run, "collect", "curate"))
-    records = run.folder / "collect" / "records"
+    inputs = _finished(run, "collect", "curate")
+    folders = dict.fromkeys(run.recipe.collect.trained_on, "collect")
+    if run.recipe.synth is not None:
+        made = _finished(run, "synth", "curate")
+        inputs |= {name: digest for name, digest in made.items() if name.startswith("synth/records/")}
+        folders |= {use.source: "synth" for use in run.recipe.synth.generators}
+        options["train_on"] = list(folders)
+    stage = _stage(run, "curate", options, inputs)
 
     def training_records() -> Iterator[Record]:
-        for name in sorted(run.recipe.collect.trained_on):
-            yield from read_records(records / f"{name}.jsonl")
+        for name, stage_name in sorted(folders.items()):
+            yield from read_records(run.folder / stage_name / "records" / f"{name}.jsonl")
 
     return _Plan(
         stage,
         lambda: curate(
             training_records,
-            _benchmark_items(run),
+            _benchmark_items(run.recipe, run.folder),
             config,
             run.recipe.seed,
             stage.folder,
             run.progress,
-            run.recipe.collect.sources,
+            tuple(folders),
         ),
     )
 
@@ -209,7 +266,15 @@ def _plan_evaluate(run: _Run) -> _Plan:
         model = replace(_model(run), token_budget=config.batch_tokens)
         arms: dict[Arm, Scorer] = {"base": model.bare(), "tuned": model}
         training = read_records(run.folder / "curate" / "train.jsonl")
-        evaluate(arms, _benchmark_items(run), training, config, run.recipe.seed, stage.folder, run.progress)
+        evaluate(
+            arms,
+            _benchmark_items(run.recipe, run.folder),
+            training,
+            config,
+            run.recipe.seed,
+            stage.folder,
+            run.progress,
+        )
 
     return _Plan(stage, work)
 
@@ -305,6 +370,7 @@ def _plan_export(run: _Run) -> _Plan:
 
 _PLANS: dict[str, Callable[[_Run], _Plan]] = {
     "collect": _plan_collect,
+    "synth": _plan_synth,
     "curate": _plan_curate,
     "train": _plan_train,
     "evaluate": _plan_evaluate,
@@ -340,20 +406,23 @@ def _benchmark_names(recipe: Recipe) -> list[str]:
 
 
 def _source_names(recipe: Recipe) -> list[str]:
-    """Sources to read: those to train on, and those that benchmarks ask from."""
+    """Sources to read: those to train on, those that benchmarks ask from, and those that records are written about."""
     from osler.evaluate.benchmarks import parse_benchmark
 
     asked = {parse_benchmark(name)[0].source for name in _benchmark_names(recipe)}
-    return sorted(asked | set(recipe.collect.trained_on))
+    written_about = (
+        {use.records for use in recipe.synth.generators if use.records} if recipe.synth is not None else set()
+    )
+    return sorted(asked | written_about | set(recipe.collect.trained_on))
 
 
-def _benchmark_items(run: _Run) -> dict[str, list[Record]]:
+def _benchmark_items(recipe: Recipe, folder: Path) -> dict[str, list[Record]]:
     """The records of each benchmark, by its name in the recipe."""
     from osler.evaluate.benchmarks import parse_benchmark, records_for
 
-    records = run.folder / "collect" / "records"
+    records = folder / "collect" / "records"
     items = {}
-    for name in _benchmark_names(run.recipe):
+    for name in _benchmark_names(recipe):
         benchmark, split = parse_benchmark(name)
         items[name] = records_for(benchmark, read_records(records / f"{benchmark.source}.jsonl"), split)
     return items

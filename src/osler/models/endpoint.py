@@ -93,6 +93,20 @@ class Endpoint:
         except (KeyError, TypeError) as error:
             raise CallFailed(f"{self.host} answered in no form of the embeddings API", 200, again=True) from error
 
+    def embed_cohere(self, texts: Sequence[str], model: str) -> list[list[float]]:
+        """Embeddings of texts, as Cohere's embed API (`/v2`) gives them.
+
+        Raises:
+            CallFailed: as `complete`.
+        """
+        body = {"model": model, "texts": list(texts), "input_type": "search_document", "embedding_types": ["float"]}
+        answer = self._post("embed", body, "")
+        try:
+            vectors: list[list[float]] = answer["embeddings"]["float"]
+            return vectors
+        except (KeyError, TypeError) as error:
+            raise CallFailed(f"{self.host} answered in no form of the embed API", 200, again=True) from error
+
     def _post(self, path: str, body: Mapping[str, Any], idempotency_key: str) -> dict[str, Any]:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -32,7 +32,9 @@ class DocumentsConfig(BaseModel):
     model_config = _FROZEN
 
     folder: Path = Field(description="Folder of PDF, HTML, Markdown or text files.")
-    facts: DocumentFacts = Field(default_factory=DocumentFacts, description="Holds for every file not named in `files`.")
+    facts: DocumentFacts = Field(
+        default_factory=DocumentFacts, description="Holds for every file not named in `files`."
+    )
     files: dict[str, DocumentFacts] = Field(default_factory=dict, description="Facts of single files, by file name.")
 
     @field_validator("folder")
@@ -89,7 +91,9 @@ class EndpointConfig(BaseModel):
         6, description="Times one call is tried, with growing waits, before the run stops."
     )
     timeout_s: Annotated[float, Field(gt=0)] = Field(300.0, description="Seconds to wait for one reply.")
-    input_price: Annotated[float, Field(ge=0)] = Field(0.0, description="Price of a million prompt tokens, for the estimate.")
+    input_price: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Price of a million prompt tokens, for the estimate."
+    )
     output_price: Annotated[float, Field(ge=0)] = Field(0.0, description="Price of a million reply tokens.")
     tokens_per_second: Annotated[float, Field(gt=0)] = Field(
         30.0, description="Reply tokens per second of one call, for the estimate of time."
@@ -106,12 +110,15 @@ class GeneratorConfig(BaseModel):
         "a generator file."
     )
     source: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_]{0,47}$", description="Name of the source that its records make (first_aid_generated)."
+        pattern=r"^[a-z0-9][a-z0-9_]{0,47}$",
+        description="Name of the source that its records make (first_aid_generated).",
     )
     count: PositiveInt | None = Field(None, description="Items to ask about at most, drawn with the seed; null: all.")
     topics: tuple[str, ...] = Field((), description="Items: topics or terms, for generators that take them.")
     topics_file: Path | None = Field(None, description="Items, one a line.")
-    records: str = Field("", description="Items: the records of this collected source, for generators that take records.")
+    records: str = Field(
+        "", description="Items: the records of this collected source, for generators that take records."
+    )
 
     @field_validator("topics_file")
     @classmethod

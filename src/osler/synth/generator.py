@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jinja2
+import jinja2.meta
 import jsonschema
 import yaml
 from jinja2.sandbox import SandboxedEnvironment
@@ -23,7 +24,9 @@ ItemKind = Literal["passages", "topics", "records"]
 Check = Literal["quote", "numbers", "copied", "standalone", "directive", "duplicate", "overlap"]
 
 _FOLDER = Path(str(files("osler.synth"))) / "generators"
-_ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+_ENVIRONMENT = SandboxedEnvironment(
+    undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+)
 _KNOWN = {"item", "passages", "reply", "record"}
 
 
@@ -78,14 +81,18 @@ def load_generator(use: str, folder: Path | None = None) -> Generator:
         shipped = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
         guess = nearest(use, shipped)
         hint = f" Did you mean {guess!r}?" if guess else ""
-        raise InputError(f"there is no generator {use!r}.{hint} Those that ship: {', '.join(shipped)}; or give a file's path.")
+        raise InputError(
+            f"there is no generator {use!r}.{hint} Those that ship: {', '.join(shipped)}; or give a file's path."
+        )
     try:
         generator = Generator.model_validate(yaml.safe_load(path.read_text("utf-8")))
         jsonschema.Draft202012Validator.check_schema(generator.reply_schema)
         for template in (generator.query, generator.system, generator.prompt, *_templates(generator.record)):
             _check_template(template)
     except ValidationError as error:
-        listed = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+        listed = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
+        )
         raise InputError(f"the generator {path}: {listed}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"the generator {path} is not YAML that can be read") from error

@@ -17,8 +17,52 @@ _FUSION_OFFSET = 60
 """k of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)."""
 _FUSED_DEPTH = 50
 _STOP_WORDS = frozenset(
-    "a an and are as at be by can do does for from has have how i if in is it of on or should that the their there these they "
-    "this to was what when where which who why will with you your".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "can",
+        "do",
+        "does",
+        "for",
+        "from",
+        "has",
+        "have",
+        "how",
+        "i",
+        "if",
+        "in",
+        "is",
+        "it",
+        "of",
+        "on",
+        "or",
+        "should",
+        "that",
+        "the",
+        "their",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "you",
+        "your",
+    ]
 )
 
 
@@ -38,7 +82,7 @@ class LexicalIndex:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         try:
-            import bm25s
+            import bm25s  # type: ignore[import-untyped]
         except ImportError as error:
             raise missing_package("bm25s", "Finding passages", "synth") from error
         self._passages = list(passages)
@@ -68,7 +112,7 @@ class DenseIndex:
         self._embed = embed
         self._vectors = embed([f"{p.heading}\n{p.text}" for p in passages])
         try:
-            import faiss
+            import faiss  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
             self._faiss = None
         else:

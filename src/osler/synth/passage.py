@@ -35,7 +35,9 @@ class Passage:
         return f"{self.document}, page {self.page}" if self.page else self.document
 
 
-def passages_of(document: str, pages: tuple[Page, ...], max_words: int, license_id: str, access: Access) -> Iterator[Passage]:
+def passages_of(
+    document: str, pages: tuple[Page, ...], max_words: int, license_id: str, access: Access
+) -> Iterator[Passage]:
     """The passages of a document: blocks under one heading joined up to `max_words`, longer ones cut at items or sentences.
 
     A passage never leaves its page, so that a quote has one.

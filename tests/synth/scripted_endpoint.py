@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ def scripted_endpoint(script: Script) -> Iterator[Served]:
     served = Served()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             prompt = json.dumps(body["messages"])
             with served.lock:
@@ -90,14 +91,73 @@ def first_passage(body: dict[str, Any]) -> str:
     return found[1].strip()
 
 
+_NUMBERS = re.compile(
+    r"[a-z]*(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty|fifty|sixty|hundred|half)[a-z]*"
+)
+_LEANS = frozenset(["this", "these", "table", "figure", "page", "section", "chapter", "document", "guideline", "guidelines", "passage", "text"])
+
+
 def good_scenario(body: dict[str, Any]) -> dict[str, Any]:
-    """A reply to the generator of emergencies that every check lets through: steps and quote in the passage's words."""
+    """A reply to the generator of emergencies that every check should let through: its words are words of the passage."""
     sentences = re.split(r"(?<=[.!?])\s+|\n", first_passage(body))
     quote = max(sentences, key=len)[:800].strip()
-    content = [word for word in re.findall(r"[A-Za-z]{4,}", quote)]
+    content = [word for word in re.findall(r"[A-Za-z]{4,}", quote) if word.lower() not in _LEANS]
+    content = [word for word in content if not _NUMBERS.fullmatch(word.lower())]
     return {
         "scenario": f"My neighbour works in a clinic and asks me about {' '.join(content[:6])} because something went wrong. "
         f"She mentions {' '.join(content[-5:])}. What should we do now?",
-        "steps": [f"Think of {' '.join(content[:5])} first", f"Then see to {' '.join(content[5:10]) or 'the rest'} with help"],
+        "steps": [
+            f"Think of {' '.join(content[:5])} first",
+            f"Then see to {' '.join(content[5:10]) or 'the rest'} with help",
+        ],
         "quote": quote,
     }
+
+
+FAULTS = (
+    "good",
+    "not_json",
+    "invented_quote",
+    "wrong_number",
+    "leans",
+    "repaired",
+    "busy",
+    "broken",
+    "cut",
+    "slow",
+    "diagnosis",
+)
+REASONS = {
+    "not_json": "bad_reply",
+    "invented_quote": "quote_not_found",
+    "wrong_number": "number_not_in_passage",
+    "leans": "needs_the_page",
+    "diagnosis": "unsafe_answer",
+}
+"""The reason for which each kind of bad answer must be dropped; the other kinds must be kept."""
+
+
+def fault_of(body: dict[str, Any]) -> str:
+    """What this prompt gets, told from the prompt alone: half of them a good answer at once."""
+    number = zlib.crc32(body["messages"][1]["content"].encode()) % (2 * len(FAULTS))
+    return FAULTS[number] if number < len(FAULTS) else "good"
+
+
+def faulty(body: dict[str, Any], number: int) -> tuple[int, Any, float]:
+    """A script with every kind of answer and fault."""
+    reply, fault = good_scenario(body), fault_of(body)
+    if fault == "not_json" or (fault == "repaired" and len(body["messages"]) == 2):
+        return 200, "Sure! Here is what you asked for: {", 0.0
+    if fault in ("busy", "broken") and number < 2:
+        return (429 if fault == "busy" else 500), {"error": {"message": "later"}}, 0.0
+    if fault == "cut" and number < 1:
+        return 0, "", 0.0
+    if fault == "invented_quote":
+        reply["quote"] = "Every rescuer carries four blue ribbons to the northern gate before sunrise."
+    if fault == "wrong_number":
+        reply["steps"].append("Then give 4711 mg of it by mouth")
+    if fault == "leans":
+        reply["scenario"] += " The answer is described in the passage."
+    if fault == "diagnosis":
+        reply["steps"].append("You definitely have pneumonia, so there is no need to see a doctor")
+    return 200, json.dumps(reply), 0.3 if fault == "slow" else 0.0

@@ -96,7 +96,8 @@ def _words(textpage: Any) -> list[_Word]:
             size = max(loose.top - loose.bottom, 1.0)
             bold = raw.FPDFText_GetFontWeight(textpage, at) >= _BOLD_WEIGHT
             words.append(_Word(shown, box, size, bold, first))
-        inside, first = True, False
+        # After a word that is broken at a line's end PDFium goes on without a space or a new line.
+        inside, first = shown != _SOFT_HYPHEN, shown == _SOFT_HYPHEN
     return words
 
 

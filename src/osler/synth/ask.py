@@ -139,7 +139,8 @@ class Asker:
                     return Answer(None, failed.status)
                 if attempt == self._config.attempts:
                     raise EnvironmentLacks(
-                        f"{failed}, {attempt} times. What was answered is kept; run the same command again to ask the rest."
+                        f"{failed} (attempt {attempt} of {attempt}). What was answered is kept; run the same command again to ask the "
+                        "rest."
                     ) from failed
                 self._stopped.wait(_wait_s(request.key, attempt, failed.wait_s))
         raise AssertionError("attempts is at least 1")

@@ -17,7 +17,7 @@ Collected = Callable[[str], Iterable[Record]]
 
 _HELD_OUT = frozenset({"validation", "test"})
 """Published splits that are for examination: nothing is written about them."""
-_MIN_PASSAGE_WORDS = 40
+_MIN_PASSAGE_WORDS = 30
 _MIN_OWN_WORDS = 20
 _MAX_OWN_WORDS = 400
 

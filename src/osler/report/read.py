@@ -11,11 +11,12 @@ from osler.report.fields import Fields, read_fields, read_lines, read_list
 from osler.report.read_data import CollectedSource, Curated, Trained, read_collected, read_curated, read_trained
 from osler.report.read_exam import Evaluated, Gate, Redteamed, read_evaluated, read_gate, read_redteamed
 
-STAGES = ("collect", "curate", "train", "evaluate", "redteam", "gate", "export")
+STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
 """Stages that write `run.json` and `done`, in order."""
 
 _RESULT = {
     "collect": "counts.json",
+    "synth": "counts.json",
     "curate": "counts.json",
     "train": "ledger.json",
     "evaluate": "scores.json",

@@ -405,7 +405,7 @@ def _source_names(recipe: Recipe) -> list[str]:
     written_about = (
         {use.records for use in recipe.synth.generators if use.records} if recipe.synth is not None else set()
     )
-    return sorted((asked | written_about | set(recipe.collect.trained_on)) - absent_sources(recipe.collect))
+    return sorted(asked | written_about | (set(recipe.collect.trained_on) - absent_sources(recipe.collect)))
 
 
 def _benchmark_items(recipe: Recipe, folder: Path) -> dict[str, list[Record]]:

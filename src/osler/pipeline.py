@@ -130,12 +130,16 @@ def _plan_collect(run: _Run) -> _Plan:
 
 
 def _plan_synth(run: _Run) -> _Plan:
-    from osler.synth.synth import input_digests, synth
+    from osler.synth.synth import input_digests, leave_out, missing, synth
 
     config = run.recipe.synth
     if config is None:
         raise InputError("the recipe has no section `synth:`")
-    inputs = _finished(run, "collect", "synth") | input_digests(config)
+    inputs = _finished(run, "collect", "synth")
+    if why := missing(config):
+        stage = _stage(run, "synth", config.model_dump(mode="json", include={"generators"}), inputs | {"left out": why})
+        return _Plan(stage, lambda: leave_out(config, why, stage.folder))
+    inputs |= input_digests(config)
     inputs["policy"] = load_run_policy(run.recipe.guard).sha256
     # Where the endpoint is, and how fast it may be asked, is no part of the key: the model's name is.
     options = config.model_dump(mode="json", exclude={"endpoint": _HOW_ASKED, "documents": {"folder"}})

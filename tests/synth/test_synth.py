@@ -20,7 +20,7 @@ from osler.runs.files import digest_folder, read_json
 from osler.runs.local_only import LocalOnly
 from osler.runs.progress import silent
 from osler.synth.config import SynthConfig
-from osler.synth.synth import Surroundings, estimate, synth
+from osler.synth.synth import Surroundings, estimate, leave_out, missing, synth
 
 _POLICY = load_policy("education", date(2026, 11, 1))
 
@@ -294,3 +294,14 @@ checks: [quote, numbers]
                 _made(_config(served, guidelines, generators=[use]), tmp_path)
         with pytest.raises(InputError, match=r"no generator 'emergency_scenari'. Did you mean 'emergency_scenario'"):
             _made(_config(served, guidelines, generators=[{**use, "use": "emergency_scenari"}]), tmp_path)
+
+
+def test_a_section_that_may_be_absent_is_left_out_with_its_reason(guidelines: Path, tmp_path: Path):
+    with scripted_endpoint(_good) as served:
+        config = _config(served, guidelines, may_be_absent=True)
+        assert missing(config) == ""
+    assert missing(config) == f"nothing listens at {config.endpoint.url}"
+    assert missing(config.model_copy(update={"may_be_absent": False})) == ""
+    leave_out(config, missing(config), tmp_path / "synth")
+    assert read_json(tmp_path / "synth" / "counts.json")["left_out"].startswith("nothing listens")
+    assert not list(read_records(tmp_path / "synth" / "records" / "first_aid_generated.jsonl"))

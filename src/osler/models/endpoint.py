@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from osler.errors import InputError, OslerError
 
@@ -59,6 +59,19 @@ class Endpoint:
         """Host for messages."""
         return urlsplit(self.url).hostname or self.url
 
+    def is_there(self, timeout_s: float = 2.0) -> bool:
+        """Whether something listens at the address; nothing is asked of it."""
+        parts = self._parts()
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+        try:
+            connection.connect()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return True
+
     def complete(self, body: Mapping[str, Any], idempotency_key: str = "") -> Completion:
         """One chat completion, not streamed.
 
@@ -107,17 +120,21 @@ class Endpoint:
         except (KeyError, TypeError) as error:
             raise CallFailed(f"{self.host} answered in no form of the embed API", 200, again=True) from error
 
-    def _post(self, path: str, body: Mapping[str, Any], idempotency_key: str) -> dict[str, Any]:
+    def _parts(self) -> SplitResult:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise InputError(
                 f"the endpoint {self.url!r} is not an address; expected something like http://127.0.0.1:11434/v1"
             )
+        return parts
+
+    def _post(self, path: str, body: Mapping[str, Any], idempotency_key: str) -> dict[str, Any]:
+        parts = self._parts()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname, parts.port, timeout=self.timeout_s)
+        connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
         try:
             connection.request("POST", f"{parts.path.rstrip('/')}/{path}", json.dumps(body).encode(), headers)
             response = connection.getresponse()

@@ -76,6 +76,7 @@ def _data(run: Run) -> dict[str, Any]:
         "balance": tables_data.balance(run.collected, curated),
         "flow_figure": figures.flow_figure(run.collected, curated),
         "sources_table": tables_data.sources_table(run.collected) if run.collected is not None else None,
+        "written_table": tables_data.written_table(run.written) if run.written else None,
         "flow_table": tables_data.flow_table(run.collected, curated),
         "reasons_table": tables_data.reasons_table(run.collected, curated),
         "curate_tables": [tables_data.steps_table(curated)] if curated else [],

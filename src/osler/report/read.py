@@ -8,7 +8,16 @@ from typing import Any, TypeVar
 
 from osler.errors import InputError
 from osler.report.fields import Fields, read_fields, read_lines, read_list
-from osler.report.read_data import CollectedSource, Curated, Trained, read_collected, read_curated, read_trained
+from osler.report.read_data import (
+    CollectedSource,
+    Curated,
+    Trained,
+    Written,
+    read_collected,
+    read_curated,
+    read_trained,
+    read_written,
+)
 from osler.report.read_exam import Evaluated, Gate, Redteamed, read_evaluated, read_gate, read_redteamed
 
 STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
@@ -105,6 +114,7 @@ class Run:
     out_of_date: frozenset[str]
     """Finished stages that the recipe no longer has, or that read other files than the earlier stages hold now."""
     collected: tuple[CollectedSource, ...] | None
+    written: tuple[Written, ...] | None
     curated: Curated | None
     trained: Trained | None
     evaluated: Evaluated | None
@@ -139,6 +149,7 @@ def read_run(run: Path) -> Run:
             stages, read_fields(run / "recipe.json").values if (run / "recipe.json").is_file() else {}
         ),
         collected=_stage(run, stages, "collect", read_collected),
+        written=_stage(run, stages, "synth", read_written),
         curated=_stage(run, stages, "curate", read_curated),
         trained=_stage(run, stages, "train", read_trained),
         evaluated=_stage(run, stages, "evaluate", read_evaluated),

@@ -35,6 +35,18 @@ class CollectedSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What one generator wrote, as `synth/counts.json` counts it."""
+
+    source: str
+    generator: str
+    model: str
+    items: int
+    kept: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class CuratedSource:
     """One source as `curate/counts.json` counts it."""
 
@@ -115,6 +127,21 @@ class Trained:
     eval_losses: tuple[tuple[float, float], ...]
     n_without_loss: int
     """Steps whose loss was not a finite number; they are missing in the curve."""
+
+
+def read_written(folder: Path) -> tuple[Written, ...]:
+    """The generators of `synth/counts.json`."""
+    return tuple(
+        Written(
+            source=row.text("source"),
+            generator=row.text("generator"),
+            model=row.text("model"),
+            items=row.count("items"),
+            kept=row.count("kept"),
+            dropped=row.counts("dropped"),
+        )
+        for row in read_fields(folder / "counts.json").children("generators")
+    )
 
 
 def read_collected(folder: Path) -> tuple[CollectedSource, ...]:

@@ -21,7 +21,10 @@ def _collect_summary(folder: Path) -> str:
 
 
 def _synth_summary(folder: Path) -> str:
-    made = read_json(folder / "counts.json")["generators"]
+    counts = read_json(folder / "counts.json")
+    made = counts["generators"]
+    if counts.get("left_out"):
+        return f"left out: {counts['left_out']}; no record of {', '.join(one['source'] for one in made)}"
     n_dropped = sum(sum(one["dropped"].values()) for one in made)
     n_items, n_kept = sum(one["items"] for one in made), sum(one["kept"] for one in made)
     return f"{n_items:,} items asked about, {n_kept:,} records kept, {n_dropped:,} dropped"

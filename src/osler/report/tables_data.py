@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from osler.report.format import count, listed, many, maybe_count, maybe_number, maybe_percent, part, percent, words
-from osler.report.read_data import CollectedSource, Curated, Trained
+from osler.report.read_data import CollectedSource, Curated, Trained, Written
 from osler.report.table import Cell, Table, make_table
 
 _NONE = Cell("none", "quiet")
@@ -49,6 +49,29 @@ def flow_table(collected: tuple[CollectedSource, ...] | None, curated: Curated |
         ("Source", "#Rows read", "#Set aside", "#Records", "#Dropped", "#Kept", "#Kept of curated"),
         [*rows, _flow_row("All sources", all_read, all_left, _NOT_RUN)],
         has_total=True,
+    )
+
+
+def written_table(written: tuple[Written, ...]) -> Table:
+    """What each generator was asked about and what of it was kept, with the share of each reason for a drop."""
+    return make_table(
+        "written",
+        "Records written by a model, by generator. Each record kept quotes its page and passed every check of its generator; that does "
+        "not make it right.",
+        ("Source", "Generator", "Model", "#Asked about", "#Kept", "#Kept of asked", "Dropped"),
+        (
+            (
+                one.source,
+                one.generator,
+                one.model,
+                count(one.items),
+                count(one.kept),
+                part(one.kept, one.items),
+                "; ".join(f"{words(reason)} {count(n)} ({part(n, one.items)})" for reason, n in one.dropped.items())
+                or _NONE,
+            )
+            for one in written
+        ),
     )
 
 

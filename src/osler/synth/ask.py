@@ -18,6 +18,9 @@ from osler.text import hash64
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
 _NO_KEY = frozenset({401, 403})
+_OF_THE_REQUEST = 500
+"""llama.cpp answers so, each time, when a reply of a fixed form was cut at the token limit: the request's fault, not the server's."""
+_FAILURES_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Asker:
         self._turn = threading.Lock()
         self._next_at = 0.0
         self._stopped = threading.Event()
+        self._failed_in_a_row = 0
 
     def ask_all(self, requests: Iterable[Request]) -> Iterator[tuple[int, Answer]]:
         """Number and answer of each request, as they come in. Only so many requests are held as calls run at once.
@@ -120,7 +124,10 @@ class Asker:
         if kept is not None:
             return kept
         answer = self._ask_endpoint(request)
-        self._store.put(request.key, answer)
+        failed = answer.status == _OF_THE_REQUEST
+        self._failed_in_a_row = self._failed_in_a_row + 1 if failed else 0
+        if not failed:  # it may do better in another run
+            self._store.put(request.key, answer)
         return answer
 
     def _ask_endpoint(self, request: Request) -> Answer:
@@ -135,9 +142,11 @@ class Asker:
                     raise EnvironmentLacks(
                         f"{failed}: the key is missing or refused. Name the environment variable that holds it in endpoint.key."
                     ) from failed
-                if not failed.again:
+                last = attempt == self._config.attempts
+                alone = failed.status == _OF_THE_REQUEST and self._failed_in_a_row < _FAILURES_IN_A_ROW
+                if not failed.again or (last and alone):
                     return Answer(None, failed.status)
-                if attempt == self._config.attempts:
+                if last:
                     raise EnvironmentLacks(
                         f"{failed} (attempt {attempt} of {attempt}). What was answered is kept; run the same command again to ask the "
                         "rest."

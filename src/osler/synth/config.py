@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from osler.records.record import Access
 
@@ -142,6 +151,10 @@ class SynthConfig(BaseModel):
     endpoint: EndpointConfig = Field(description="The model that writes.")
     retrieval: RetrievalConfig = Field(default_factory=RetrievalConfig, description="How passages are found.")
     generators: tuple[GeneratorConfig, ...] = Field(min_length=1, description="What is written.")
+    may_be_absent: StrictBool = Field(
+        default=False,
+        description="Leave the whole section out, and say so, where the folder of documents or the endpoint is not there.",
+    )
     quote_similarity: Annotated[float, Field(ge=0.5, le=1)] = Field(
         0.9, description="Share of a quote's words that must stand on the page in order; its numbers must all."
     )

@@ -15,6 +15,7 @@ from osler.documents.page import Page
 from osler.documents.read import document_paths, read_document
 from osler.errors import InputError
 from osler.models.embed import embedder
+from osler.models.endpoint import Endpoint
 from osler.records.io import JsonlWriter, to_dict, write_records
 from osler.records.record import Record
 from osler.runs.files import sha256_file, write_json
@@ -137,6 +138,38 @@ def estimate(config: SynthConfig, around: Surroundings, seed: int, calls: Path, 
             }
         )
     return {"passages": len(library.passages), "generators": rows}
+
+
+def missing(config: SynthConfig) -> str:
+    """What of a section that may be absent is not there: the documents or the endpoint. Empty when the section is to run."""
+    if not config.may_be_absent:
+        return ""
+    if config.documents is not None and not config.documents.folder.is_dir():
+        return f"no folder of documents at {config.documents.folder.name}"
+    return "" if Endpoint(config.endpoint.url).is_there() else f"nothing listens at {config.endpoint.url}"
+
+
+def leave_out(config: SynthConfig, why: str, folder: Path) -> None:
+    """Write the stage's files without a record, with the reason."""
+    facts = [
+        {
+            "source": use.source,
+            "generator": load_generator(use.use).name,
+            "version": load_generator(use.use).version,
+            "model": config.endpoint.model,
+            "items": 0,
+            "kept": 0,
+            "repaired": 0,
+            "dropped": {},
+            "prompt_tokens": 0,
+            "reply_tokens": 0,
+        }
+        for use in config.generators
+    ]
+    for use in config.generators:
+        write_records(folder / "records" / f"{use.source}.jsonl", ())
+    write_local_only(folder, ())
+    write_json(folder / "counts.json", {"documents": [], "generators": facts, "left_out": why})
 
 
 def input_digests(config: SynthConfig) -> dict[str, str]:

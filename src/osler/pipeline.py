@@ -181,10 +181,10 @@ def _plan_train(run: _Run) -> _Plan:
     return _Plan(
         stage,
         lambda: train(
-            folder / "train.jsonl",
-            folder / "validation.jsonl",
+            (folder / "train.jsonl", folder / "validation.jsonl"),
             recipe.model,
             config,
+            recipe.machine,
             recipe.seed,
             stage.folder,
             run.progress,

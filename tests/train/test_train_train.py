@@ -77,7 +77,9 @@ def test_the_ledger_adds_up(undisturbed: Path) -> None:
     ledger = read_json(undisturbed / "ledger.json")
     aside = [row for _, row in read_jsonl(undisturbed / "set_aside.jsonl")]
     assert ledger["read"] == 31 == ledger["kept"] + sum(ledger["set_aside"].values())
-    assert [(row["id"], row["source"], row["reason"]) for row in aside] == [("invented:long", "invented", "long_answer")]
+    assert [(row["id"], row["source"], row["reason"]) for row in aside] == [
+        ("invented:long", "invented", "long_answer")
+    ]
     assert ledger["steps"] == 14
     assert ledger["batch_size"] == 4
     assert 0 < ledger["trained_tokens"] < ledger["tokens"]
@@ -123,7 +125,15 @@ def test_a_finished_adapter_is_not_trained_again(undisturbed: Path, files: tuple
     before = digest_folder(undisturbed)
     (undisturbed / "ledger.json").unlink()  # as if the kill had come between adapter and ledger
     steps: list[str] = []
-    train(files, MODEL, CONFIG, MACHINE, 7, undisturbed, lambda name, done, total, unit="rows", note="": steps.append(unit))
+    train(
+        files,
+        MODEL,
+        CONFIG,
+        MACHINE,
+        7,
+        undisturbed,
+        lambda name, done, total, unit="rows", note="": steps.append(unit),
+    )
     assert "tokens" not in steps
     assert digest_folder(undisturbed) == before
 
@@ -151,7 +161,9 @@ def test_a_target_that_fits_no_layer_is_an_error(files: tuple[Path, Path], tmp_p
 
 
 def test_a_file_without_a_usable_row_is_an_error(files: tuple[Path, Path], tmp_path: Path, tiny_base: Path) -> None:
-    config = CONFIG.model_copy(update={"max_length": 3, "bad_rows": BadRowsConfig(long_prompt="drop", long_answer="drop")})
+    config = CONFIG.model_copy(
+        update={"max_length": 3, "bad_rows": BadRowsConfig(long_prompt="drop", long_answer="drop")}
+    )
     with pytest.raises(InputError, match="max_length"):
         train(files, ModelConfig(base=str(tiny_base)), config, MACHINE, 7, tmp_path, silent)
 

@@ -86,7 +86,7 @@ class Screen:
             self._last_line = now
             of_total = f" of {total:,}" if total is not None else ""
             left = f", {duration((total - done) / rate)} left" if total is not None and rate > 0 else ""
-            notice(f"  {name}: {done:,}{of_total} {unit}, {rate:,.1f}/s{left}{note and ", "}{note}")
+            notice(f"  {name}: {done:,}{of_total} {unit}, {rate:,.1f}/s{left}{note and ', '}{note}")
 
     def _show_bar(self, bars: Progress, name: str, done: int, total: int | None, words: str) -> None:
         if name not in self._tasks:

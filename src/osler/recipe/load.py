@@ -41,7 +41,9 @@ class Recipe(BaseModel):
     curate: CurateConfig | None = Field(None, description="How records become a training set.")
     model: ModelConfig = Field(ModelConfig(), description="The base model.")
     train: TrainConfig | None = Field(None, description="How the adapter is trained.")
-    machine: MachineConfig = Field(MachineConfig(), description="Where it is trained; changes nothing of what is learned.")
+    machine: MachineConfig = Field(
+        MachineConfig(), description="Where it is trained; changes nothing of what is learned."
+    )
     evaluate: EvaluateConfig | None = Field(None, description="Which benchmarks are run, before and after training.")
     guard: GuardConfig = Field(GuardConfig(), description="The policy around the model.")
     redteam: RedteamConfig | None = Field(None, description="Attacks on the bare and the guarded model.")

@@ -25,7 +25,8 @@ class BadRowsConfig(BaseModel):
     model_config = _STRICT
 
     long_answer: Literal["drop"] | None = Field(
-        default=None, description="The row exceeds max_length; cut, it would lose the end of its answer. It is never cut."
+        default=None,
+        description="The row exceeds max_length; cut, it would lose the end of its answer. It is never cut.",
     )
     long_prompt: Literal["drop"] | None = Field(
         default=None, description="The question alone fills max_length; cut, nothing of the answer would be left."
@@ -86,7 +87,10 @@ class TrainConfig(BaseModel):
         default=0.0, ge=0, lt=1, description="Share of adapter inputs that are zeroed in training."
     )
     learning_rate: _Number = Field(
-        default=2e-4, gt=0, le=1, description="Highest learning rate; cosine decay to zero. 1e-4 for 8B instruct models."
+        default=2e-4,
+        gt=0,
+        le=1,
+        description="Highest learning rate; cosine decay to zero. 1e-4 for 8B instruct models.",
     )
     warmup: _Number = Field(
         default=0.03, ge=0, lt=1, description="Share of the steps in which the learning rate rises."
@@ -96,8 +100,9 @@ class TrainConfig(BaseModel):
         default=None, description="At most so many steps, also when `epochs` would give more. null: no limit."
     )
     batch_size: _Count = Field(
-        default=8, description="Rows of one forward pass where they are padded; packed, a pass takes the rows that fit in "
-        "batch_size x max_length tokens."
+        default=8,
+        description="Rows of one forward pass where they are padded; packed, a pass takes the rows that fit in "
+        "batch_size x max_length tokens.",
     )
     accumulate: _Count = Field(
         default=1,

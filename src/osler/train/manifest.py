@@ -34,9 +34,7 @@ def write_set_aside(tokens: Tokens, path: Path) -> None:
         )
 
 
-def write_manifest(
-    tokens: Tokens, n_validation: int, order: Order, n_base: int, fingerprint: str, out: Path
-) -> None:
+def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int, fingerprint: str, out: Path) -> None:
     """Write `rows.jsonl`, one line for every row that was trained on, and the sums to `ledger.json`."""
     metrics = [row for row in read_metrics(out / "metrics.jsonl") if "loss" in row]
     n_steps = metrics[-1]["step"]  # fewer than planned when training stopped early

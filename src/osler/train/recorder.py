@@ -45,7 +45,9 @@ class Recording:
     def is_over(self, measured: Sequence[tuple[int, float]]) -> bool:
         """Whether the last `patience` measurements brought nothing."""
         best = self.best(measured)
-        return self.patience is not None and sum(step > best for step, _ in measured if best is not None) >= self.patience
+        return (
+            self.patience is not None and sum(step > best for step, _ in measured if best is not None) >= self.patience
+        )
 
 
 def record_training(
@@ -92,7 +94,11 @@ def record_training(
                     "train.learning_rate, or raise train.warmup."
                 )
             if processes.is_main:
-                row = {"loss": round(loss, 6), "learning_rate": logs["learning_rate"], "tokens": plan.tokens_after[step]}
+                row = {
+                    "loss": round(loss, 6),
+                    "learning_rate": logs["learning_rate"],
+                    "tokens": plan.tokens_after[step],
+                }
                 append_metric(metrics, {"step": step, **row})
             progress("train", plan.tokens_after[step], plan.tokens_after[-1], "tokens", f"loss {loss:.3f}")
             # Before a checkpoint of this step is written, so that a run that goes on from it has the measurement.

@@ -8,9 +8,7 @@ from typing import Any
 from osler.runs.files import read_json, write_json
 
 
-def save_result(
-    trainer: Any, best_step: int | None, out: Path, base_name: str, template: Mapping[str, str]
-) -> None:
+def save_result(trainer: Any, best_step: int | None, out: Path, base_name: str, template: Mapping[str, str]) -> None:
     """Write the trained weights to `out`, and remove the checkpoints.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 
 from osler.errors import InputError
 from osler.models.config import ModelConfig
-from osler.models.local import load_local, load_weights
+from osler.models.local import load_local
 from osler.records.io import read_jsonl, write_records
 from osler.records.record import Message, Origin, Record
 from osler.runs.files import digest_folder, read_json

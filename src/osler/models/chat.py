@@ -77,18 +77,25 @@ def with_system(conversation: Sequence[Message], system_prompt: str) -> tuple[Me
     return (Message("system", system_prompt), *turns)
 
 
-def render(tokenizer: ChatTokenizer, conversation: Sequence[Message], *, for_reply: bool) -> str:
+def render(
+    tokenizer: ChatTokenizer,
+    conversation: Sequence[Message],
+    *,
+    for_reply: bool,
+    special: Sequence[str] | None = None,
+) -> str:
     """The conversation as the model reads it.
 
     Where a template knows no system role, the system text goes in front of the first user turn.
 
     Args:
         for_reply: end with the start of the assistant's turn.
+        special: what `special_tokens` gives, for callers that render many conversations.
 
     Raises:
         InputError: the template cannot render the conversation even so.
     """
-    special = special_tokens(tokenizer)
+    special = special_tokens(tokenizer) if special is None else special
     turns = [{"role": turn.role, "content": break_tokens(turn.content, special)} for turn in conversation]
     try:
         return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=for_reply)

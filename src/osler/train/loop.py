@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
         eval_strategy="no",  # measured by the recorder, the same on one process and several
         **sharding_settings(job.sharding, weights),
     )
-    places = {"step": [], "process": []}
+    places: dict[str, list[int]] = {"step": [], "process": []}
     for step in range(job.order.n_steps):
         places["step"] += [step] * processes.count
         places["process"] += list(range(processes.count))
@@ -210,11 +211,12 @@ def _trainer_class(job: Job, *, fused: bool) -> Any:
             kept = (labels != MASKED).any(dim=0).nonzero().squeeze(1)
             rest = {name: value for name, value in inputs.items() if name != "labels"}
             logits = model(**rest, use_cache=False, logits_to_keep=kept).logits  # B kept V
-            total: torch.Tensor = torch.nn.functional.cross_entropy(
+            total = torch.nn.functional.cross_entropy(
                 logits.float().flatten(0, 1), labels[:, kept].flatten(), ignore_index=MASKED, reduction="sum"
             )
             # Gradients of several processes are averaged, and the loss is a sum over all of them.
-            return total.div(num_items_in_batch) * self.accelerator.num_processes
+            loss: torch.Tensor = total.div(num_items_in_batch) * self.accelerator.num_processes
+            return loss
 
     return PassTrainer if fused else CpuTrainer
 
@@ -236,8 +238,8 @@ def _inputs(chosen: Pass, rows: Sequence[TokenRow], *, packed: bool) -> dict[str
     labels = [rows[row].labels for row in chosen]
     if packed:
         return {
-            "input_ids": torch.tensor([sum(ids, [])]),  # 1 T
-            "labels": torch.tensor([sum(labels, [])]),
+            "input_ids": torch.tensor([list(chain.from_iterable(ids))]),  # 1 T
+            "labels": torch.tensor([list(chain.from_iterable(labels))]),
             "position_ids": torch.cat([torch.arange(len(row)) for row in ids])[None],
             "row_lengths": tuple(len(row) for row in ids),
         }

@@ -40,8 +40,8 @@ def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int,
     n_steps = metrics[-1]["step"]  # fewer than planned when training stopped early
     uses: list[list[int]] = [[] for _ in tokens.rows]
     for number in range(n_steps):
-        for row in order.rows_of(number):
-            uses[row].append(number + 1)
+        for index in order.rows_of(number):
+            uses[index].append(number + 1)
     with JsonlWriter(out / "rows.jsonl") as writer:
         for row, steps in zip(tokens.rows, uses, strict=True):
             facts = {"id": row.id, "source": row.source, "tokens": len(row.ids), "trained_tokens": row.n_trained}

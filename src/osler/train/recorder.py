@@ -36,6 +36,10 @@ class Recording:
         """Steps planned."""
         return len(self.tokens_after) - 1
 
+    def is_measured(self, step: int) -> bool:
+        """Whether the loss on validation rows is measured after a step."""
+        return self.has_validation and (step % self.evaluate_every_steps == 0 or step == self.n_steps)
+
     def best(self, measured: Sequence[tuple[int, float]]) -> int | None:
         """Step of the lowest loss, the first of equals; None when the last step is what is kept."""
         if self.patience is None or not measured:
@@ -81,18 +85,14 @@ def record_training(
         def on_train_begin(self, _: Any, state: Any, __: Any, **___: Any) -> None:
             assert_sharded(plan.sharding, trainer.model_wrapped, trainer.accelerator.distributed_type.value)
             progress("train", plan.tokens_after[state.global_step], plan.tokens_after[-1], "tokens")
-            if plan.has_validation and not measured:
+            if plan.is_measured(0) and not measured:
                 measure(0)
 
         def on_log(self, _: Any, state: Any, control: Any, logs: dict[str, float], **__: Any) -> None:
             if "loss" not in logs:
                 return
             step, loss = state.global_step, logs["loss"]
-            if not math.isfinite(loss):
-                raise CheckFailed(
-                    f"The loss of step {step} is not a number: training went astray and was stopped. Lower "
-                    "train.learning_rate, or raise train.warmup."
-                )
+            _check_finite(step, loss)
             if processes.is_main:
                 row = {
                     "loss": round(loss, 6),
@@ -102,7 +102,7 @@ def record_training(
                 append_metric(metrics, {"step": step, **row})
             progress("train", plan.tokens_after[step], plan.tokens_after[-1], "tokens", f"loss {loss:.3f}")
             # Before a checkpoint of this step is written, so that a run that goes on from it has the measurement.
-            if plan.has_validation and (step % plan.evaluate_every_steps == 0 or step == plan.n_steps):
+            if plan.is_measured(step):
                 measure(step)
                 control.should_training_stop = control.should_training_stop or plan.is_over(measured)
 
@@ -116,3 +116,11 @@ def record_training(
             processes.wait()
 
     return Recorder()
+
+
+def _check_finite(step: int, loss: float) -> None:
+    if not math.isfinite(loss):
+        raise CheckFailed(
+            f"The loss of step {step} is not a number: training went astray and was stopped. Lower train.learning_rate, or "
+            "raise train.warmup."
+        )

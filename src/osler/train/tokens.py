@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from osler.errors import CheckFailed, InputError
-from osler.models.chat import end_token_id, render
+from osler.models.chat import end_token_id, render, special_tokens
 from osler.records.export import as_messages
 from osler.records.record import Record
 from osler.runs.progress import Progress
@@ -58,6 +58,24 @@ class TokenRow:
     def n_trained(self) -> int:
         """Tokens that are learned."""
         return sum(stop - start for start, stop in self.spans)
+
+
+    @property
+    def facts(self) -> "RowFacts":
+        """What decides whether the row can be trained on; its last answer begins where its prompt ends."""
+        return RowFacts(self.id, self.source, len(self.ids), self.spans[-1][0], self.asked)
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """A row by its figures."""
+
+    id: str
+    source: str
+    n_tokens: int
+    n_prompt_tokens: int
+    """Tokens before the last answer; 0 for a row that fits whatever the limit is."""
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +149,14 @@ def tokenize(
     odds = Odds()
     found: list[TokenRow | RowSetAside] = []
     for chunk in _chunks(records):
-        for record, row in zip(chunk, _rows(tokenizer, chunk, system_prompt, end), strict=True):
+        for record, row in zip(chunk, token_rows(tokenizer, chunk, system_prompt, end), strict=True):
             odds.add(record)
             found.append(row)
         progress("tokenize", len(found), None, "rows")
     limit, derived = limits.of([len(row.ids) for row in found if isinstance(row, TokenRow)])
     at_odds = odds.found()
-    faults = [fault_of(row, limit, derived=derived, at_odds=n in at_odds) for n, row in enumerate(found)]
+    facts = [row.facts if isinstance(row, TokenRow) else row for row in found]
+    faults = [fault_of(row, limit, derived=derived, at_odds=n in at_odds) for n, row in enumerate(facts)]
     refuse_undecided(faults, decisions)
     kept, aside = [], []
     for row, fault in zip(found, faults, strict=True):
@@ -159,6 +178,11 @@ class Limits:
     model: int
     """What the model can read."""
 
+    @property
+    def known(self) -> int:
+        """The limit that stands before the rows are read."""
+        return min(self.asked or self.model, self.model)
+
     def of(self, lengths: Sequence[int]) -> tuple[int, bool]:
         """The longest row in tokens, and whether it comes from the rows themselves."""
         if self.asked is not None:
@@ -167,15 +191,14 @@ class Limits:
         return (self.model, False) if fitting > self.model else (fitting, True)
 
 
-def fault_of(row: TokenRow | RowSetAside, limit: int, *, derived: bool, at_odds: bool) -> RowSetAside | None:
+def fault_of(row: RowFacts | RowSetAside, limit: int, *, derived: bool, at_odds: bool) -> RowSetAside | None:
     """What is wrong with a row, the worst first; None for a good one."""
     if isinstance(row, RowSetAside):
         return row
     reason = detail = ""
-    if len(row.ids) > limit:
-        # The last answer begins where its prompt ends.
-        reason = LONGEST if derived else "long_prompt" if row.spans[-1][0] >= limit else "long_answer"
-        detail = f"{len(row.ids)} tokens, limit {limit}"
+    if row.n_tokens > limit:
+        reason = LONGEST if derived else "long_prompt" if row.n_prompt_tokens >= limit else "long_answer"
+        detail = f"{row.n_tokens} tokens, limit {limit}"
     elif not row.asked:
         reason, detail = "empty_question", "the user says nothing"
     elif at_odds:
@@ -214,15 +237,19 @@ def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield chunk
 
 
-def _rows(tokenizer: Any, records: Sequence[Record], system_prompt: str, end: int) -> Iterator[TokenRow | RowSetAside]:
+def token_rows(
+    tokenizer: Any, records: Sequence[Record], system_prompt: str, end: int
+) -> Iterator[TokenRow | RowSetAside]:
+    """The row of each record, or why there is none."""
+    special = special_tokens(tokenizer)
     texts: list[str] = []
     spans: list[slice] = []
     for record in records:
         turns = as_messages(record, system_prompt)
         first = len(texts)
-        texts.append(render(tokenizer, turns, for_reply=False))
+        texts.append(render(tokenizer, turns, for_reply=False, special=special))
         texts.extend(
-            render(tokenizer, turns[:number], for_reply=True)
+            render(tokenizer, turns[:number], for_reply=True, special=special)
             for number, turn in enumerate(turns)
             if turn.role == "assistant"
         )
@@ -237,7 +264,7 @@ def _rows(tokenizer: Any, records: Sequence[Record], system_prompt: str, end: in
 
 def _row(record: Record, whole: list[int], prompts: Sequence[list[int]], end: int) -> TokenRow | RowSetAside:
     source = record.origin.source
-    if not _says(record, "assistant"):
+    if not says(record, "assistant"):
         return RowSetAside(record.id, source, "empty_answer", "the assistant says nothing")
     spans: list[tuple[int, int]] = []
     for number, prompt in enumerate(prompts, start=1):
@@ -245,10 +272,10 @@ def _row(record: Record, whole: list[int], prompts: Sequence[list[int]], end: in
             detail = f"assistant turn {number} does not begin where its prompt ends, or has no end token"
             return RowSetAside(record.id, source, "no_end", detail)
         spans.append((len(prompt), whole.index(end, len(prompt)) + 1))
-    return TokenRow(record.id, source, array("i", whole), tuple(spans), _says(record, "user"))
+    return TokenRow(record.id, source, array("i", whole), tuple(spans), says(record, "user"))
 
 
-def _says(record: Record, role: str) -> bool:
+def says(record: Record, role: str) -> bool:
     """Whether there is a turn of this role, and none is empty."""
     said = [turn.content.strip() for turn in record.messages if turn.role == role]
     return bool(said) and all(said)

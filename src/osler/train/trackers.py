@@ -39,4 +39,4 @@ def tracker_callbacks(names: Sequence[str], folder: Path) -> list[Any]:
 def _tensorboard(callback: Any, folder: Path) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
-    return callback(SummaryWriter(str(folder)))  # type: ignore[no-untyped-call]
+    return callback(SummaryWriter(str(folder)))

@@ -22,7 +22,7 @@ from osler.train.held_out import stratified
 from osler.train.loop import Adapter, Job, run_loop
 from osler.train.manifest import write_manifest, write_set_aside
 from osler.train.order import OrderOptions, plan_order, plan_passes
-from osler.train.processes import Processes, join_processes
+from osler.train.processes import join_processes
 from osler.train.recorder import Recording
 from osler.train.result import result_folder
 from osler.train.scratch import build_scratch_base

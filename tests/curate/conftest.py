@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from osler.curate import CurateConfig, curate
+from osler.curate.config import CurateConfig
+from osler.curate.curate import curate
 from osler.records.io import read_records
 from osler.records.record import Message, Origin, Record, record_id
 from osler.runs.progress import silent

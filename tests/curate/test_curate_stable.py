@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from osler.curate import CurateConfig, curate
+from osler.curate.config import CurateConfig
+from osler.curate.curate import curate
 from osler.records.io import read_records
 from osler.records.record import Origin
 from osler.runs.progress import silent

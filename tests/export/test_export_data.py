@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from osler.curate import CurateConfig, curate
+from osler.curate.config import CurateConfig
+from osler.curate.curate import curate
 from osler.errors import CheckFailed, InputError
 from osler.export import data
 from osler.export.data import Permission, export_data

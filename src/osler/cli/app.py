@@ -17,6 +17,7 @@ from osler.cli.gate import gate
 from osler.cli.guard import guard_app
 from osler.cli.init import init
 from osler.cli.kill import kill_app
+from osler.cli.plan import plan
 from osler.cli.report import report
 from osler.cli.run import run
 from osler.cli.serve import serve
@@ -55,6 +56,7 @@ app.command(short_help="The whole way offline, in two minutes.")(demo)
 app.command(short_help="Run a recipe, stage by stage.")(run)
 app.command(short_help="Download or read data sets to records.")(collect)
 app.command(short_help="Make a recipe's training set.")(curate)
+app.command(short_help="What training needs and costs, before it starts.")(plan)
 app.command(short_help="Where a row came from, and what became of it.")(trace)
 app.command(short_help="Write a training set for other tools.")(export)
 app.command(short_help="What is installed, and what is missing.")(doctor)

@@ -3,9 +3,3 @@
 `curate` runs the steps in order and writes the stage's files. The steps are plain functions, one file each: those that look at
 one record at a time are `Step`s over Arrow batches, those that look at the whole set work on `Key`s.
 """
-
-from osler.curate.config import CurateConfig
-from osler.curate.curate import curate
-from osler.curate.step import Step, StepResult
-
-__all__ = ["CurateConfig", "Step", "StepResult", "curate"]

@@ -52,8 +52,8 @@ class Order:
             lengths: tokens of each row, by its index.
         """
         sums = [0]
-        for number in range(self.n_steps):
-            sums.append(sums[-1] + sum(lengths[row] for row in self.rows_of(number)))
+        for step in self.steps:
+            sums.append(sums[-1] + sum(lengths[row] for share in step for rows in share for row in rows))
         return sums
 
     def largest_pass(self, lengths: Sequence[int]) -> int:

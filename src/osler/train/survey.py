@@ -7,14 +7,14 @@ of another kind) every row is encoded.
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from osler.models.chat import end_token_id, render, special_tokens
 from osler.records.export import as_messages
-from osler.records.io import read_records
-from osler.records.record import Message, Record
+from osler.records.io import from_dict, parse_jsonl, read_records
+from osler.records.record import Message, Record, Role
 from osler.runs.progress import Progress
 from osler.train.light_tokenizer import LightTokenizer
 from osler.train.tokens import Limits, Odds, RowFacts, RowSetAside, TokenRow, fault_of, says, token_rows
@@ -22,6 +22,7 @@ from osler.train.tokens import Limits, Odds, RowFacts, RowSetAside, TokenRow, fa
 _SAMPLE = 256
 _CACHED_WORDS = 1_000_000
 _CACHED_PIECES = 64
+_COMPARED = 64
 _WORDS = re.compile(r"(?<=\S) (?=\S)")
 
 
@@ -31,7 +32,7 @@ class Survey:
 
     n_read: int
     lengths: "array[int]"
-    """Tokens of each row that would be trained on if every fault were dropped, in the order of the file."""
+    """Tokens of each row that would be trained on, in the order of the file."""
     sources: tuple[str, ...]
     """Source of each of `lengths`."""
     faults: tuple[RowSetAside, ...]
@@ -45,8 +46,18 @@ class Survey:
     """Rows that were encoded whole, and gave the same length."""
 
 
-def survey(path: Path, tokenizer: LightTokenizer, prompt: str, limits: Limits, progress: Progress) -> Survey:
+def survey(
+    path: Path,
+    tokenizer: LightTokenizer,
+    prompt: str,
+    limits: Limits,
+    decisions: Mapping[str, str | None],
+    progress: Progress,
+) -> Survey:
     """Read a file of records and say what training on it would meet.
+
+    Args:
+        decisions: as for `tokenize`; rows of a class without one are counted as dropped.
 
     Raises:
         InputError: the file is absent or is not of records, or the chat template has no end token.
@@ -56,19 +67,24 @@ def survey(path: Path, tokenizer: LightTokenizer, prompt: str, limits: Limits, p
     rows = list(token_rows(tokenizer, sample, prompt, end))
     whole = [row for row in rows if isinstance(row, TokenRow)]
     counter = _Counter(tokenizer, end, limits)
-    by_words = all(counter.facts(record, prompt) == _facts(row, limits) for record, row in zip(sample, rows, strict=True))
+    by_words = all(counter.facts(record, as_messages(record, prompt)) == _facts(row, limits) for record, row in zip(sample, rows, strict=True))
     counter.by_words = by_words
     odds = Odds()
     found: list[RowFacts | RowSetAside] = []
     for record in read_records(path):
-        odds.add(record)
-        found.append(counter.facts(record, prompt))
+        turns = as_messages(record, prompt)
+        odds.add(turns)
+        found.append(counter.facts(record, turns))
         if len(found) % 1000 == 0:
             progress("count tokens", len(found), None, "rows")
     limit, derived = limits.of([row.n_tokens for row in found if isinstance(row, RowFacts)])
     at_odds = odds.found()
     faults = [fault_of(row, limit, derived=derived, at_odds=n in at_odds) for n, row in enumerate(found)]
-    good = [row for row, fault in zip(found, faults, strict=True) if fault is None and isinstance(row, RowFacts)]
+    good = [
+        row
+        for row, fault in zip(found, faults, strict=True)
+        if isinstance(row, RowFacts) and (fault is None or decisions.get(fault.reason) == "keep")
+    ]
     n_trained, n_tokens = sum(row.n_trained for row in whole), sum(len(row.ids) for row in whole)
     return Survey(
         n_read=len(found),
@@ -93,7 +109,9 @@ def _sample(path: Path) -> list[Record]:
     with path.open("rb") as stream:
         n_lines = sum(1 for _ in stream)
     step = max(1, n_lines // _SAMPLE)
-    return [record for number, record in enumerate(read_records(path)) if number % step == 0][:_SAMPLE]
+    with path.open("rb") as stream:
+        chosen = [line for number, line in enumerate(stream) if number % step == 0][:_SAMPLE]
+    return [from_dict(row) for _, row in parse_jsonl(chosen, str(path))]
 
 
 class _Counter:
@@ -116,29 +134,35 @@ class _Counter:
         # Text beside an added token is encoded on its own; what stands first in a text may be encoded in another way.
         self._leading, self._following = _Words(tokenizer, self._end), _Words(tokenizer, f"{self._end}a ")
         self._pieces: dict[str, int] = {}
+        self._frames: dict[tuple[Role, ...], _Frame] = {}
 
-    def facts(self, record: Record, prompt: str) -> RowFacts | RowSetAside:
+    def facts(self, record: Record, turns: Sequence[Message]) -> RowFacts | RowSetAside:
         """Length and faults of one record."""
         source = record.origin.source
         if not says(record, "assistant"):
             return RowSetAside(record.id, source, "empty_answer", "the assistant says nothing")
-        turns = as_messages(record, prompt)
-        whole = self._render(turns, for_reply=False)
-        prompts = []
-        for number, turn in enumerate(turns):
-            if turn.role == "assistant":
-                prompts.append(self._render(turns[:number], for_reply=True))
-                if not whole.startswith(prompts[-1]) or self._end not in whole[len(prompts[-1]) :]:
-                    n = len(prompts)
-                    detail = f"assistant turn {n} does not begin where its prompt ends, or has no end token"
+        # Only text that spells out a control token is looked into, and may be rendered in a way of its own.
+        marked = any(first in turn.content for turn in turns for first in self._first)
+        roles = tuple(turn.role for turn in turns)
+        frame = self._frames.get(roles) or self._frames.setdefault(roles, _Frame(self._render(_Frame.probe(roles))))
+        whole = None if marked else frame.fill(turns)
+        if whole is None:
+            whole = self._render(turns, special=self._special if marked else ())
+            for number, turn in enumerate(turns):
+                prompt = self._render(turns[:number], for_reply=True) if turn.role == "assistant" else ""
+                if not whole.startswith(prompt) or self._end not in whole[len(prompt) :]:
+                    detail = "an assistant turn does not begin where its prompt ends, or has no end token"
                     return RowSetAside(record.id, source, "no_end", detail)
+            frame.compare(turns, whole)
         n_tokens = self._count(whole)
-        n_prompt = self._count(prompts[-1]) if n_tokens > self._limits.known else 0
+        long = n_tokens > self._limits.known
+        n_prompt = self._count(self._render(turns[:-1], for_reply=True)) if long else 0
         return RowFacts(record.id, source, n_tokens, n_prompt, says(record, "user"))
 
-    def _render(self, turns: Sequence[Message], *, for_reply: bool) -> str:
-        marked = any(first in turn.content for turn in turns for first in self._first)
-        return render(self._tokenizer, turns, for_reply=for_reply, special=self._special if marked else ())
+    def _render(self, turns: Sequence[Message], *, for_reply: bool = False, special: Sequence[str] | None = None) -> str:
+        return render(
+            self._tokenizer, turns, for_reply=for_reply, special=self._special if special is None else special
+        )
 
     def _count(self, text: str) -> int:
         if not self.by_words:
@@ -156,6 +180,40 @@ class _Counter:
         if len(self._pieces) < _CACHED_PIECES:  # the system prompt is among the first
             self._pieces[piece] = n_tokens
         return n_tokens
+
+
+class _Frame:
+    """What a chat template puts around the turns of a conversation with these roles.
+
+    The first rows are rendered by the template and compared; after that the frame is filled without it.
+
+    Args:
+        rendered: the conversation `probe` of the roles, by the template.
+    """
+
+    def __init__(self, rendered: str) -> None:
+        self._pieces = re.split(r"\x02\d+\x03", rendered)
+        self._n_equal = 0
+        self._differs = False
+
+    @staticmethod
+    def probe(roles: Sequence[Role]) -> list[Message]:
+        """A conversation whose texts can be told from what the template adds."""
+        return [Message(role, f"\x02{number}\x03") for number, role in enumerate(roles)]
+
+    def fill(self, turns: Sequence[Message]) -> str | None:
+        """The conversation as text; None while the template is still asked."""
+        return None if self._differs or self._n_equal < _COMPARED else self._filled(turns)
+
+    def compare(self, turns: Sequence[Message], rendered: str) -> None:
+        """Note whether the template gave what the frame gives."""
+        if len(self._pieces) != len(turns) + 1 or self._filled(turns) != rendered:
+            self._differs = True
+        self._n_equal += 1
+
+    def _filled(self, turns: Sequence[Message]) -> str:
+        texts = (f"{turn.content.strip()}{piece}" for turn, piece in zip(turns, self._pieces[1:], strict=True))
+        return self._pieces[0] + "".join(texts)
 
 
 class _Words(dict[str, int]):

@@ -16,7 +16,7 @@ from typing import Any
 from osler.errors import CheckFailed, InputError
 from osler.models.chat import end_token_id, render, special_tokens
 from osler.records.export import as_messages
-from osler.records.record import Record
+from osler.records.record import Message, Record
 from osler.runs.progress import Progress
 from osler.text import hash64
 
@@ -113,11 +113,10 @@ class Odds:
     _questions: list[int] = field(default_factory=list)
     _at_odds: set[int] = field(default_factory=set)
 
-    def add(self, record: Record) -> None:
+    def add(self, turns: Sequence[Message]) -> None:
         """Note the next row. Case and space are no difference."""
-        *before, last = as_messages(record) or (None,)
-        asked = hash64("\0".join(_plain(turn.content) for turn in before if turn is not None))
-        answer = hash64(_plain(last.content) if last is not None else "")
+        *before, last = [turn.content for turn in turns if turn.role != "system"] or [""]
+        asked, answer = hash64("\0".join(map(_plain, before))), hash64(_plain(last))
         if self._answers.setdefault(asked, answer) != answer:
             self._at_odds.add(asked)
         self._questions.append(asked)
@@ -150,7 +149,7 @@ def tokenize(
     found: list[TokenRow | RowSetAside] = []
     for chunk in _chunks(records):
         for record, row in zip(chunk, token_rows(tokenizer, chunk, system_prompt, end), strict=True):
-            odds.add(record)
+            odds.add(as_messages(record))
             found.append(row)
         progress("tokenize", len(found), None, "rows")
     limit, derived = limits.of([len(row.ids) for row in found if isinstance(row, TokenRow)])
@@ -282,7 +281,7 @@ def says(record: Record, role: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return text.casefold().replace(" ", "").replace("\n", "").replace("\t", "").replace("\r", "")
 
 
 def _check_row(row: TokenRow, end: int) -> None:

@@ -77,9 +77,18 @@ def read_architecture(base: str, revision: str) -> Architecture:
     folder = model_folder(base, revision)
     if folder is not None:
         return parse_architecture(read_json(folder / "config.json"), base)
+    return parse_architecture(shipped_config(base), base)
+
+
+def shipped_config(base: str) -> dict[str, Any]:
+    """The config.json of a model in the list that ships, as far as its size goes.
+
+    Raises:
+        EnvironmentLacks: it is not in the list.
+    """
     known = _known()
     if base in known:
-        return parse_architecture(known[base], base)
+        return known[base]
     raise EnvironmentLacks(
         f"The shape of {base} is not known here: it is not in the local Hugging Face cache nor in the list that ships "
         f"({', '.join(sorted(known))}). Put its config.json into a folder and give that as model.base."

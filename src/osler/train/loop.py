@@ -146,7 +146,7 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
         train_dataset=Dataset.from_dict(places),
         data_collator=lambda places: _share(job, places[0]["step"], places[0]["process"]),
         processing_class=tokenizer,
-        peft_config=_peft_config(weights, job.adapter),
+        peft_config=None if job.adapter.method == "full" else adapter_config(weights, job.adapter),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -210,15 +210,25 @@ def _trainer_class(job: Job, *, fused: bool) -> Any:
             labels = inputs["labels"][:, 1:]  # B T-1, each the token after its position
             kept = (labels != MASKED).any(dim=0).nonzero().squeeze(1)
             rest = {name: value for name, value in inputs.items() if name != "labels"}
-            logits = model(**rest, use_cache=False, logits_to_keep=kept).logits  # B kept V
-            total = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), labels[:, kept].flatten(), ignore_index=MASKED, reduction="sum"
-            )
-            # Gradients of several processes are averaged, and the loss is a sum over all of them.
+            total = loss_at_kept(model, rest, labels, kept)
             loss: torch.Tensor = total.div(num_items_in_batch) * self.accelerator.num_processes
             return loss
 
     return PassTrainer if fused else CpuTrainer
+
+
+def loss_at_kept(model: Any, inputs: Mapping[str, Any], wanted: Any, kept: Any) -> Any:
+    """Summed loss of the positions `kept`, the only ones that go through the output layer.
+
+    Args:
+        wanted: B T-1, the token after each position, or `MASKED`.
+    """
+    import torch
+
+    logits = model(**inputs, use_cache=False, logits_to_keep=kept).logits  # B kept V
+    return torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), wanted[:, kept].flatten(), ignore_index=MASKED, reduction="sum"
+    )
 
 
 def _share(job: Job, step: int, process: int) -> dict[str, Any]:
@@ -251,9 +261,12 @@ def _inputs(chosen: Pass, rows: Sequence[TokenRow], *, packed: bool) -> dict[str
     }
 
 
-def _peft_config(weights: Any, adapter: Adapter) -> Any:
-    if adapter.method == "full":
-        return None
+def adapter_config(weights: Any, adapter: Adapter) -> Any:
+    """PEFT's description of an adapter.
+
+    Raises:
+        InputError: a target fits no layer.
+    """
     from peft import LoraConfig
 
     return LoraConfig(

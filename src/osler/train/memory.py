@@ -13,7 +13,8 @@ GIB = 1 << 30
 RESERVE = 1.15
 """A card must hold so many times what the formula says: the formula was up to 14 % low."""
 
-_NF4 = 0.5 + 1 / 64 + 4 / 16384  # 4 bits, a byte for 64 weights, a float32 for 256 of those bytes
+NF4_BYTES = 0.5 + 1 / 64 + 4 / 16384  # 4 bits, a byte for 64 weights, a float32 for 256 of those bytes
+"""Bytes of a weight in nf4 with double quantisation."""
 _ADAM = 4 + 4 + 8  # weight, gradient and two moments in float32
 _SLACK, _CONTEXT = 1.05, 0.75 * GIB  # fragments of the allocator; CUDA's own
 _TILE = 1024  # positions that the fused output layer holds at once
@@ -100,11 +101,11 @@ def flops_per_token(model: Architecture, setting: Setting, row_tokens: float) ->
 
 def dequantise_seconds(model: Architecture, gb_per_s: float) -> float:
     """Seconds that a pass spends on turning 4-bit weights into 16 bits: three times, read and written."""
-    return 3 * model.n_linear * (_NF4 + 4) / (gb_per_s * 1e9)
+    return 3 * model.n_linear * (NF4_BYTES + 4) / (gb_per_s * 1e9)
 
 
 def _weights(model: Architecture, method: Method) -> float:
     if method == "full":
         return 4.0 * (model.n_linear + model.n_embedding)
-    per_weight = _NF4 if method == "qlora" else 2.0
+    per_weight = NF4_BYTES if method == "qlora" else 2.0
     return model.n_linear * per_weight + 2.0 * model.n_embedding

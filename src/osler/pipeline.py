@@ -19,7 +19,7 @@ from osler.records.record import Record
 from osler.runs.files import read_json, sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
 from osler.runs.lock import only_writer
-from osler.runs.progress import Progress
+from osler.runs.progress import Progress, silent
 from osler.serve.start import artefact_of, load_run_policy
 from osler.text import nearest
 
@@ -86,6 +86,53 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
             if name == until:
                 break
         write_report(folder)
+
+
+def train_in_group(recipe: Recipe, folder: Path, progress: Progress, *, is_main: bool) -> Outcome:
+    """The train stage alone, called by each process that torchrun started; the main one writes the stage's records.
+
+    Raises:
+        InputError: the curated rows are not there yet.
+    """
+    from osler.report.page import write_report
+
+    run = _Run(recipe, folder, progress)
+    if not is_main:
+        plan = _PLANS["train"](run)
+        if not (skipped := is_done(plan.stage)):
+            plan.work()
+        return Outcome("train", skipped, 0.0, "")
+    with only_writer(folder):
+        outcome = _run_stage(run, "train")
+        write_report(folder)
+    return outcome
+
+
+def train_elsewhere(recipe: Recipe, folder: Path, engine: str, adapter: Path | None) -> Outcome:
+    """Write the train stage as another program's configuration, or take the adapter that it trained.
+
+    Args:
+        adapter: folder of the trained adapter; None: write the configuration to `folder/engine`.
+
+    Raises:
+        InputError: the recipe asks what the engine cannot do, or the adapter is not what the recipe asks for.
+    """
+    from osler.train.engines import take_back, write_engine
+
+    config = recipe.train
+    if config is None:
+        raise InputError("the recipe has no section `train:`")
+    run = _Run(recipe, folder, silent)
+    plan = _PLANS["train"](run)
+    rows = (folder / "curate" / "train.jsonl", folder / "curate" / "validation.jsonl")
+    if adapter is None:
+        command = write_engine(engine, rows, recipe.model, config, recipe.seed, folder / "engine")
+        return Outcome("train", False, 0.0, f"written for {engine}; now: {command}")
+    with only_writer(folder):
+        open_stage(plan.stage)
+        take_back(engine, adapter, rows[0], recipe.model, config, plan.stage.folder)
+        finish_stage(plan.stage)
+    return Outcome("train", False, 0.0, f"adapter of {engine} taken from {adapter}")
 
 
 def _run_stage(run: _Run, name: str) -> Outcome:

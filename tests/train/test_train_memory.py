@@ -15,9 +15,7 @@ def total(base: str, method: str, positions: int, *, rank: int = 8, tiled: bool,
     return memory_of(model, setting).total_bytes
 
 
-@pytest.mark.parametrize(
-    ("positions", "published"), [(1, 6), (2, 7), (4, 9), (8, 12), (16, 19), (32, 32)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("positions", "published"), [(1, 6), (2, 7), (4, 9), (8, 12), (16, 19), (32, 32)], ids=str)
 def test_qlora_of_llama_2_7b_as_llama_factory_publishes_it(positions: int, published: int) -> None:
     # LLaMA-Factory's wiki, A100-40GB, by thousands of positions.
     assert total(LLAMA2, "qlora", positions * 1024, tiled=False) / GB == pytest.approx(published, rel=0.15)

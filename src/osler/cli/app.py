@@ -23,6 +23,7 @@ from osler.cli.run import run
 from osler.cli.serve import serve
 from osler.cli.sources import sources_app
 from osler.cli.trace import trace
+from osler.cli.train import train
 
 _HELP = "From raw medical data sets to a guarded answer. For education and research, never a medical device."
 
@@ -57,6 +58,7 @@ app.command(short_help="Run a recipe, stage by stage.")(run)
 app.command(short_help="Download or read data sets to records.")(collect)
 app.command(short_help="Make a recipe's training set.")(curate)
 app.command(short_help="What training needs and costs, before it starts.")(plan)
+app.command(short_help="Train a recipe's model.")(train)
 app.command(short_help="Where a row came from, and what became of it.")(trace)
 app.command(short_help="Write a training set for other tools.")(export)
 app.command(short_help="What is installed, and what is missing.")(doctor)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _GIB = 1 << 30
 
 
-def plan(  # noqa: PLR0913, PLR0917  (each is an option of the command)
+def plan(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).")],
     rows: Annotated[Path | None, typer.Option(help="Rows to train on; those of the run when not given.")] = None,
     exact: Annotated[
@@ -66,7 +66,9 @@ def plan(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         if exact:
             say(f"traced    {traced.total_bytes / _GIB:.2f} GiB at the peak of one pass, on fake tensors")
         if not file.is_file():
-            notice(f"no rows yet: `osler run {recipe} --until curate` makes them, and the plan then counts their tokens")
+            notice(
+                f"no rows yet: `osler run {recipe} --until curate` makes them, and the plan then counts their tokens"
+            )
         say(f"next      osler train {recipe}" if not found.problems else "next      mend the above and plan again")
     if found.problems:
         return 2
@@ -115,7 +117,9 @@ def _show_memory(found: "Plan", run: "OnCard") -> None:
     }
     words = ", ".join(f"{name} {size / _GIB:.2f}" for name, size in parts.items())
     again = ", activations computed again" if run.setting.checkpointing else ""
-    say(f"memory    {memory.total_bytes / _GIB:.1f} GiB on {run.card.name} ({words}); a pass of {found.largest_pass:,}{again}")
+    say(
+        f"memory    {memory.total_bytes / _GIB:.1f} GiB on {run.card.name} ({words}); a pass of {found.largest_pass:,}{again}"
+    )
     for one in found.runs:
         answer = "fits" if one.fits else "does not fit"
         time_there = f"; {one.hours[0]:.2g} to {one.hours[1]:.2g} h" if found.tokens and one.fits else ""

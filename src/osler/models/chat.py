@@ -30,10 +30,21 @@ class AddedToken(Protocol):
 class ChatTokenizer(Protocol):
     """What is used of a transformers tokenizer."""
 
-    chat_template: str | None
-    eos_token_id: int | None
-    bos_token_id: int | None
-    added_tokens_decoder: dict[int, AddedToken]
+    @property
+    def chat_template(self) -> str | None:
+        """Source of the template."""
+
+    @property
+    def eos_token_id(self) -> int | None:
+        """Id of the end token."""
+
+    @property
+    def bos_token_id(self) -> int | None:
+        """Id of the token that begins a text."""
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """Tokens outside the learned vocabulary, by id."""
 
     def apply_chat_template(
         self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool

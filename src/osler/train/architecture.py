@@ -37,7 +37,9 @@ class Architecture:
     def linear(self) -> dict[str, tuple[int, int]]:
         """Inputs and outputs of the linear layers of one decoder layer, by their last name."""
         h, q, kv, i = self.hidden, self.query, self.key_value, self.intermediate
-        attention = {"qkv_proj": (h, q + 2 * kv)} if self.fused else {"q_proj": (h, q), "k_proj": (h, kv), "v_proj": (h, kv)}
+        attention = (
+            {"qkv_proj": (h, q + 2 * kv)} if self.fused else {"q_proj": (h, q), "k_proj": (h, kv), "v_proj": (h, kv)}
+        )
         gate = {"gate_up_proj": (h, 2 * i)} if self.fused else {"gate_proj": (h, i), "up_proj": (h, i)}
         return {**attention, "o_proj": (q, h), **gate, "down_proj": (i, h)}
 

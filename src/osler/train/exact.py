@@ -67,9 +67,7 @@ def trace_memory(model: ModelConfig, config: TrainConfig, positions: int, *, che
     )
     largest = max(p.numel() for n, p in weights.named_parameters() if "embed" not in n and "lm_head" not in n)
     saved = round(linear * (2 - NF4_BYTES)) - 2 * largest
-    return Traced(
-        traced.weights_bytes - saved, traced.states_bytes, traced.pass_bytes, traced.total_bytes - saved
-    )
+    return Traced(traced.weights_bytes - saved, traced.states_bytes, traced.pass_bytes, traced.total_bytes - saved)
 
 
 def build_from_config(config: dict[str, Any], dtype: Any) -> Any:
@@ -133,7 +131,7 @@ def trace_pass(weights: Any, positions: int, kept: int, *, checkpointing: bool) 
         inputs = {"input_ids": ids, "position_ids": torch.arange(positions)[None]}
         chosen = torch.arange(positions - 1 - kept, positions - 1)
         loss = loss_at_kept(weights, inputs, labels[:, 1:].clamp(min=0), chosen)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         del loss
     states = sum(2 * 4 * weight.numel() for weight in trained)
     return Traced(n_weights, states, counted.peak, n_weights + states + counted.peak)
@@ -145,10 +143,6 @@ class Counted:
 
     now: int = 0
     peak: int = 0
-
-    def freed(self, size: int) -> None:
-        """Note the end of a storage."""
-        self.now -= size
 
 
 @contextmanager
@@ -170,11 +164,15 @@ def count_storages() -> Iterator[Counted]:
         size = storage.nbytes()
         counted.now += size
         counted.peak = max(counted.peak, counted.now)
-        weakref.finalize(storage, lambda: (known.discard(place), counted.freed(size)))
+        weakref.finalize(storage, forget, place, size)
+
+    def forget(place: int, size: int) -> None:
+        known.discard(place)
+        counted.now -= size
 
     # The interface of torch for watching operations.
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002, PLW3201
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             inputs = {
                 leaf.untyped_storage()._cdata  # noqa: SLF001 - as above
                 for leaf in tree_leaves((args, kwargs or {}))
@@ -186,7 +184,7 @@ def count_storages() -> Iterator[Counted]:
                     note(leaf.untyped_storage())
             return made
 
-    with Watch():
+    with Watch():  # type: ignore[no-untyped-call]
         yield counted
 
 

@@ -106,13 +106,19 @@ def read_light_tokenizer(folder: Path) -> LightTokenizer:
         raise missing_package("tokenizers", "Counting tokens", "train") from error
     file = folder / "tokenizer.json"
     if not file.is_file():
-        raise InputError(f"{folder} has no tokenizer.json, so its tokens cannot be counted without loading transformers.")
+        raise InputError(
+            f"{folder} has no tokenizer.json, so its tokens cannot be counted without loading transformers."
+        )
     config_file, template_file = folder / "tokenizer_config.json", folder / "chat_template.jinja"
     config = read_json(config_file) if config_file.is_file() else {}
     template = template_file.read_text(encoding="utf-8") if template_file.is_file() else config.get("chat_template")
     if isinstance(template, list):  # several templates by name
         template = next((one["template"] for one in template if one["name"] == "default"), None)
-    names = {name: _content(config[name]) for name in ("bos_token", "eos_token", "unk_token", "pad_token") if config.get(name)}
+    names = {
+        name: _content(config[name])
+        for name in ("bos_token", "eos_token", "unk_token", "pad_token")
+        if config.get(name)
+    }
     return LightTokenizer(Tokenizer.from_file(str(file)), template or plain_template(), names)
 
 

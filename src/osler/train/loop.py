@@ -22,7 +22,7 @@ from osler.train.checkpoints import newest_complete, steps_of
 from osler.train.config import Method, Sharding
 from osler.train.order import Order, Pass, Share
 from osler.train.processes import Processes
-from osler.train.recorder import Recording, record_training
+from osler.train.recorder import Recording, Session, recorder_of
 from osler.train.result import save_result
 from osler.train.sharding import sharding_settings
 from osler.train.tokens import MASKED, TokenRow
@@ -88,8 +88,7 @@ def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Proce
     measured = [(row["step"], row["eval_loss"]) for row in read_metrics(metrics) if "eval_loss" in row]
     with quiet_libraries(), _own_randomness():
         trainer = _trainer(weights, tokenizer, job, checkpoints, processes)
-        callback = record_training(trainer, job.recording, out, measured, processes, progress)
-        trainer.add_callback(callback)
+        trainer.add_callback(recorder_of(Session(trainer, job.recording, out, measured, processes, progress)))
         for tracker in tracker_callbacks(job.trackers, out.parent / "trackers"):
             trainer.add_callback(tracker)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
@@ -198,7 +197,8 @@ def _trainer_class(job: Job, *, fused: bool) -> Any:
 
     class CpuTrainer(PassTrainer):
         """Without Triton, TRL puts every position through the output layer, in four passes, also those that are not learned:
-        half of the time of a small model. Here only the positions that some row learns go through, once."""
+        half of the time of a small model. Here only the positions that some row learns go through, once.
+        """
 
         def compute_loss(
             self,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +48,13 @@ def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int,
     lengths = [len(row.ids) for row in tokens.rows]
     losses = [row["loss"] for row in metrics]
     whole = result_folder(out).name == "model"
-    n_trained = n_base if whole else _tensor_elements(out / "adapter" / "adapter_model.safetensors")
+    n_trained = n_base if whole else tensor_elements(out / "adapter" / "adapter_model.safetensors")
     last = losses[-_LAST_STEPS:]
     ledger: dict[str, Any] = {
         "read": tokens.n_read,
         "kept": len(tokens.rows),
         "kept_in_spite": dict(tokens.kept_in_spite),
-        "set_aside": dict(sorted(Counter(row.reason for row in tokens.set_aside).items())),
+        "set_aside": tokens.set_aside_counts,
         "tokens": sum(lengths),
         "trained_tokens": sum(row.n_trained for row in tokens.rows),
         "padding_share": round(order.padding_share(lengths), 4),
@@ -76,7 +75,7 @@ def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int,
     write_json(out / "ledger.json", ledger)
 
 
-def _tensor_elements(path: Path) -> int:
+def tensor_elements(path: Path) -> int:
     """Numbers in a safetensors file, from its header: 8 bytes with the header's length, then JSON."""
     with path.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")

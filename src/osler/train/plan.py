@@ -181,6 +181,24 @@ def plan(
     )
 
 
+def light_tokenizer_of(model: ModelConfig, rows: Path, prompt: str) -> LightTokenizer:
+    """The tokenizer that training on `rows` will use.
+
+    Raises:
+        EnvironmentLacks: the base is a hub model that is not on this machine.
+    """
+    if model.base.startswith("scratch:"):
+        texts = (turn.content for record in read_records(rows) for turn in as_messages(record))
+        return light_scratch_tokenizer([prompt, *texts])
+    folder = model_folder(model.base, model.revision)
+    if folder is None:
+        raise EnvironmentLacks(
+            f"{model.base} is not in the local Hugging Face cache, so its tokens cannot be counted. Download its "
+            "tokenizer.json, tokenizer_config.json and config.json, and give their folder as model.base."
+        )
+    return read_light_tokenizer(folder)
+
+
 def _shape(model: ModelConfig, config: TrainConfig, problems: list[Problem]) -> Architecture | None:
     try:
         if model.base.startswith("scratch:"):
@@ -211,30 +229,21 @@ def _cards(machine: MachineConfig, problems: list[Problem]) -> list[Card]:
 
 
 def _survey(
-    rows: Path, model: ModelConfig, config: TrainConfig, shape: Architecture, problems: list[Problem], progress: Progress
+    rows: Path,
+    model: ModelConfig,
+    config: TrainConfig,
+    shape: Architecture,
+    problems: list[Problem],
+    progress: Progress,
 ) -> Survey | None:
     prompt = system_prompt_of(model)
     try:
-        if model.base.startswith("scratch:"):
-            tokenizer = _scratch_tokenizer(rows, prompt)
-        else:
-            folder = model_folder(model.base, model.revision)
-            if folder is None:
-                raise EnvironmentLacks(
-                    f"{model.base} is not in the local Hugging Face cache, so its tokens cannot be counted. Download its "
-                    "tokenizer.json, tokenizer_config.json and config.json, and give their folder as model.base."
-                )
-            tokenizer = read_light_tokenizer(folder)
+        tokenizer = light_tokenizer_of(model, rows, prompt)
         limits = Limits(config.max_length, shape.read_length)
         return survey(rows, tokenizer, prompt, limits, config.bad_rows.model_dump(), progress)
     except (InputError, EnvironmentLacks) as error:
         problems.append(Problem("model.base", str(error)))
         return None
-
-
-def _scratch_tokenizer(rows: Path, prompt: str) -> LightTokenizer:
-    texts = (turn.content for record in read_records(rows) for turn in as_messages(record))
-    return light_scratch_tokenizer([prompt, *texts])
 
 
 def _order(
@@ -312,6 +321,4 @@ def _by_source(found: Survey) -> tuple[Lengths, ...]:
 
 def _lengths(source: str, lengths: list[int]) -> Lengths:
     cuts = quantiles(lengths, n=100, method="inclusive") if len(lengths) > 1 else [float(lengths[0])] * 99
-    return Lengths(
-        source, len(lengths), sum(lengths), round(cuts[49]), round(cuts[89]), round(cuts[98]), max(lengths)
-    )
+    return Lengths(source, len(lengths), sum(lengths), round(cuts[49]), round(cuts[89]), round(cuts[98]), max(lengths))

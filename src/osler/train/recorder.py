@@ -54,66 +54,73 @@ class Recording:
         )
 
 
-def record_training(
-    trainer: Any,
-    plan: Recording,
-    out: Path,
-    measured: list[tuple[int, float]],
-    processes: Processes,
-    progress: Progress,
-) -> Any:
-    """The trainer's callback.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of the trainer, and where it leaves what it finds."""
 
-    Args:
-        measured: step and loss of the measurements so far; grows as training goes on.
-    """
+    trainer: Any
+    plan: Recording
+    out: Path
+    measured: list[tuple[int, float]]
+    """Step and loss of the measurements so far."""
+    processes: Processes
+    progress: Progress
+
+    def begin(self, step: int) -> None:
+        """Before the first step of this process."""
+        assert_sharded(self.plan.sharding, self.trainer.model_wrapped, self.trainer.accelerator.distributed_type.value)
+        self.progress("train", self.plan.tokens_after[step], self.plan.tokens_after[-1], "tokens")
+        if self.plan.is_measured(0) and not self.measured:
+            self._measure(0)
+
+    def learned(self, step: int, loss: float, learning_rate: float) -> bool:
+        """After a step; gives whether training is over."""
+        _check_finite(step, loss)
+        tokens = self.plan.tokens_after[step]
+        self._append({"step": step, "loss": round(loss, 6), "learning_rate": learning_rate, "tokens": tokens})
+        self.progress("train", tokens, self.plan.tokens_after[-1], "tokens", f"loss {loss:.3f}")
+        # Before a checkpoint of this step is written, so that a run that goes on from it has the measurement.
+        if self.plan.is_measured(step):
+            self._measure(step)
+        return self.plan.is_over(self.measured)
+
+    def saved(self, step: int) -> None:
+        """After a checkpoint was written."""
+        self.processes.wait()  # each process writes its random state
+        if self.processes.is_main:
+            mark_complete(self.out / "checkpoints" / f"checkpoint-{step}", self.plan.key)
+        self.processes.wait()
+
+    def _measure(self, step: int) -> None:
+        loss = round(self.trainer.measure(), 6)
+        self.measured.append((step, loss))
+        self._append({"step": step, "eval_loss": loss})
+        self.trainer.log({"eval_loss": loss})  # for trackers
+        save_best(self.trainer, self.plan.best(self.measured), step, self.out)
+
+    def _append(self, row: dict[str, Any]) -> None:
+        if self.processes.is_main:
+            append_metric(self.out / "metrics.jsonl", row)
+
+
+def recorder_of(session: Session) -> Any:
+    """The trainer's callback that reports to a session."""
     from transformers import TrainerCallback
-
-    metrics = out / "metrics.jsonl"
-
-    def measure(step: int) -> None:
-        loss = round(trainer.measure(), 6)
-        measured.append((step, loss))
-        if processes.is_main:
-            append_metric(metrics, {"step": step, "eval_loss": loss})
-        trainer.log({"eval_loss": loss})  # for trackers
-        if plan.best(measured) == step:
-            save_best(trainer, step, out)
 
     # The trainer calls these by name with all it knows; TrainerCallback is its interface, with empty methods.
     class Recorder(TrainerCallback):  # type: ignore[misc]
         def on_train_begin(self, _: Any, state: Any, __: Any, **___: Any) -> None:
-            assert_sharded(plan.sharding, trainer.model_wrapped, trainer.accelerator.distributed_type.value)
-            progress("train", plan.tokens_after[state.global_step], plan.tokens_after[-1], "tokens")
-            if plan.is_measured(0) and not measured:
-                measure(0)
+            session.begin(state.global_step)
 
         def on_log(self, _: Any, state: Any, control: Any, logs: dict[str, float], **__: Any) -> None:
-            if "loss" not in logs:
-                return
-            step, loss = state.global_step, logs["loss"]
-            _check_finite(step, loss)
-            if processes.is_main:
-                row = {
-                    "loss": round(loss, 6),
-                    "learning_rate": logs["learning_rate"],
-                    "tokens": plan.tokens_after[step],
-                }
-                append_metric(metrics, {"step": step, **row})
-            progress("train", plan.tokens_after[step], plan.tokens_after[-1], "tokens", f"loss {loss:.3f}")
-            # Before a checkpoint of this step is written, so that a run that goes on from it has the measurement.
-            if plan.is_measured(step):
-                measure(step)
-                control.should_training_stop = control.should_training_stop or plan.is_over(measured)
+            if "loss" in logs:
+                control.should_training_stop |= session.learned(state.global_step, logs["loss"], logs["learning_rate"])
 
         def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
-            control.should_save = control.should_save and state.global_step < plan.n_steps  # the result itself follows
+            control.should_save &= state.global_step < session.plan.n_steps  # the result itself follows
 
         def on_save(self, _: Any, state: Any, __: Any, **___: Any) -> None:
-            processes.wait()  # each process writes its random state
-            if processes.is_main:
-                mark_complete(out / "checkpoints" / f"checkpoint-{state.global_step}", plan.key)
-            processes.wait()
+            session.saved(state.global_step)
 
     return Recorder()
 

@@ -35,8 +35,10 @@ def save_result(trainer: Any, best_step: int | None, out: Path, base_name: str, 
     shutil.rmtree(out / "checkpoints")
 
 
-def save_best(trainer: Any, step: int, out: Path) -> None:
-    """Put the weights of a step aside, and remove what was put aside before."""
+def save_best(trainer: Any, best: int | None, step: int, out: Path) -> None:
+    """Put the weights of a step aside when it is the best, and remove what was put aside before."""
+    if best != step:
+        return
     _save(trainer, best_folder(out, step))
     if trainer.accelerator.is_main_process:
         for other in (out / "checkpoints").glob("best-*"):

@@ -67,7 +67,10 @@ def survey(
     rows = list(token_rows(tokenizer, sample, prompt, end))
     whole = [row for row in rows if isinstance(row, TokenRow)]
     counter = _Counter(tokenizer, end, limits)
-    by_words = all(counter.facts(record, as_messages(record, prompt)) == _facts(row, limits) for record, row in zip(sample, rows, strict=True))
+    by_words = all(
+        counter.facts(record, as_messages(record, prompt)) == _facts(row, limits)
+        for record, row in zip(sample, rows, strict=True)
+    )
     counter.by_words = by_words
     odds = Odds()
     found: list[RowFacts | RowSetAside] = []
@@ -159,7 +162,9 @@ class _Counter:
         n_prompt = self._count(self._render(turns[:-1], for_reply=True)) if long else 0
         return RowFacts(record.id, source, n_tokens, n_prompt, says(record, "user"))
 
-    def _render(self, turns: Sequence[Message], *, for_reply: bool = False, special: Sequence[str] | None = None) -> str:
+    def _render(
+        self, turns: Sequence[Message], *, for_reply: bool = False, special: Sequence[str] | None = None
+    ) -> str:
         return render(
             self._tokenizer, turns, for_reply=for_reply, special=self._special if special is None else special
         )

@@ -59,7 +59,6 @@ class TokenRow:
         """Tokens that are learned."""
         return sum(stop - start for start, stop in self.spans)
 
-
     @property
     def facts(self) -> "RowFacts":
         """What decides whether the row can be trained on; its last answer begins where its prompt ends."""
@@ -98,6 +97,11 @@ class Tokens:
     max_length: int
     kept_in_spite: Mapping[str, int]
     """Rows that the recipe says to keep, by class."""
+
+    @property
+    def set_aside_counts(self) -> dict[str, int]:
+        """Rows set aside by reason."""
+        return dict(sorted(Counter(row.reason for row in self.set_aside).items()))
 
     @property
     def n_read(self) -> int:

@@ -74,11 +74,14 @@ def main() -> int:
         for name, (command, folder) in arms.items():
             found[name].append(_measure(command, folder))
             print(name, found[name][-1], flush=True)
+        _write(found, work, options.peer)  # after each round, so that a stopped run leaves what it has
+    return 0
+
+
+def _write(found: dict[str, list[dict[str, float]]], work: Path, peer: Path) -> None:
     middle = {name: {key: median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
     first = middle["osler"]
-    ratios = {
-        name: {key: round(first[key] / middle[name][key], 3) for key in ("cpu_s", "peak_mb")} for name in arms
-    }
+    ratios = {name: {key: round(first[key] / middle[name][key], 3) for key in ("cpu_s", "peak_mb")} for name in found}
     ledger = read_json(work / "osler" / "ledger.json")
     losses = [row["loss"] for row in read_metrics(work / "osler" / "metrics.jsonl") if "loss" in row]
     result = {
@@ -93,11 +96,10 @@ def main() -> int:
         "median": middle,
         "osler_by_peer": ratios,
         "mean_loss": {"osler": round(sum(losses) / len(losses), 4), **_peer_losses(work)},
-        "torch": {"osler": _torch(Path(sys.executable)), "peer": _torch(options.peer)},
+        "torch": {"osler": _torch(Path(sys.executable)), "peer": _torch(peer)},
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result["osler_by_peer"], indent=2))
-    return 0
 
 
 def _base(rows: Path, folder: Path) -> Path:
@@ -117,7 +119,9 @@ def _base(rows: Path, folder: Path) -> Path:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    texts = (turn.content for number, record in enumerate(read_records(rows)) for turn in record.messages if number < 3000)
+    texts = (
+        turn.content for number, record in enumerate(read_records(rows)) for turn in record.messages if number < 3000
+    )
     tokenizer.train_from_iterator(texts, trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -129,7 +133,12 @@ def _base(rows: Path, folder: Path) -> Path:
     fast.save_pretrained(folder)
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=len(fast), max_position_embeddings=4096, tie_word_embeddings=False, eos_token_id=1, pad_token_id=0, **SIZE
+        vocab_size=len(fast),
+        max_position_embeddings=4096,
+        tie_word_embeddings=False,
+        eos_token_id=1,
+        pad_token_id=0,
+        **SIZE,
     )
     LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
     return folder
@@ -166,7 +175,12 @@ def _peer(python: Path, rows: Path, base: Path, out: Path, packing: str) -> tupl
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     for name in ("eval_dataset", "eval_strategy", "eval_steps", "plot_loss"):
         settings.pop(name)
-    settings |= {"use_cpu": True, "overwrite_output_dir": True, "save_strategy": "no", "cutoff_len": 4096 if packed else 1024}
+    settings |= {
+        "use_cpu": True,
+        "overwrite_output_dir": True,
+        "save_strategy": "no",
+        "cutoff_len": 4096 if packed else 1024,
+    }
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return [str(python), "-m", "llamafactory.cli", "train", "llamafactory.yaml"], out
 
@@ -212,7 +226,9 @@ def _peer_losses(work: Path) -> dict[str, float]:
 
 def _torch(python: Path) -> dict[str, object]:
     """Version, and what importing it alone takes."""
-    code = "import torch,resource;u=resource.getrusage(0);print(torch.__version__,u.ru_utime+u.ru_stime,u.ru_maxrss/1e3)"
+    code = (
+        "import torch,resource;u=resource.getrusage(0);print(torch.__version__,u.ru_utime+u.ru_stime,u.ru_maxrss/1e3)"
+    )
     version, cpu_s, peak_mb = subprocess.run(
         [str(python), "-c", code], check=True, capture_output=True, text=True
     ).stdout.split()

@@ -108,31 +108,9 @@ def train_in_group(recipe: Recipe, folder: Path, progress: Progress, *, is_main:
     return outcome
 
 
-def train_elsewhere(recipe: Recipe, folder: Path, engine: str, adapter: Path | None) -> Outcome:
-    """Write the train stage as another program's configuration, or take the adapter that it trained.
-
-    Args:
-        adapter: folder of the trained adapter; None: write the configuration to `folder/engine`.
-
-    Raises:
-        InputError: the recipe asks what the engine cannot do, or the adapter is not what the recipe asks for.
-    """
-    from osler.train.engines import take_back, write_engine
-
-    config = recipe.train
-    if config is None:
-        raise InputError("the recipe has no section `train:`")
-    run = _Run(recipe, folder, silent)
-    plan = _PLANS["train"](run)
-    rows = (folder / "curate" / "train.jsonl", folder / "curate" / "validation.jsonl")
-    if adapter is None:
-        command = write_engine(engine, rows, recipe.model, config, recipe.seed, folder / "engine")
-        return Outcome("train", False, 0.0, f"written for {engine}; now: {command}")
-    with only_writer(folder):
-        open_stage(plan.stage)
-        take_back(engine, adapter, rows[0], recipe.model, config, plan.stage.folder)
-        finish_stage(plan.stage)
-    return Outcome("train", False, 0.0, f"adapter of {engine} taken from {adapter}")
+def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:
+    """A stage as this recipe would run it in this folder; the stages before it must be finished."""
+    return _PLANS[name](_Run(recipe, folder, silent)).stage
 
 
 def _run_stage(run: _Run, name: str) -> Outcome:

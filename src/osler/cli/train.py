@@ -11,6 +11,7 @@ from osler.cli.options import AsJson, Quiet, RunsFolder
 from osler.cli.screen import Screen, duration, notice, say, say_json
 
 if TYPE_CHECKING:
+    from osler.recipe import Recipe
     from osler.train.show import ShownRow
 
 
@@ -52,8 +53,9 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     in_group, is_main = int(os.environ.get("WORLD_SIZE", "1")) > 1, os.environ.get("RANK", "0") == "0"
     with Screen(quiet=quiet or as_json or not is_main) as screen:
         if engine is not None:
-            outcomes = [pipeline.train_elsewhere(loaded, folder, engine, take_back)]
-        elif in_group:
+            _elsewhere(loaded, folder, engine, take_back)
+            return
+        if in_group:
             outcomes = [pipeline.train_in_group(loaded, folder, screen, is_main=is_main)]
         else:
             outcomes = list(pipeline.run_stages(loaded, folder, "train", screen))
@@ -71,6 +73,30 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         notice(f"{outcome.stage:<9} {outcome.summary} ({took})")
     say(f"run      {folder}")
     say(f"next     osler run {recipe}" + (f" --runs {runs}" if runs != Path("runs") else ""))
+
+
+def _elsewhere(recipe: "Recipe", folder: Path, engine: str, adapter: Path | None) -> None:
+    """Write the train stage as another program's configuration, or take the adapter that it trained."""
+    from osler.errors import InputError
+    from osler.pipeline import stage_of
+    from osler.runs.folder import finish_stage, open_stage
+    from osler.runs.lock import only_writer
+    from osler.train.engines import take_back, write_engine
+
+    if recipe.train is None:
+        raise InputError("the recipe has no section `train:`")
+    stage = stage_of(recipe, folder, "train")
+    rows = (folder / "curate" / "train.jsonl", folder / "curate" / "validation.jsonl")
+    if adapter is None:
+        command = write_engine(engine, rows, recipe.model, recipe.train, recipe.seed, folder / "engine")
+        say(f"wrote    {folder / 'engine'}")
+        say(f"next     {command}   (in the environment of {engine}), then --take-back {folder / 'engine' / 'trained'}")
+        return
+    with only_writer(folder):
+        open_stage(stage)
+        take_back(engine, adapter, rows[0], recipe.model, recipe.train, stage.folder)
+        finish_stage(stage)
+    say(f"took     {adapter} into {stage.folder}")
 
 
 def _show(rows: "list[ShownRow]") -> None:

@@ -94,17 +94,21 @@ def what_to_change(run: OnCard, batch_size: int, try_again: Callable[[Setting], 
     """The least changes of a recipe that make a run fit, most welcome first; empty when none does."""
     found = []
     base = replace(run.setting, checkpointing=True)
-    size = batch_size
-    while size > 1:
-        size //= 2
-        smaller = replace(base, positions=-(-run.setting.positions * size // batch_size))
-        if try_again(smaller).fits:
-            found.append(
-                f"train.batch_size: {size} and train.accumulate {batch_size // size} times as large (the same learning)"
-            )
-            break
-    if run.setting.method in {"lora", "dora"} and try_again(replace(base, method="qlora")).fits:
+    four_bits = replace(base, method="qlora")
+    if run.setting.method in {"lora", "dora"} and try_again(four_bits).fits:
         found.append("train.method: qlora (the base in 4 bits)")
+    for words, setting in (("", base), ("train.method: qlora, ", four_bits)):
+        size = batch_size
+        while size > 1 and run.setting.method != "full":
+            size //= 2
+            smaller = replace(setting, positions=-(-run.setting.positions * size // batch_size))
+            if try_again(smaller).fits:
+                found.append(
+                    f"{words}train.batch_size: {size} and train.accumulate {batch_size // size} times as large (the same learning)"
+                )
+                break
+        if found:
+            break
     if run.setting.method == "full":
         found.append("train.method: lora")
     for cards in (2, 4, 8, 16, 32, 64):

@@ -7,6 +7,7 @@ Reads `train.jsonl` and `validation.jsonl` of the curate stage. Writes, into the
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from osler.errors import InputError
 from osler.models.chat import system_prompt_of, template_fingerprint
@@ -16,11 +17,14 @@ from osler.records.export import as_messages
 from osler.records.io import read_records
 from osler.runs.files import sha256_file, sha256_json
 from osler.runs.progress import Progress
+from osler.train.architecture import parse_architecture
 from osler.train.attention import keeps_rows_apart
+from osler.train.cards import fits
 from osler.train.config import MachineConfig, TrainConfig
 from osler.train.held_out import stratified
 from osler.train.loop import Adapter, Job, run_loop
 from osler.train.manifest import write_manifest, write_set_aside
+from osler.train.memory import GIB, Setting, memory_of
 from osler.train.order import OrderOptions, plan_order, plan_passes
 from osler.train.processes import join_processes
 from osler.train.recorder import Recording
@@ -104,7 +108,7 @@ def train(
         warmup=config.warmup,
         recording=recording,
         mixed_precision=not is_float32(model.dtype),
-        checkpointing=machine.checkpointing == "on",
+        checkpointing=_is_checkpointed(machine, config, weights, order.largest_pass(lengths)),
         sharding=machine.sharding,
         trackers=machine.trackers,
         seed=seed,
@@ -169,6 +173,19 @@ def _is_packed(config: TrainConfig, weights: object) -> bool:
             "other. Set it to by-length, or to auto."
         )
     return able and config.packing != "by-length"
+
+
+def _is_checkpointed(machine: MachineConfig, config: TrainConfig, weights: Any, positions: int) -> bool:
+    """Whether activations are computed again: asked for, or by the plan's formula where the card would not hold them."""
+    import torch
+
+    if machine.checkpointing != "auto" or not torch.cuda.is_available():
+        return machine.checkpointing == "on"
+    shape = parse_architecture(weights.config.to_dict(), "the base")
+    n_adapter = 0 if config.method == "full" else shape.n_adapter(config.rank, "all-linear")
+    setting = Setting(config.method, n_adapter, config.dropout > 0, positions, checkpointing=False)
+    memory = torch.cuda.get_device_properties(0).total_memory / GIB
+    return not fits(memory, memory_of(shape, setting))
 
 
 def _key(train_file: Path, model: ModelConfig, config: TrainConfig, seed: int, facts: dict[str, str]) -> str:

@@ -196,8 +196,9 @@ def _trainer_class(job: Job, *, fused: bool) -> Any:
             return float(loss_sum / n_tokens)
 
     class CpuTrainer(PassTrainer):
-        """Without Triton, TRL puts every position through the output layer, in four passes, also those that are not learned:
-        half of the time of a small model. Here only the positions that some row learns go through, once.
+        """Puts only the positions that some row learns through the output layer, once.
+
+        Without Triton, TRL puts all of them through it, in four passes: half of the time of a small model.
         """
 
         def compute_loss(

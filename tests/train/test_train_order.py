@@ -21,7 +21,7 @@ LENGTHS = [_RNG.randrange(10, 500) for _ in range(203)]
 def order(
     epochs: float = 1, max_steps: int | None = None, size: tuple[int, int] = (4, 2), seed: int = 5, **options: Any
 ) -> Order:
-    wanted = {"packed": True, "max_length": 500, **options}
+    wanted = {"packed": True, "pass_tokens": size[0] * 500, **options}
     batch_size, accumulate = size
     return plan_order(LENGTHS, OrderOptions(batch_size, accumulate, epochs, max_steps, **wanted), random.Random(seed))
 
@@ -74,7 +74,7 @@ def test_each_process_has_as_many_rows_and_as_many_passes(n_processes: int) -> N
 
 
 def test_a_packed_pass_holds_what_memory_was_planned_for_and_no_padding() -> None:
-    found = order(size=(2, 8), max_length=500)
+    found = order(size=(2, 8))
     assert found.padding_share(LENGTHS) == 0
     assert found.largest_pass(LENGTHS) <= 1000
     assert max(map(len, passes(found))) > 2
@@ -105,7 +105,7 @@ def test_tokens_are_counted_step_by_step() -> None:
 
 
 def test_all_rows_are_measured_once() -> None:
-    found = plan_passes(LENGTHS, OrderOptions(2, 1, 1, None, packed=True, max_length=500))
+    found = plan_passes(LENGTHS, OrderOptions(2, 1, 1, None, packed=True, pass_tokens=1000))
     assert sorted(row for rows in found for row in rows) == list(range(203))
 
 

@@ -80,8 +80,8 @@ class OrderOptions:
     epochs: float
     max_steps: int | None
     packed: bool
-    max_length: int
-    """A packed pass holds at most `batch_size * max_length` tokens."""
+    pass_tokens: int
+    """A packed pass holds at most so many tokens, or one row."""
     n_processes: int = 1
 
 
@@ -141,7 +141,7 @@ def _passes(rows: Sequence[int], lengths: Sequence[int], options: OrderOptions) 
     if not options.packed:
         size = options.batch_size
         return tuple(tuple(rows[start : start + size]) for start in range(0, len(rows), size))
-    capacity = options.batch_size * options.max_length
+    capacity = options.pass_tokens
     passes: list[list[int]] = []
     room: list[int] = []
     for row in rows:

@@ -258,7 +258,7 @@ def _order(
         config.epochs,
         config.max_steps,
         packed=config.packing != "by-length",
-        max_length=found.max_length,
+        pass_tokens=config.batch_size * found.max_length,
         n_processes=machine.cards,
     )
     try:

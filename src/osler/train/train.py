@@ -79,7 +79,8 @@ def train(
         config.epochs,
         config.max_steps,
         packed=_is_packed(config, weights),
-        max_length=tokens.max_length,
+        # A CPU gains nothing from more tokens at once, and memory grows with them.
+        pass_tokens=tokens.max_length * (config.batch_size if processes.state.device.type == "cuda" else 1),
         n_processes=processes.count,
     )
     lengths = [len(row.ids) for row in tokens.rows]

@@ -21,7 +21,7 @@ from osler.records.io import read_jsonl, read_records, write_records
 from osler.runs.files import digest_folder, read_json, write_json
 from osler.runs.progress import silent
 from osler.serve.start import artefact_of, load_run_policy, served_sections
-from osler.train.tokens import MASKED, tokenize
+from osler.train.tokens import BAD_ROWS, MASKED, Limits, tokenize
 
 RESEARCH = Permission("research", leave_out_forbidden=False, include_local_only=False)
 SMALL = (
@@ -29,7 +29,7 @@ SMALL = (
     "collect.sources=[medquad, symptom_to_diagnosis]",
     "evaluate.benchmarks=[medqa]",
     "train.max_steps=3",
-    "train.evaluate_rows=2",
+    "train.evaluation={rows: 2}",
     "train.batch_size=4",
 )
 
@@ -137,9 +137,9 @@ def test_llama_factory_gets_the_very_tokens_that_were_trained(name: str, run: Pa
         tokenizer,
         read_records(made / "curate" / "train.jsonl"),
         read_json(made / "train" / "adapter" / "template.json")["system_prompt"],
-        max_length=10**6,
-        model_length=10**6,
-        progress=silent,
+        Limits(10**6, 10**6),
+        dict.fromkeys(BAD_ROWS, "keep"),
+        silent,
     ).rows
     theirs = [row["messages"] for _, row in read_jsonl(folder / "train.jsonl")]
     assert len(theirs) == len(rows) > 5

@@ -18,7 +18,7 @@ from osler.runs.files import read_json, sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
 from osler.runs.local_only import local_only_sources
 from osler.runs.lock import only_writer
-from osler.runs.progress import Progress
+from osler.runs.progress import Progress, silent
 from osler.serve.start import artefact_of, load_run_policy
 from osler.text import nearest
 
@@ -81,6 +81,31 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
             if name == until:
                 break
         write_report(folder)
+
+
+def train_in_group(recipe: Recipe, folder: Path, progress: Progress, *, is_main: bool) -> Outcome:
+    """The train stage alone, called by each process that torchrun started; the main one writes the stage's records.
+
+    Raises:
+        InputError: the curated rows are not there yet.
+    """
+    from osler.report.page import write_report
+
+    run = _Run(recipe, folder, progress)
+    if not is_main:
+        plan = _PLANS["train"](run)
+        if not (skipped := is_done(plan.stage)):
+            plan.work()
+        return Outcome("train", skipped, 0.0, "")
+    with only_writer(folder):
+        outcome = _run_stage(run, "train")
+        write_report(folder)
+    return outcome
+
+
+def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:
+    """A stage as this recipe would run it in this folder; the stages before it must be finished."""
+    return _PLANS[name](_Run(recipe, folder, silent)).stage
 
 
 def _run_stage(run: _Run, name: str) -> Outcome:
@@ -246,10 +271,10 @@ def _plan_train(run: _Run) -> _Plan:
     return _Plan(
         stage,
         lambda: train(
-            folder / "train.jsonl",
-            folder / "validation.jsonl",
+            (folder / "train.jsonl", folder / "validation.jsonl"),
             recipe.model,
             config,
+            recipe.machine,
             recipe.seed,
             stage.folder,
             run.progress,

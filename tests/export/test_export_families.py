@@ -15,7 +15,7 @@ from osler.records.io import write_records
 from osler.records.record import Message, Record
 from osler.runs.files import digest_folder, read_json
 from osler.runs.progress import silent
-from osler.train.config import TrainConfig
+from osler.train.config import MachineConfig, TrainConfig
 from osler.train.train import train
 
 SYSTEM = "Be brief, and name the emergency number."
@@ -68,14 +68,13 @@ def trained_in(folder: Path, base: Path, records: list[Record], **changes: objec
         "learning_rate": 0.01,
         "batch_size": 4,
         "max_steps": 6,
-        "save_every_steps": 2,
         **changes,
     }
     train(
-        folder / "train.jsonl",
-        None,
+        (folder / "train.jsonl", None),
         ModelConfig(base=str(base), system_prompt=SYSTEM),
         TrainConfig.model_validate(options),
+        MachineConfig(save_every_steps=2),
         1,
         folder,
         silent,
@@ -120,10 +119,10 @@ def test_nothing_that_sees_or_hears_is_loaded_or_trained(one: Family, base: Path
 def test_an_answer_s_end_is_learned_and_its_prompt_is_not(
     one: Family, base: Path, adapter: Path, few_records: list[Record]
 ) -> None:
-    from osler.train.tokens import MASKED, tokenize
+    from osler.train.tokens import BAD_ROWS, MASKED, Limits, tokenize
 
     tokenizer = load_tokenizer(base)
-    tokens = tokenize(tokenizer, few_records, SYSTEM, max_length=None, model_length=1024, progress=silent)
+    tokens = tokenize(tokenizer, few_records, SYSTEM, Limits(None, 1024), dict.fromkeys(BAD_ROWS, "drop"), silent)
     assert len(tokens.rows) + len(tokens.set_aside) == len(few_records)
     for row in tokens.rows:
         learned = [token for token in row.labels if token != MASKED]
@@ -145,12 +144,14 @@ def test_a_resumed_training_gives_the_same_bytes(
             raise Killed
 
     write_records(tmp_path / "train.jsonl", few_records)
-    options = {"rank": 4, "alpha": 8, "learning_rate": 0.01, "batch_size": 4, "max_steps": 6, "save_every_steps": 2}
-    arguments = (ModelConfig(base=str(base), system_prompt=SYSTEM), TrainConfig.model_validate(options), 1, tmp_path)
+    options = {"rank": 4, "alpha": 8, "learning_rate": 0.01, "batch_size": 4, "max_steps": 6}
+    machine = MachineConfig(save_every_steps=2)
+    base_model = ModelConfig(base=str(base), system_prompt=SYSTEM)
+    arguments = (base_model, TrainConfig.model_validate(options), machine, 1, tmp_path)
     with pytest.raises(Killed):
-        train(tmp_path / "train.jsonl", None, *arguments, kill_at_five)
+        train((tmp_path / "train.jsonl", None), *arguments, kill_at_five)
     assert (tmp_path / "checkpoints" / "checkpoint-4").is_dir()
-    train(tmp_path / "train.jsonl", None, *arguments, silent)
+    train((tmp_path / "train.jsonl", None), *arguments, silent)
     assert digest_folder(tmp_path / "adapter") == digest_folder(adapter)
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from osler.errors import InputError
 from osler.models.config import ModelConfig
-from osler.models.local import load_local, load_weights
+from osler.models.local import load_local
 from osler.records.io import read_jsonl, write_records
 from osler.records.record import Message, Origin, Record
 from osler.runs.files import digest_folder, read_json
 from osler.runs.metrics import read_metrics
 from osler.runs.progress import silent
-from osler.train.config import TrainConfig
+from osler.train.config import BadRowsConfig, EvaluationConfig, MachineConfig, TrainConfig
 from osler.train.train import base_folder, train
 
 CONFIG = TrainConfig(
@@ -29,10 +29,10 @@ CONFIG = TrainConfig(
     accumulate=2,
     epochs=2,
     max_steps=14,
-    save_every_steps=4,
-    evaluate_every_steps=6,
-    evaluate_rows=4,
+    evaluation=EvaluationConfig(every_steps=6, rows=4),
+    bad_rows=BadRowsConfig(long_answer="drop"),
 )
+MACHINE = MachineConfig(save_every_steps=4)
 MODEL = ModelConfig(system_prompt="Be kind.")
 
 
@@ -51,7 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, few_records: list[Record]) -
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, files: tuple[Path, Path]) -> Path:
     out = tmp_path_factory.mktemp("run") / "train"
     out.mkdir()
-    train(*files, MODEL, CONFIG, 7, out, silent)
+    train(files, MODEL, CONFIG, MACHINE, 7, out, silent)
     return out
 
 
@@ -61,6 +61,7 @@ def test_the_folder_holds_what_later_stages_read(undisturbed: Path) -> None:
         "base",
         "ledger.json",
         "metrics.jsonl",
+        "rows.jsonl",
         "set_aside.jsonl",
     ]
     assert set(digest_folder(undisturbed / "adapter")) == {
@@ -76,7 +77,9 @@ def test_the_ledger_adds_up(undisturbed: Path) -> None:
     ledger = read_json(undisturbed / "ledger.json")
     aside = [row for _, row in read_jsonl(undisturbed / "set_aside.jsonl")]
     assert ledger["read"] == 31 == ledger["kept"] + sum(ledger["set_aside"].values())
-    assert [(row["id"], row["source"], row["reason"]) for row in aside] == [("invented:long", "invented", "too_long")]
+    assert [(row["id"], row["source"], row["reason"]) for row in aside] == [
+        ("invented:long", "invented", "long_answer")
+    ]
     assert ledger["steps"] == 14
     assert ledger["batch_size"] == 4
     assert 0 < ledger["trained_tokens"] < ledger["tokens"]
@@ -114,7 +117,7 @@ def test_a_killed_run_ends_with_the_same_bytes(undisturbed: Path, files: tuple[P
     assert (out / "checkpoints" / "checkpoint-8").is_dir()
     assert not (out / "adapter").exists()
     (out / "checkpoints" / "checkpoint-12").mkdir()  # as if the kill had come while the next one was written
-    train(*files, MODEL, CONFIG, 7, out, silent)
+    train(files, MODEL, CONFIG, MACHINE, 7, out, silent)
     assert digest_folder(out) == digest_folder(undisturbed)
 
 
@@ -122,8 +125,16 @@ def test_a_finished_adapter_is_not_trained_again(undisturbed: Path, files: tuple
     before = digest_folder(undisturbed)
     (undisturbed / "ledger.json").unlink()  # as if the kill had come between adapter and ledger
     steps: list[str] = []
-    train(*files, MODEL, CONFIG, 7, undisturbed, lambda name, done, total, unit="rows": steps.append(unit))
-    assert "steps" not in steps
+    train(
+        files,
+        MODEL,
+        CONFIG,
+        MACHINE,
+        7,
+        undisturbed,
+        lambda name, done, total, unit="rows", note="": steps.append(unit),
+    )
+    assert "tokens" not in steps
     assert digest_folder(undisturbed) == before
 
 
@@ -135,8 +146,8 @@ def test_training_leaves_the_global_random_state_alone(
     import torch
 
     before = random.getstate(), torch.random.get_rng_state()
-    config = CONFIG.model_copy(update={"max_steps": 1, "evaluate_rows": 0})
-    train(files[0], None, ModelConfig(base=str(tiny_base)), config, 7, tmp_path, silent)
+    config = CONFIG.model_copy(update={"max_steps": 1})
+    train((files[0], None), ModelConfig(base=str(tiny_base)), config, MACHINE, 7, tmp_path, silent)
     assert before[0] == random.getstate()
     assert torch.equal(before[1], torch.random.get_rng_state())
     assert not (tmp_path / "base").exists()
@@ -146,30 +157,15 @@ def test_training_leaves_the_global_random_state_alone(
 def test_a_target_that_fits_no_layer_is_an_error(files: tuple[Path, Path], tmp_path: Path, tiny_base: Path) -> None:
     config = CONFIG.model_copy(update={"targets": ("q_proj", "qkv_proj")})
     with pytest.raises(InputError, match=r"qkv_proj.*q_proj"):
-        train(*files, ModelConfig(base=str(tiny_base)), config, 7, tmp_path, silent)
+        train(files, ModelConfig(base=str(tiny_base)), config, MACHINE, 7, tmp_path, silent)
 
 
 def test_a_file_without_a_usable_row_is_an_error(files: tuple[Path, Path], tmp_path: Path, tiny_base: Path) -> None:
-    config = CONFIG.model_copy(update={"max_length": 3})
-    with pytest.raises(InputError, match="too_long"):
-        train(*files, ModelConfig(base=str(tiny_base)), config, 7, tmp_path, silent)
-
-
-def test_the_loss_on_a_cpu_is_that_of_the_model_itself(tiny_base: Path) -> None:
-    import torch
-
-    from osler.models.local import quiet_libraries
-    from osler.train.loop import _cpu_trainer
-
-    weights = load_weights(tiny_base)
-    ids = torch.tensor([[5, 9, 30, 40, 1, 0], [5, 8, 7, 6, 50, 1]])
-    mask = (ids != 0).long()
-    labels = torch.tensor([[-100, -100, 30, 40, 1, -100], [-100, -100, -100, -100, 50, 1]])
-    inputs = {"input_ids": ids, "attention_mask": mask, "labels": labels}
-    with quiet_libraries(), torch.no_grad():
-        found = _cpu_trainer().compute_loss(None, weights, inputs)
-        wanted = weights(**inputs).loss
-    assert float(found) == pytest.approx(float(wanted), abs=1e-6)
+    config = CONFIG.model_copy(
+        update={"max_length": 3, "bad_rows": BadRowsConfig(long_prompt="drop", long_answer="drop")}
+    )
+    with pytest.raises(InputError, match="max_length"):
+        train(files, ModelConfig(base=str(tiny_base)), config, MACHINE, 7, tmp_path, silent)
 
 
 def run_killed_at(step: int, files: tuple[Path, Path], out: Path) -> int:
@@ -178,14 +174,16 @@ def run_killed_at(step: int, files: tuple[Path, Path], out: Path) -> int:
         "import json, os, signal, sys\n"
         "from pathlib import Path\n"
         "from osler.models.config import ModelConfig\n"
-        "from osler.train.config import TrainConfig\n"
+        "from osler.train.config import BadRowsConfig, EvaluationConfig, MachineConfig, TrainConfig\n"
         "from osler.train.train import train\n"
         "train_file, validation_file, model, config, out, step = sys.argv[1:]\n"
-        "def killing(name, done, total, unit='rows'):\n"
-        "    if name == 'train' and done == int(step) + 1:\n"
+        "reports = []\n"
+        "def killing(name, done, total, unit='rows', note=''):\n"
+        "    reports.append(name)\n"
+        "    if reports.count('train') == int(step) + 2:\n"  # the first report comes before the first step
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "train(Path(train_file), Path(validation_file), ModelConfig(**json.loads(model)),\n"
-        "      TrainConfig(**json.loads(config)), 7, Path(out), killing)\n"
+        "train((Path(train_file), Path(validation_file)), ModelConfig(**json.loads(model)),\n"
+        "      TrainConfig(**json.loads(config)), MachineConfig(save_every_steps=4), 7, Path(out), killing)\n"
     )
     arguments = [*map(str, files), MODEL.model_dump_json(), CONFIG.model_dump_json(), str(out), str(step)]
     done = subprocess.run([sys.executable, "-c", program, *arguments], env=os.environ, check=False, capture_output=True)
@@ -200,6 +198,6 @@ def test_killed_at_any_step_it_ends_with_the_same_bytes(
     out = tmp_path / "train"
     out.mkdir()
     assert run_killed_at(step, files, out) == -signal.SIGKILL
-    train(*files, MODEL, CONFIG, 7, out, silent)
+    train(files, MODEL, CONFIG, MACHINE, 7, out, silent)
     assert digest_folder(out) == digest_folder(undisturbed)
     assert json.loads((out / "ledger.json").read_bytes())["steps"] == 14

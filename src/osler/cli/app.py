@@ -18,6 +18,7 @@ from osler.cli.gate import gate
 from osler.cli.guard import guard_app
 from osler.cli.init import init
 from osler.cli.kill import kill_app
+from osler.cli.plan import plan
 from osler.cli.report import report
 from osler.cli.review import review_app
 from osler.cli.run import run
@@ -25,6 +26,7 @@ from osler.cli.serve import serve
 from osler.cli.sources import sources_app
 from osler.cli.synth import synth
 from osler.cli.trace import trace
+from osler.cli.train import train
 
 _HELP = "From raw medical data sets to a guarded answer. For education and research, never a medical device."
 
@@ -59,6 +61,8 @@ app.command(short_help="Run a recipe, stage by stage.")(run)
 app.command(short_help="Download or read data sets to records.")(collect)
 app.command(short_help="Write records from guidelines, each with its page.")(synth)
 app.command(short_help="Make a recipe's training set.")(curate)
+app.command(short_help="What training needs and costs, before it starts.")(plan)
+app.command(short_help="Train a recipe's model.")(train)
 app.command(short_help="Where a row came from, and what became of it.")(trace)
 app.command(short_help="Write a training set for other tools.")(export)
 app.command(short_help="What is installed, and what is missing.")(doctor)

@@ -58,7 +58,7 @@ class Screen:
                 TextColumn("{task.description:<14}"),
                 BarColumn(bar_width=30),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[unit]}, {task.fields[rate]}/s"),
+                TextColumn("{task.fields[words]}"),
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
@@ -75,25 +75,25 @@ class Screen:
             self._bars.stop()
             self._bars = None
 
-    def __call__(self, name: str, done: int, total: int | None, unit: str = "rows") -> None:
+    def __call__(self, name: str, done: int, total: int | None, unit: str = "rows", note: str = "") -> None:
         """Report; see `osler.runs.Progress`."""
         now = time.monotonic()
         began, at_start = self._began.setdefault(name, (now, done))
         rate = (done - at_start) / (now - began) if now > began else 0.0
         if self._bars is not None:
-            self._show_bar(self._bars, name, done, total, unit, rate)
+            self._show_bar(self._bars, name, done, total, f"{unit}, {rate:,.1f}/s{note and ', '}{note}")
         elif not self._quiet and now - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = now
             of_total = f" of {total:,}" if total is not None else ""
             left = f", {duration((total - done) / rate)} left" if total is not None and rate > 0 else ""
-            notice(f"  {name}: {done:,}{of_total} {unit}, {rate:,.1f}/s{left}")
+            notice(f"  {name}: {done:,}{of_total} {unit}, {rate:,.1f}/s{left}{note and ', '}{note}")
 
-    def _show_bar(self, bars: Progress, name: str, done: int, total: int | None, unit: str, rate: float) -> None:
+    def _show_bar(self, bars: Progress, name: str, done: int, total: int | None, words: str) -> None:
         if name not in self._tasks:
             for task in self._tasks.values():
                 bars.update(task, visible=False)
-            self._tasks[name] = bars.add_task(name, total=total, unit=unit, rate="")
-        bars.update(self._tasks[name], completed=done, total=total, unit=unit, rate=f"{rate:,.1f}")
+            self._tasks[name] = bars.add_task(name, total=total, words=words)
+        bars.update(self._tasks[name], completed=done, total=total, words=words)
 
 
 def duration(seconds: float) -> str:

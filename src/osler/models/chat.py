@@ -43,9 +43,19 @@ class ChatTokenizer(Protocol):
     """What is used of a transformers tokenizer."""
 
     chat_template: str | None
-    eos_token_id: int | None
-    bos_token_id: int | None
-    added_tokens_decoder: dict[int, AddedToken]
+    """Source of the template."""
+
+    @property
+    def eos_token_id(self) -> int | None:
+        """Id of the end token."""
+
+    @property
+    def bos_token_id(self) -> int | None:
+        """Id of the token that begins a text."""
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """Tokens outside the learned vocabulary, by id."""
 
     def apply_chat_template(
         self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
@@ -109,16 +119,23 @@ def with_system(conversation: Sequence[Message], system_prompt: str) -> tuple[Me
     return (Message("system", system_prompt), *turns)
 
 
-def render(tokenizer: ChatTokenizer, conversation: Sequence[Message], *, for_reply: bool) -> str:
+def render(
+    tokenizer: ChatTokenizer,
+    conversation: Sequence[Message],
+    *,
+    for_reply: bool,
+    special: Sequence[str] | None = None,
+) -> str:
     """The conversation as the model reads it.
 
     Args:
         for_reply: end with the start of the assistant's turn.
+        special: what `special_tokens` gives, for callers that render many conversations.
 
     Raises:
         InputError: the template refuses the conversation (two turns of the same role one after the other, for many).
     """
-    special = special_tokens(tokenizer)
+    special = special_tokens(tokenizer) if special is None else special
     turns = [{"role": turn.role, "content": break_tokens(turn.content, special)} for turn in conversation]
     try:
         return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=for_reply)

@@ -25,7 +25,7 @@ from osler.recipe.explain import explain
 from osler.serve.config import ServeConfig
 from osler.sources.config import CollectConfig
 from osler.synth.config import SynthConfig
-from osler.train.config import TrainConfig
+from osler.train.config import MachineConfig, TrainConfig
 
 
 class Recipe(BaseModel):
@@ -43,6 +43,9 @@ class Recipe(BaseModel):
     curate: CurateConfig | None = Field(None, description="How records become a training set.")
     model: ModelConfig = Field(ModelConfig(), description="The base model.")
     train: TrainConfig | None = Field(None, description="How the adapter is trained.")
+    machine: MachineConfig = Field(
+        MachineConfig(), description="Where it is trained; changes nothing of what is learned."
+    )
     evaluate: EvaluateConfig | None = Field(None, description="Which benchmarks are run, before and after training.")
     guard: GuardConfig = Field(GuardConfig(), description="The policy around the model.")
     redteam: RedteamConfig | None = Field(None, description="Attacks on the bare and the guarded model.")

@@ -40,6 +40,8 @@ def _curate_summary(folder: Path) -> str:
 def _train_summary(folder: Path) -> str:
     ledger = read_json(folder / "ledger.json")
     rows = f"{ledger['kept']:,} rows, {sum(ledger['set_aside'].values()):,} set aside"
+    if "steps" not in ledger:  # trained by another engine
+        return f"{rows}, trained by {ledger['engine']}"
     return f"{rows}, {ledger['steps']:,} steps, loss {ledger['first_loss']:.2f} to {ledger['last_loss']:.2f}"
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 class Progress(Protocol):
     """Called with the name of the work, the units done so far and the units in all."""
 
-    def __call__(self, name: str, done: int, total: int | None, unit: str = "rows") -> None:
+    def __call__(self, name: str, done: int, total: int | None, unit: str = "rows", note: str = "") -> None:
         """Report.
 
         Args:
@@ -14,8 +14,9 @@ class Progress(Protocol):
             done: units finished so far, counted from the start of the work, not from the last call.
             total: units in all, or None when it is not known.
             unit: plural noun of the units.
+            note: a figure that changes as the work goes on (`loss 1.82`).
         """
 
 
-def silent(name: str, done: int, total: int | None, unit: str = "rows") -> None:
+def silent(name: str, done: int, total: int | None, unit: str = "rows", note: str = "") -> None:
     """A `Progress` that says nothing."""

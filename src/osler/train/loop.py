@@ -1,31 +1,39 @@
 """The training loop: TRL's SFTTrainer on rows that are already tokens. The only file that imports TRL.
 
-Killed anywhere and started again, it goes on from the newest whole checkpoint and ends with the same bytes: the order of
-rows is fixed beforehand, and the trainer restores weights, optimizer, schedule and random state.
+TRL brings the optimizer, the schedule, accelerate's processes and devices, the fused output layer on GPUs and checkpoints with
+all random states. Ours is what it does not do: the rows of a step are divided into passes beforehand (`order.py`), so that the
+same recipe learns the same on one process or several, and a killed run ends with the same bytes.
 """
 
 import random
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
 from osler.models.local import quiet_libraries
-from osler.runs.files import read_json, write_json
-from osler.runs.metrics import append_metric, keep_metrics
+from osler.runs.metrics import keep_metrics, read_metrics
 from osler.runs.progress import Progress
-from osler.train.checkpoints import mark_complete, newest_complete, steps_of
-from osler.train.order import Order
+from osler.train.attention import use_by_row_attention
+from osler.train.checkpoints import newest_complete, steps_of
+from osler.train.config import Method, Sharding
+from osler.train.order import Order, Pass, Share
+from osler.train.processes import Processes
+from osler.train.recorder import Recording, Session, recorder_of
+from osler.train.result import save_result
+from osler.train.sharding import sharding_settings
 from osler.train.tokens import MASKED, TokenRow
+from osler.train.trackers import tracker_callbacks
 
 
 @dataclass(frozen=True, slots=True)
-class LoraOptions:
-    """The adapter's shape."""
+class Adapter:
+    """What is trained: an adapter of this shape, or all weights."""
 
+    method: Method
     rank: int
     alpha: int
     dropout: float
@@ -41,63 +49,68 @@ class Job:
     order: Order
     validation: Sequence[TokenRow]
     """Rows on which the loss is measured; may be empty."""
-    lora: LoraOptions
+    validation_passes: Share
+    adapter: Adapter
     learning_rate: float
     warmup: float
     """Share of the steps."""
-    save_every_steps: int
-    evaluate_every_steps: int
+    recording: Recording
+    mixed_precision: bool
+    """Whether products are made in bfloat16."""
+    checkpointing: bool
+    """Whether activations are computed again in the backward pass."""
+    sharding: Sharding
+    trackers: Sequence[str]
     seed: int
-    key: str
-    """Digest of everything that decides the result; checkpoints of another key are not used."""
     base_name: str
     """Stands in the adapter's files for the base, whose path says nothing elsewhere."""
     template: Mapping[str, str]
-    """`fingerprint` and `system_prompt`, stored with the adapter as `template.json`."""
+    """Facts stored with the result as `template.json`: `fingerprint`, `system_prompt`, `method`."""
 
 
-def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, progress: Progress) -> None:
-    """Train an adapter on `weights`, and write `metrics.jsonl` and then, whole or not at all, `adapter/` to `out`.
+def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Processes, progress: Progress) -> None:
+    """Train, and write `metrics.jsonl` and then, whole or not at all, `adapter/` (or `model/`) to `out`.
 
     Args:
         weights: the base model. It is changed and must not be used afterwards.
 
     Raises:
         InputError: a name in `targets` fits no layer.
+        CheckFailed: the loss is not a number, or a sharding that was asked for is not active.
     """
     checkpoints, metrics = out / "checkpoints", out / "metrics.jsonl"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    start = newest_complete(checkpoints, job.key)
-    keep_metrics(metrics, steps_of(start) if start else -1)
+    with processes.first():
+        start = newest_complete(checkpoints, job.recording.key)
+    if processes.is_main:
+        keep_metrics(metrics, steps_of(start) if start else -1)
+    processes.wait()
+    measured = [(row["step"], row["eval_loss"]) for row in read_metrics(metrics) if "eval_loss" in row]
     with quiet_libraries(), _own_randomness():
-        trainer = _trainer(weights, tokenizer, job, checkpoints, resumed=start is not None)
-        trainer.add_callback(_recorder(job, metrics, progress))
+        trainer = _trainer(weights, tokenizer, job, checkpoints, processes)
+        trainer.add_callback(recorder_of(Session(trainer, job.recording, out, measured, processes, progress)))
+        for tracker in tracker_callbacks(job.trackers, out.parent / "trackers"):
+            trainer.add_callback(tracker)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
-        _save_adapter(trainer.model, job, out / "adapter")
-    shutil.rmtree(checkpoints)
+        save_result(trainer, job.recording.best(measured), out, job.base_name, job.template)
 
 
-def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, *, resumed: bool) -> Any:
+def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processes: Processes) -> Any:
     import huggingface_hub.constants
     import torch
-    from peft import LoraConfig
+    from datasets import Dataset
     from transformers import PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
 
     # TRL reports each trainer's use to its makers. The environment variable is without effect when another package imported
     # huggingface_hub before osler set it.
     huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
+    if job.order.packed:
+        use_by_row_attention(weights)
     on_gpu = torch.cuda.is_available()
-    evaluation = (
-        {"eval_strategy": "steps", "eval_steps": job.evaluate_every_steps, "eval_on_start": not resumed}
-        if job.validation
-        else {"eval_strategy": "no"}
-    )
     settings = SFTConfig(
         output_dir=str(checkpoints),
-        per_device_train_batch_size=job.order.batch_size,
-        per_device_eval_batch_size=job.order.batch_size,
-        gradient_accumulation_steps=job.order.accumulate,
+        per_device_train_batch_size=1,  # one share of a step
         max_steps=job.order.n_steps,
         learning_rate=job.learning_rate,
         lr_scheduler_type="cosine",
@@ -106,51 +119,88 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, *, resum
         seed=job.seed,
         data_seed=job.seed,
         logging_steps=1,
-        save_steps=job.save_every_steps,
+        logging_nan_inf_filter=False,
+        save_steps=job.recording.save_every_steps,
         save_total_limit=2,
         report_to="none",
         disable_tqdm=True,
-        use_cpu=not on_gpu,
-        bf16=on_gpu and weights.dtype == torch.bfloat16,
-        activation_checkpointing=False,
-        gradient_checkpointing=False,
+        use_cpu=not (on_gpu or torch.backends.mps.is_available()),
+        bf16=job.mixed_precision,
+        activation_checkpointing=job.checkpointing,
+        gradient_checkpointing=job.checkpointing,
         dataloader_pin_memory=on_gpu,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
-        prediction_loss_only=True,
-        **evaluation,
+        remove_unused_columns=False,
+        eval_strategy="no",  # measured by the recorder, the same on one process and several
+        **sharding_settings(job.sharding, weights),
     )
-    adapter = LoraConfig(
-        r=job.lora.rank,
-        lora_alpha=job.lora.alpha,
-        lora_dropout=job.lora.dropout,
-        target_modules=_targets(weights, job.lora.targets),
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    trainer = (SFTTrainer if on_gpu else _cpu_trainer())(
+    places: dict[str, list[int]] = {"step": [], "process": []}
+    for step in range(job.order.n_steps):
+        places["step"] += [step] * processes.count
+        places["process"] += list(range(processes.count))
+    trainer = _trainer_class(job, fused=on_gpu)(
         model=weights,
         args=settings,
-        train_dataset=_dataset(job.rows, job.order.rows),
-        eval_dataset=_dataset(job.validation, range(len(job.validation))) if job.validation else None,
+        train_dataset=Dataset.from_dict(places),
+        data_collator=lambda places: _share(job, places[0]["step"], places[0]["process"]),
         processing_class=tokenizer,
-        peft_config=adapter,
+        peft_config=None if job.adapter.method == "full" else adapter_config(weights, job.adapter),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _cpu_trainer() -> Any:
-    """SFTTrainer with another way to the same loss.
+def _trainer_class(job: Job, *, fused: bool) -> Any:
+    """SFTTrainer that reads a step in passes, and on a CPU takes another way to the same loss.
 
-    Without Triton, TRL puts every position through the output layer, in four passes, also those that are not learned: on a
-    CPU half of the time of a small model. Here only the positions that some row of the batch learns go through, once.
-    TRL itself names overriding `compute_loss` as the way to change the loss; hence the inheritance.
+    TRL and transformers name overriding `training_step` and `compute_loss` as the way to change them; hence the inheritance.
     """
     import torch
     from trl import SFTTrainer
 
-    class CpuTrainer(SFTTrainer):  # type: ignore[misc]
+    class PassTrainer(SFTTrainer):  # type: ignore[misc]
+        def training_step(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            num_items_in_batch: Any = None,  # noqa: ARG002 - counted beforehand, over all passes and processes
+        ) -> torch.Tensor:
+            total = torch.zeros((), device=self.args.device)
+            last = len(inputs["passes"]) - 1
+            for number, part in enumerate(inputs["passes"]):
+                # Gradients are shared between the processes once a step.
+                with nullcontext() if number == last else self.accelerator.no_sync(model):
+                    total += super().training_step(model, part, num_items_in_batch=inputs["n_trained"])
+            return total
+
+        def measure(self) -> float:
+            """Mean loss per learned token of the validation rows; each process reads its part."""
+            processes, number = self.accelerator.num_processes, self.accelerator.process_index
+            found = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+            training = self.model_wrapped.training
+            self.model_wrapped.eval()
+            own = job.validation_passes[number::processes]
+            # A process with one pass less reads its first one again, uncounted: sharded weights are gathered together.
+            rounds = -(-len(job.validation_passes) // processes)
+            for place in range(rounds):
+                rows = own[place] if place < len(own) else job.validation_passes[0]
+                part = self._prepare_inputs(_inputs(rows, job.validation, packed=job.order.packed))
+                with torch.no_grad(), self.compute_loss_context_manager():
+                    loss = self.compute_loss(self.model_wrapped, part, num_items_in_batch=torch.tensor(1))
+                if place < len(own):
+                    n_trained = sum(job.validation[row].n_trained for row in rows)
+                    found += torch.tensor([float(loss) / processes, n_trained], dtype=torch.float64)
+            self.model_wrapped.train(training)
+            loss_sum, n_tokens = self.accelerator.reduce(found.float()).tolist()
+            return float(loss_sum / n_tokens)
+
+    class CpuTrainer(PassTrainer):
+        """Puts only the positions that some row learns through the output layer, once.
+
+        Without Triton, TRL puts all of them through it, in four passes: half of the time of a small model.
+        """
+
         def compute_loss(
             self,
             model: Any,
@@ -161,25 +211,74 @@ def _cpu_trainer() -> Any:
             labels = inputs["labels"][:, 1:]  # B T-1, each the token after its position
             kept = (labels != MASKED).any(dim=0).nonzero().squeeze(1)
             rest = {name: value for name, value in inputs.items() if name != "labels"}
-            logits = model(**rest, use_cache=False, logits_to_keep=kept).logits  # B kept V
-            wanted = labels[:, kept]
-            n_tokens = (wanted != MASKED).sum() if num_items_in_batch is None else num_items_in_batch
-            total: torch.Tensor = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), wanted.flatten(), ignore_index=MASKED, reduction="sum"
-            )
-            return total.div(n_tokens)
+            total = loss_at_kept(model, rest, labels, kept)
+            loss: torch.Tensor = total.div(num_items_in_batch) * self.accelerator.num_processes
+            return loss
 
-    return CpuTrainer
+    return PassTrainer if fused else CpuTrainer
 
 
-def _dataset(rows: Sequence[TokenRow], order: Sequence[int]) -> Any:
-    """The rows in the given order; one that comes several times is stored once, one that never comes not at all."""
-    from datasets import Dataset
+def loss_at_kept(model: Any, inputs: Mapping[str, Any], wanted: Any, kept: Any) -> Any:
+    """Summed loss of the positions `kept`, the only ones that go through the output layer.
 
-    used = sorted(set(order))
-    place = {index: number for number, index in enumerate(used)}
-    columns = {"input_ids": [rows[index].ids for index in used], "labels": [rows[index].labels for index in used]}
-    return Dataset.from_dict(columns).select([place[index] for index in order])
+    Args:
+        wanted: B T-1, the token after each position, or `MASKED`.
+    """
+    import torch
+
+    logits = model(**inputs, use_cache=False, logits_to_keep=kept).logits  # B kept V
+    return torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), wanted[:, kept].flatten(), ignore_index=MASKED, reduction="sum"
+    )
+
+
+def _share(job: Job, step: int, process: int) -> dict[str, Any]:
+    """What one process reads in one step."""
+    import torch
+
+    n_trained = sum(job.rows[row].n_trained for row in job.order.rows_of(step))
+    passes = [_inputs(rows, job.rows, packed=job.order.packed) for rows in job.order.steps[step][process]]
+    return {"passes": passes, "n_trained": torch.tensor(n_trained)}
+
+
+def _inputs(chosen: Pass, rows: Sequence[TokenRow], *, packed: bool) -> dict[str, Any]:
+    """One forward pass. The first token of a row is never learned, so the end of one row predicts nothing of the next."""
+    import torch
+
+    ids = [list(rows[row].ids) for row in chosen]
+    labels = [rows[row].labels for row in chosen]
+    if packed:
+        return {
+            "input_ids": torch.tensor([list(chain.from_iterable(ids))]),  # 1 T
+            "labels": torch.tensor([list(chain.from_iterable(labels))]),
+            "position_ids": torch.cat([torch.arange(len(row)) for row in ids])[None],
+            "row_lengths": tuple(len(row) for row in ids),
+        }
+    longest = max(len(row) for row in ids)
+    return {
+        "input_ids": torch.tensor([row + [0] * (longest - len(row)) for row in ids]),  # B T
+        "labels": torch.tensor([row + [MASKED] * (longest - len(row)) for row in labels]),
+        "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids]),
+    }
+
+
+def adapter_config(weights: Any, adapter: Adapter) -> Any:
+    """PEFT's description of an adapter.
+
+    Raises:
+        InputError: a target fits no layer.
+    """
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=adapter.rank,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        use_dora=adapter.method == "dora",
+        target_modules=_targets(weights, adapter.targets),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
 
 
 def _targets(weights: Any, wanted: str | tuple[str, ...]) -> str | list[str]:
@@ -196,50 +295,6 @@ def _targets(weights: Any, wanted: str | tuple[str, ...]) -> str | list[str]:
             f"it has {', '.join(sorted(layers))}. Choose among these, or write all-linear."
         )
     return sorted(set(wanted))
-
-
-def _recorder(job: Job, metrics: Path, progress: Progress) -> Any:
-    """The trainer's callback: writes metrics, completes checkpoints, measures the last step, reports progress."""
-    from transformers import TrainerCallback
-
-    tokens_after = job.order.tokens_after([len(row.ids) for row in job.rows])
-
-    # The trainer calls these by name with all it knows; TrainerCallback is its interface, with empty methods.
-    class Recorder(TrainerCallback):  # type: ignore[misc]
-        def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, float], **___: Any) -> None:
-            step = state.global_step
-            if "loss" in logs:
-                row = {"loss": round(logs["loss"], 6), "learning_rate": logs["learning_rate"]}
-                append_metric(metrics, {"step": step, **row, "tokens": tokens_after[step]})
-            elif "eval_loss" in logs:
-                append_metric(metrics, {"step": step, "eval_loss": round(logs["eval_loss"], 6)})
-
-        def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
-            progress("train", state.global_step, job.order.n_steps, "steps")
-            # The trainer measures and saves the last step only when it falls on the interval. A checkpoint there is
-            # not needed: the adapter itself follows.
-            last = state.global_step == job.order.n_steps
-            control.should_evaluate = bool(job.validation) and (control.should_evaluate or last)
-            control.should_save = control.should_save and not last
-
-        def on_save(self, _: Any, state: Any, __: Any, **___: Any) -> None:
-            mark_complete(metrics.parent / "checkpoints" / f"checkpoint-{state.global_step}", job.key)
-
-    return Recorder()
-
-
-def _save_adapter(model: Any, job: Job, folder: Path) -> None:
-    partial = folder.with_name(folder.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    model.save_pretrained(str(partial), save_embedding_layers=False)
-    (partial / "README.md").unlink(missing_ok=True)
-    config = read_json(partial / "adapter_config.json")
-    config["base_model_name_or_path"] = job.base_name
-    config["target_modules"] = sorted(config["target_modules"])  # a set in PEFT, in another order each time
-    write_json(partial / "adapter_config.json", config)
-    write_json(partial / "template.json", dict(job.template))
-    partial.rename(folder)
 
 
 @contextmanager

@@ -7,8 +7,10 @@ texts and seed give equal bytes. It knows nothing; what it learns of a language 
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from osler.models.chat import ROLE_TOKENS, plain_template
+from osler.train.light_tokenizer import LightTokenizer
 
 VOCABULARY = 4096
 """Tokens at most; little text gives fewer."""
@@ -17,6 +19,19 @@ MAX_LENGTH = 2048
 END, PAD = "<|end|>", "<|pad|>"
 
 _HIDDEN = 192
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": _HIDDEN,
+    "intermediate_size": 512,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 48,
+    "max_position_embeddings": MAX_LENGTH,
+    "tie_word_embeddings": True,
+}
+"""The model's `config.json`, as far as its size goes."""
 
 
 def build_scratch_base(texts: Iterable[str], out: Path, seed: int) -> None:
@@ -35,9 +50,13 @@ def build_scratch_base(texts: Iterable[str], out: Path, seed: int) -> None:
     partial.rename(out)
 
 
-def _write_tokenizer(texts: Iterable[str], folder: Path) -> int:
+def light_scratch_tokenizer(texts: Iterable[str]) -> LightTokenizer:
+    """The tokenizer that `build_scratch_base` writes for these texts, without transformers."""
+    return LightTokenizer(_learn_tokenizer(texts), plain_template(), {"eos_token": END, "pad_token": PAD})
+
+
+def _learn_tokenizer(texts: Iterable[str]) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     # Digits one by one: 15 mg and 150 mg share no token that would blur the dose.
@@ -55,8 +74,15 @@ def _write_tokenizer(texts: Iterable[str], folder: Path) -> int:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens([PAD, END, *ROLE_TOKENS])
+    return tokenizer
+
+
+def _write_tokenizer(texts: Iterable[str], folder: Path) -> int:
+    from transformers import PreTrainedTokenizerFast
+
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=_learn_tokenizer(texts),
         eos_token=END,
         pad_token=PAD,
         additional_special_tokens=list(ROLE_TOKENS),
@@ -73,15 +99,7 @@ def _write_model(n_tokens: int, folder: Path, seed: int) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=n_tokens,
-        hidden_size=_HIDDEN,
-        intermediate_size=512,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=48,
-        max_position_embeddings=MAX_LENGTH,
-        tie_word_embeddings=True,
+        **{**SHAPE, "vocab_size": n_tokens},
         # 1/sqrt(hidden) instead of the usual 0.02: the embedding stays frozen under LoRA and is also the output layer. With
         # 0.02 the largest logit it can give is about 4, so that no adapter could make a token likelier than one in a hundred.
         initializer_range=_HIDDEN**-0.5,

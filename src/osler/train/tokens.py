@@ -1,26 +1,37 @@
-"""Records as token ids and labels: only what the assistant says is learned, its end token always.
+"""Records as token ids: only what the assistant says is learned, its end token always.
 
 The prompt of each assistant turn is rendered as it will be when the model is asked, and must be, token for token, the
-beginning of the whole row. Rows are never cut: a row that does not fit or cannot be masked is set aside and counted.
+beginning of the whole row. Rows are never cut: one that does not fit or would teach something wrong is set aside and counted,
+by a decision that stands in the recipe.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from osler.errors import CheckFailed
-from osler.models.chat import end_token_id, render
+from osler.errors import CheckFailed, InputError
+from osler.models.chat import end_token_id, render, special_tokens
 from osler.records.export import as_messages
-from osler.records.record import Record
+from osler.records.record import Message, Record
 from osler.runs.progress import Progress
+from osler.text import hash64
 
 MASKED = -100
 """Label of a token that is read but not learned."""
 
+BAD_ROWS = ("long_answer", "long_prompt", "empty_answer", "empty_question", "contradictory", "no_end")
+"""Classes of rows that would teach something wrong; the keys of `train.bad_rows`."""
+
+LONGEST = "longest"
+"""Reason of rows beyond the 99.5th percentile when the recipe names no `max_length`."""
+
 _FITTING_SHARE = 0.995
 _CHUNK = 256
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +39,42 @@ class TokenRow:
     """One training row."""
 
     id: str
-    ids: list[int]
-    labels: list[int]
-    """`ids` where the assistant speaks, `MASKED` elsewhere."""
+    source: str
+    ids: "array[int]"
+    spans: tuple[tuple[int, int], ...]
+    """Start and end of what the assistant says, end token included."""
+    asked: bool = True
+    """Whether each turn of the user says something."""
+
+    @property
+    def labels(self) -> list[int]:
+        """`ids` where the assistant speaks, `MASKED` elsewhere."""
+        found = [MASKED] * len(self.ids)
+        for start, stop in self.spans:
+            found[start:stop] = self.ids[start:stop]
+        return found
 
     @property
     def n_trained(self) -> int:
         """Tokens that are learned."""
-        return sum(label != MASKED for label in self.labels)
+        return sum(stop - start for start, stop in self.spans)
+
+    @property
+    def facts(self) -> "RowFacts":
+        """What decides whether the row can be trained on; its last answer begins where its prompt ends."""
+        return RowFacts(self.id, self.source, len(self.ids), self.spans[-1][0], self.asked)
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """A row by its figures."""
+
+    id: str
+    source: str
+    n_tokens: int
+    n_prompt_tokens: int
+    """Tokens before the last answer; 0 for a row that fits whatever the limit is."""
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +84,7 @@ class RowSetAside:
     id: str
     source: str
     reason: str
-    """`too_long`, `no_trained_token` or `prompt_boundary`."""
+    """One of `BAD_ROWS`, or `LONGEST`."""
     detail: str
 
 
@@ -56,6 +95,13 @@ class Tokens:
     rows: tuple[TokenRow, ...]
     set_aside: tuple[RowSetAside, ...]
     max_length: int
+    kept_in_spite: Mapping[str, int]
+    """Rows that the recipe says to keep, by class."""
+
+    @property
+    def set_aside_counts(self) -> dict[str, int]:
+        """Rows set aside by reason."""
+        return dict(sorted(Counter(row.reason for row in self.set_aside).items()))
 
     @property
     def n_read(self) -> int:
@@ -63,49 +109,129 @@ class Tokens:
         return len(self.rows) + len(self.set_aside)
 
 
+@dataclass(slots=True)
+class Odds:
+    """Finds questions that have several answers, as rows go by."""
+
+    _answers: dict[int, int] = field(default_factory=dict)
+    _questions: list[int] = field(default_factory=list)
+    _at_odds: set[int] = field(default_factory=set)
+
+    def add(self, turns: Sequence[Message]) -> None:
+        """Note the next row. Case and space are no difference."""
+        *before, last = [turn.content for turn in turns if turn.role != "system"] or [""]
+        asked, answer = hash64("\0".join(map(_plain, before))), hash64(_plain(last))
+        if self._answers.setdefault(asked, answer) != answer:
+            self._at_odds.add(asked)
+        self._questions.append(asked)
+
+    def found(self) -> set[int]:
+        """Numbers of the rows, in the order of adding, whose question another row answers otherwise."""
+        return {number for number, asked in enumerate(self._questions) if asked in self._at_odds}
+
+
 def tokenize(
     tokenizer: Any,
     records: Iterable[Record],
     system_prompt: str,
-    *,
-    max_length: int | None,
-    model_length: int,
+    limits: "Limits",
+    decisions: Mapping[str, str | None],
     progress: Progress,
 ) -> Tokens:
     """Token rows of all records, in their order.
 
     Args:
-        tokenizer: of transformers, with a chat template.
-        max_length: longest row; None: the length that 99.5 % of the rows do not exceed.
-        model_length: what the model can read; the bound when `max_length` is more.
+        tokenizer: of transformers, or `LightTokenizer`; with a chat template.
+        decisions: by class of `BAD_ROWS`: `drop`, `keep`, or None for none.
 
     Raises:
-        InputError: the chat template has no end token.
+        InputError: the chat template has no end token, or there are bad rows of a class without a decision.
         CheckFailed: a row would teach the model a prompt, or not to stop.
     """
     end = end_token_id(tokenizer)
-    rows: list[tuple[Record, TokenRow]] = []
-    aside: list[RowSetAside] = []
-    order: dict[str, int] = {}
+    odds = Odds()
+    found: list[TokenRow | RowSetAside] = []
     for chunk in _chunks(records):
-        for record, row in zip(chunk, _rows(tokenizer, chunk, system_prompt, end), strict=True):
-            order[record.id] = len(order)
-            if isinstance(row, TokenRow):
-                rows.append((record, row))
-            else:
-                aside.append(row)
-        progress("tokenize", len(order), None, "rows")
-    limit = min(max_length or _fitting_length([len(row.ids) for _, row in rows]), model_length)
-    aside += [
-        RowSetAside(row.id, record.origin.source, "too_long", f"{len(row.ids)} tokens, limit {limit}")
-        for record, row in rows
-        if len(row.ids) > limit
+        for record, row in zip(chunk, token_rows(tokenizer, chunk, system_prompt, end), strict=True):
+            odds.add(as_messages(record))
+            found.append(row)
+        progress("tokenize", len(found), None, "rows")
+    limit, derived = limits.of([len(row.ids) for row in found if isinstance(row, TokenRow)])
+    at_odds = odds.found()
+    facts = [row.facts if isinstance(row, TokenRow) else row for row in found]
+    faults = [fault_of(row, limit, derived=derived, at_odds=n in at_odds) for n, row in enumerate(facts)]
+    refuse_undecided(faults, decisions)
+    kept, aside = [], []
+    for row, fault in zip(found, faults, strict=True):
+        if isinstance(row, TokenRow) and (fault is None or decisions.get(fault.reason) == "keep"):
+            _check_row(row, end)
+            kept.append(row)
+        elif fault is not None:
+            aside.append(fault)
+    in_spite = Counter(f.reason for f in faults if f is not None and decisions.get(f.reason) == "keep")
+    return Tokens(tuple(kept), tuple(aside), limit, dict(sorted(in_spite.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What decides how long a row may be."""
+
+    asked: int | None
+    """The recipe's `max_length`; None: the length that 99.5 % of the rows do not exceed."""
+    model: int
+    """What the model can read."""
+
+    @property
+    def known(self) -> int:
+        """The limit that stands before the rows are read."""
+        return min(self.asked or self.model, self.model)
+
+    def of(self, lengths: Sequence[int]) -> tuple[int, bool]:
+        """The longest row in tokens, and whether it comes from the rows themselves."""
+        if self.asked is not None:
+            return min(self.asked, self.model), False
+        fitting = sorted(lengths)[math.ceil(_FITTING_SHARE * len(lengths)) - 1] if lengths else 1
+        return (self.model, False) if fitting > self.model else (fitting, True)
+
+
+def fault_of(row: RowFacts | RowSetAside, limit: int, *, derived: bool, at_odds: bool) -> RowSetAside | None:
+    """What is wrong with a row, the worst first; None for a good one."""
+    if isinstance(row, RowSetAside):
+        return row
+    reason = detail = ""
+    if row.n_tokens > limit:
+        reason = LONGEST if derived else "long_prompt" if row.n_prompt_tokens >= limit else "long_answer"
+        detail = f"{row.n_tokens} tokens, limit {limit}"
+    elif not row.asked:
+        reason, detail = "empty_question", "the user says nothing"
+    elif at_odds:
+        reason, detail = "contradictory", "another row answers the same question otherwise"
+    return RowSetAside(row.id, row.source, reason, detail) if reason else None
+
+
+def refuse_undecided(faults: Sequence[RowSetAside | None], decisions: Mapping[str, str | None]) -> None:
+    """Raise for classes of bad rows that the recipe does not decide about.
+
+    Raises:
+        InputError: names each class, its rows and what may be written.
+    """
+    open_classes: dict[str, list[str]] = {}
+    for fault in faults:
+        if fault is not None and fault.reason in BAD_ROWS and decisions.get(fault.reason) is None:
+            open_classes.setdefault(fault.reason, []).append(fault.id)
+    if not open_classes:
+        return
+    lines = [
+        f"  {name}: {len(ids):,} rows, such as {', '.join(ids[:_SHOWN])}"
+        for name in BAD_ROWS
+        if (ids := open_classes.get(name))
     ]
-    aside.sort(key=lambda row: order[row.id])
-    kept = tuple(row for _, row in rows if len(row.ids) <= limit)
-    for row in kept:
-        _check_row(row, end)
-    return Tokens(kept, tuple(aside), limit)
+    raise InputError(
+        "Some rows would teach the model something wrong, and the recipe does not say what to do with them:\n"
+        + "\n".join(lines)
+        + "\nDecide for each class in train.bad_rows (drop; empty_question and contradictory may also say keep), or mend "
+        "the rows. `osler plan` shows more of them."
+    )
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -114,15 +240,19 @@ def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield chunk
 
 
-def _rows(tokenizer: Any, records: Sequence[Record], system_prompt: str, end: int) -> Iterator[TokenRow | RowSetAside]:
+def token_rows(
+    tokenizer: Any, records: Sequence[Record], system_prompt: str, end: int
+) -> Iterator[TokenRow | RowSetAside]:
+    """The row of each record, or why there is none."""
+    special = special_tokens(tokenizer)
     texts: list[str] = []
     spans: list[slice] = []
     for record in records:
         turns = as_messages(record, system_prompt)
         first = len(texts)
-        texts.append(render(tokenizer, turns, for_reply=False))
+        texts.append(render(tokenizer, turns, for_reply=False, special=special))
         texts.extend(
-            render(tokenizer, turns[:number], for_reply=True)
+            render(tokenizer, turns[:number], for_reply=True, special=special)
             for number, turn in enumerate(turns)
             if turn.role == "assistant"
         )
@@ -136,30 +266,34 @@ def _rows(tokenizer: Any, records: Sequence[Record], system_prompt: str, end: in
 
 
 def _row(record: Record, whole: list[int], prompts: Sequence[list[int]], end: int) -> TokenRow | RowSetAside:
-    labels = [MASKED] * len(whole)
     source = record.origin.source
+    if not says(record, "assistant"):
+        return RowSetAside(record.id, source, "empty_answer", "the assistant says nothing")
+    spans: list[tuple[int, int]] = []
     for number, prompt in enumerate(prompts, start=1):
         if whole[: len(prompt)] != prompt or end not in whole[len(prompt) :]:
             detail = f"assistant turn {number} does not begin where its prompt ends, or has no end token"
-            return RowSetAside(record.id, source, "prompt_boundary", detail)
-        stop = whole.index(end, len(prompt)) + 1
-        labels[len(prompt) : stop] = whole[len(prompt) : stop]
-    if all(label in (MASKED, end) for label in labels):
-        return RowSetAside(record.id, source, "no_trained_token", "the assistant says nothing")
-    return TokenRow(record.id, whole, labels)
+            return RowSetAside(record.id, source, "no_end", detail)
+        spans.append((len(prompt), whole.index(end, len(prompt)) + 1))
+    return TokenRow(record.id, source, array("i", whole), tuple(spans), says(record, "user"))
 
 
-def _fitting_length(lengths: Sequence[int]) -> int:
-    if not lengths:
-        return 1
-    return sorted(lengths)[math.ceil(_FITTING_SHARE * len(lengths)) - 1]
+def says(record: Record, role: str) -> bool:
+    """Whether there is a turn of this role, and none is empty."""
+    said = [turn.content.strip() for turn in record.messages if turn.role == role]
+    return bool(said) and all(said)
+
+
+def _plain(text: str) -> str:
+    return text.casefold().replace(" ", "").replace("\n", "").replace("\t", "").replace("\r", "")
 
 
 def _check_row(row: TokenRow, end: int) -> None:
-    trained = [label for label in row.labels if label != MASKED]
-    agree = all(label in (MASKED, token) for token, label in zip(row.ids, row.labels, strict=True))
-    if row.labels[0] != MASKED or not trained or trained[-1] != end or not agree:
+    """What is asserted of every row that is trained on: masked prompt, each answer learned to its end token."""
+    ends = all(row.ids[stop - 1] == end and stop - start > 1 for start, stop in row.spans)
+    apart = all(left[1] <= right[0] for left, right in zip(row.spans, row.spans[1:], strict=False))
+    if not row.spans or row.spans[0][0] == 0 or row.spans[-1][1] > len(row.ids) or not ends or not apart:
         raise CheckFailed(
-            f"Row {row.id} would be learned wrongly: its prompt must be masked and its answer end with token {end}. "
+            f"Row {row.id} would be learned wrongly: its prompt must be masked and each answer end with token {end}. "
             "This is a fault of osler or of the model's chat template; please report it with the name of the model."
         )

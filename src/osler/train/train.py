@@ -1,13 +1,10 @@
-"""The train stage: a curated file in, an adapter with its ledger out.
+"""The train stage: a curated file in, an adapter with its manifest out.
 
 Reads `train.jsonl` and `validation.jsonl` of the curate stage. Writes, into the stage's folder, `base/` (scratch bases only),
-`set_aside.jsonl`, `metrics.jsonl`, `adapter/` and, last, `ledger.json`.
+`set_aside.jsonl`, `metrics.jsonl`, `adapter/` (or `model/`), `rows.jsonl` and, last, `ledger.json`.
 """
 
-import dataclasses
-import json
 import random
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,92 +12,116 @@ from typing import Any
 from osler.errors import InputError
 from osler.models.chat import system_prompt_of, template_fingerprint
 from osler.models.config import ModelConfig
-from osler.models.local import load_tokenizer, load_weights, quiet_libraries, read_length
+from osler.models.local import load_tokenizer, quiet_libraries, read_length
 from osler.records.export import as_messages
-from osler.records.io import JsonlWriter, read_records
-from osler.records.record import Record
-from osler.runs.files import sha256_file, sha256_json, write_json
-from osler.runs.metrics import read_metrics
+from osler.records.io import read_records
+from osler.runs.files import sha256_file, sha256_json
 from osler.runs.progress import Progress
-from osler.train.config import TrainConfig
-from osler.train.loop import Job, LoraOptions, run_loop
-from osler.train.order import Order, plan_order
+from osler.train.architecture import parse_architecture
+from osler.train.attention import keeps_rows_apart
+from osler.train.cards import fits
+from osler.train.config import MachineConfig, TrainConfig
+from osler.train.held_out import stratified
+from osler.train.loop import Adapter, Job, run_loop
+from osler.train.manifest import write_manifest, write_set_aside
+from osler.train.memory import GIB, Setting, memory_of
+from osler.train.order import OrderOptions, plan_order, plan_passes
+from osler.train.processes import join_processes
+from osler.train.recorder import Recording
+from osler.train.result import result_folder
 from osler.train.scratch import build_scratch_base
-from osler.train.tokens import Tokens, tokenize
+from osler.train.sharding import check_sharding
+from osler.train.tokens import BAD_ROWS, Limits, Tokens, tokenize
+from osler.train.trackers import check_trackers
+from osler.train.weights import is_float32, load_base
 
-_LAST_STEPS = 10
+_DROP_ALL = dict.fromkeys(BAD_ROWS, "drop")
 
 
 def train(
-    train_file: Path,
-    validation_file: Path | None,
+    files: tuple[Path, Path | None],
     model: ModelConfig,
     config: TrainConfig,
+    machine: MachineConfig,
     seed: int,
     out: Path,
     progress: Progress,
 ) -> None:
     """Train an adapter. Killed anywhere and called again, it ends with the same bytes.
 
+    Every process of a run that torchrun started calls it; the first one writes.
+
     Args:
-        validation_file: rows on which the loss is measured; None, or an absent or empty file: no measurement.
+        files: the rows to train on, and those on which the loss is measured; None, an absent or empty file: no measurement.
         out: the stage's folder; holds nothing, or what an interrupted call with the same arguments left.
 
     Raises:
-        InputError: no row can be trained on, or an option does not fit the model.
-        EnvironmentLacks: a package is missing, or the base cannot be had.
+        InputError: no row can be trained on, bad rows have no decision, or an option does not fit the model.
+        EnvironmentLacks: a package is missing, the base cannot be had, or a sharding cannot become active.
     """
+    check_trackers(machine.trackers)
+    with quiet_libraries():
+        processes = join_processes()
+    check_sharding(machine.sharding, processes.count, on_gpu=processes.state.device.type == "cuda")
     prompt = system_prompt_of(model)
     base = base_folder(out, model)
-    if model.base.startswith("scratch:") and not (out / "base").exists():
-        _build_base(train_file, prompt, out / "base", seed, progress)
+    with processes.first():
+        if model.base.startswith("scratch:") and not (out / "base").exists():
+            _build_base(files[0], prompt, out / "base", seed, progress)
     tokenizer = load_tokenizer(base, model.revision)
-    weights = load_weights(base, model.revision, model.dtype)
-    length = read_length(weights)
-    tokens = tokenize(
-        tokenizer,
-        read_records(train_file),
-        prompt,
-        max_length=config.max_length,
-        model_length=length,
-        progress=progress,
+    weights = load_base(base, model.revision, model.dtype, config.method)
+    tokens, validation = _tokens(files, tokenizer, prompt, config, read_length(weights), progress)
+    if processes.is_main:
+        write_set_aside(tokens, out / "set_aside.jsonl")
+    options = OrderOptions(
+        config.batch_size,
+        config.accumulate,
+        config.epochs,
+        config.max_steps,
+        packed=_is_packed(config, weights),
+        # A CPU gains nothing from more tokens at once, and memory grows with them.
+        pass_tokens=tokens.max_length * (config.batch_size if processes.state.device.type == "cuda" else 1),
+        n_processes=processes.count,
     )
-    _write_set_aside(tokens, out / "set_aside.jsonl")
-    validation = tokenize(
-        tokenizer,
-        _spread(validation_file, config.evaluate_rows),
-        prompt,
-        max_length=tokens.max_length,
-        model_length=length,
-        progress=progress,
+    lengths = [len(row.ids) for row in tokens.rows]
+    order = plan_order(lengths, options, random.Random(seed))  # noqa: S311 - an order, not a secret
+    facts = {
+        "fingerprint": template_fingerprint(tokenizer.chat_template),
+        "system_prompt": prompt,
+        "method": config.method,
+    }
+    recording = Recording(
+        tokens_after=order.tokens_after(lengths),
+        has_validation=bool(validation.rows),
+        evaluate_every_steps=config.evaluation.every_steps,
+        patience=config.evaluation.patience,
+        save_every_steps=machine.save_every_steps,
+        sharding=machine.sharding,
+        key=_key(files[0], model, config, seed, {**facts, "processes": str(processes.count)}),
     )
-    order = plan_order(
-        [len(row.ids) for row in tokens.rows],
-        batch_size=config.batch_size,
-        accumulate=config.accumulate,
-        epochs=config.epochs,
-        max_steps=config.max_steps,
-        rng=random.Random(seed),  # noqa: S311 - an order, not a secret
-    )
-    facts = {"fingerprint": template_fingerprint(tokenizer.chat_template), "system_prompt": prompt}
     job = Job(
         rows=tokens.rows,
         order=order,
         validation=validation.rows,
-        lora=LoraOptions(config.rank, config.alpha, config.dropout, config.targets),
+        validation_passes=plan_passes([len(row.ids) for row in validation.rows], options),
+        adapter=Adapter(config.method, config.rank, config.alpha, config.dropout, config.targets),
         learning_rate=config.learning_rate,
         warmup=config.warmup,
-        save_every_steps=config.save_every_steps,
-        evaluate_every_steps=config.evaluate_every_steps,
+        recording=recording,
+        mixed_precision=not is_float32(model.dtype),
+        checkpointing=_is_checkpointed(machine, config, weights, order.largest_pass(lengths)),
+        sharding=machine.sharding,
+        trackers=machine.trackers,
         seed=seed,
-        key=_key(train_file, model, config, seed, facts),
         base_name=_name(model),
         template=facts,
     )
     n_base = int(weights.num_parameters())
-    if not (out / "adapter").exists():
-        run_loop(weights, tokenizer, job, out, progress)
-    _write_ledger(tokens, len(validation.rows), order, n_base, facts["fingerprint"], out)
+    if not result_folder(out).exists():
+        run_loop(weights, tokenizer, job, out, processes, progress)
+    if processes.is_main:
+        write_manifest(tokens, len(validation.rows), order, n_base, facts["fingerprint"], out)
+    processes.wait()
 
 
 def base_folder(train_folder: Path, model: ModelConfig) -> Path | str:
@@ -128,25 +149,44 @@ def _build_base(train_file: Path, prompt: str, folder: Path, seed: int, progress
     progress("base model", 1, 1, "models")
 
 
-def _write_set_aside(tokens: Tokens, path: Path) -> None:
-    with JsonlWriter(path) as writer:
-        for row in tokens.set_aside:
-            writer.write(dataclasses.asdict(row))
-    if not tokens.rows:
-        reasons = ", ".join(sorted({row.reason for row in tokens.set_aside})) or "the file is empty"
+def _tokens(
+    files: tuple[Path, Path | None],
+    tokenizer: object,
+    prompt: str,
+    config: TrainConfig,
+    model_length: int,
+    progress: Progress,
+) -> tuple[Tokens, Tokens]:
+    """Rows to train on, and rows to measure on."""
+    decisions = config.bad_rows.model_dump()
+    limits = Limits(config.max_length, model_length)
+    tokens = tokenize(tokenizer, read_records(files[0]), prompt, limits, decisions, progress)
+    held_out = stratified(files[1], config.evaluation.rows)
+    limits = Limits(tokens.max_length, model_length)
+    return tokens, tokenize(tokenizer, held_out, prompt, limits, _DROP_ALL, progress)
+
+
+def _is_packed(config: TrainConfig, weights: object) -> bool:
+    able = keeps_rows_apart(weights)
+    if config.packing == "best-fit" and not able:
         raise InputError(
-            f"No row is left to train on: {tokens.n_read} read, all set aside ({reasons}); see {path}. "
-            "Raise train.max_length, or change what the curate stage keeps."
+            "train.packing is best-fit, but this model's attention cannot keep packed rows apart: they would read each "
+            "other. Set it to by-length, or to auto."
         )
+    return able and config.packing != "by-length"
 
 
-def _spread(path: Path | None, n_rows: int) -> list[Record]:
-    """`n_rows` records at even distances, or all when there are fewer."""
-    if path is None or not path.is_file() or n_rows == 0:
-        return []
-    records = list(read_records(path))
-    step = max(1, len(records) / n_rows)
-    return [records[int(number * step)] for number in range(min(n_rows, len(records)))]
+def _is_checkpointed(machine: MachineConfig, config: TrainConfig, weights: Any, positions: int) -> bool:
+    """Whether activations are computed again: asked for, or by the plan's formula where the card would not hold them."""
+    import torch
+
+    if machine.checkpointing != "auto" or not torch.cuda.is_available():
+        return machine.checkpointing == "on"
+    shape = parse_architecture(weights.config.to_dict(), "the base")
+    n_adapter = 0 if config.method == "full" else shape.n_adapter(config.rank, "all-linear")
+    setting = Setting(config.method, n_adapter, config.dropout > 0, positions, checkpointing=False)
+    memory = torch.cuda.get_device_properties(0).total_memory / GIB
+    return not fits(memory, memory_of(shape, setting))
 
 
 def _key(train_file: Path, model: ModelConfig, config: TrainConfig, seed: int, facts: dict[str, str]) -> str:
@@ -163,44 +203,3 @@ def _key(train_file: Path, model: ModelConfig, config: TrainConfig, seed: int, f
 
 def _name(model: ModelConfig) -> str:
     return Path(model.base).name if model.base.startswith(("/", ".", "~")) else model.base
-
-
-def _write_ledger(tokens: Tokens, n_validation: int, order: Order, n_base: int, fingerprint: str, out: Path) -> None:
-    lengths = [len(row.ids) for row in tokens.rows]
-    losses = [row["loss"] for row in read_metrics(out / "metrics.jsonl") if "loss" in row]
-    n_adapter = _tensor_elements(out / "adapter" / "adapter_model.safetensors")
-    last = losses[-_LAST_STEPS:]
-    ledger: dict[str, Any] = {
-        "read": tokens.n_read,
-        "kept": len(tokens.rows),
-        "set_aside": dict(sorted(Counter(row.reason for row in tokens.set_aside).items())),
-        "tokens": sum(lengths),
-        "trained_tokens": sum(row.n_trained for row in tokens.rows),
-        "padding_share": round(order.padding_share(lengths), 4),
-        "steps": order.n_steps,
-        "epochs": round(len(order.rows) / len(tokens.rows), 4),
-        "batch_size": order.batch_size * order.accumulate,
-        "max_length": tokens.max_length,
-        "parameters": n_base + n_adapter,
-        "trainable_parameters": n_adapter,
-        "template_fingerprint": fingerprint,
-        "first_loss": losses[0],
-        "last_loss": round(sum(last) / len(last), 6),  # mean of the last ten steps: single ones are noisy
-        "evaluation_rows": n_validation,
-    }
-    write_json(out / "ledger.json", ledger)
-
-
-def _tensor_elements(path: Path) -> int:
-    """Numbers in a safetensors file, from its header: 8 bytes with the header's length, then JSON."""
-    with path.open("rb") as stream:
-        size = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(size))
-    total = 0
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            n_elements = 1
-            for length in tensor["shape"]:
-                n_elements *= length
-            total += n_elements
-    return total

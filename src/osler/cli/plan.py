@@ -1,0 +1,127 @@
+"""`osler plan`: what training will meet, need and cost, before anything is loaded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from osler.cli.options import AsJson, Quiet, RunsFolder
+from osler.cli.screen import Screen, notice, say, say_json
+
+if TYPE_CHECKING:
+    from osler.train.cards import OnCard
+    from osler.train.plan import Plan
+
+_GIB = 1 << 30
+
+
+def plan(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).")],
+    rows: Annotated[Path | None, typer.Option(help="Rows to train on; those of the run when not given.")] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Trace the true architecture on fake tensors; loads torch, takes seconds.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Plan training without a GPU and without weights; leaves with 2 on mistakes, with 1 when it fits no card.
+
+    Example: osler plan recipes/biomistral-medical.yaml --set machine.card=a100-40gb
+    """
+    from osler.errors import InputError
+    from osler.recipe import load_recipe
+    from osler.train.config import TrainConfig
+    from osler.train.plan import plan as make_plan
+
+    loaded = load_recipe(recipe, settings or ())
+    curated = runs / loaded.name / "curate"
+    if rows is not None and not rows.is_file():
+        raise InputError(f"{rows} does not exist; --rows names a file of records, as the curate stage writes it")
+    file = rows or curated / "train.jsonl"
+    config = loaded.train or TrainConfig()
+    with Screen(quiet=quiet or as_json) as screen:
+        found = make_plan(
+            loaded.model,
+            config,
+            loaded.machine,
+            loaded.seed,
+            (file if file.is_file() else None, curated / "validation.jsonl"),
+            screen,
+        )
+    facts = found.to_dict()
+    if exact:
+        from osler.train.exact import trace_memory
+
+        traced = trace_memory(loaded.model, config, found.largest_pass, checkpointing=bool(_checkpointing(found)))
+        facts["exact"] = traced.to_dict()
+    if as_json:
+        say_json(facts)
+    else:
+        _show(found)
+        if exact:
+            say(f"traced    {traced.total_bytes / _GIB:.2f} GiB at the peak of one pass, on fake tensors")
+        if not file.is_file():
+            notice(
+                f"no rows yet: `osler run {recipe} --until curate` makes them, and the plan then counts their tokens"
+            )
+        say(f"next      osler train {recipe}" if not found.problems else "next      mend the above and plan again")
+    if found.problems:
+        return 2
+    return 0 if found.chosen is None or found.chosen.fits else 1
+
+
+def _checkpointing(found: "Plan") -> bool:
+    return found.chosen is not None and found.chosen.setting.checkpointing
+
+
+def _show(found: "Plan") -> None:
+    for problem in found.problems:
+        notice(f"mistake   {problem.where}: {problem.message}")
+    for one in found.lengths:
+        say(
+            f"source    {one.source}: {one.rows:,} rows, {one.tokens:,} tokens; median {one.median}, "
+            f"p90 {one.p90}, p99 {one.p99}, longest {one.longest}"
+        )
+    if found.rows_read:
+        say(f"rows      {found.rows_read:,} read, {found.rows_kept:,} without a fault; max_length {found.max_length:,}")
+    for bad in found.bad_rows:
+        say(f"bad rows  {bad.name}: {bad.rows:,}, decision: {bad.decision}")
+        for example in bad.examples:
+            say(f"            {example}")
+    if found.rows_read:
+        say(
+            f"work      {found.steps:,} steps, {found.epochs:g} epochs, {found.tokens:,} tokens "
+            f"({found.trained_share:.0%} learned), padding {found.padding_share:.2%}"
+        )
+    if found.parameters:
+        say(f"model     {found.parameters / 1e9:.3g} B parameters, {found.trainable_parameters:,} trained")
+    if found.chosen is not None:
+        _show_memory(found, found.chosen)
+    for change in found.changes:
+        say(f"to fit    {change}")
+
+
+def _show_memory(found: "Plan", run: "OnCard") -> None:
+    memory = run.memory
+    parts = {
+        "weights": memory.weights_bytes,
+        "trained": memory.adapter_bytes,
+        "optimizer": memory.optimizer_bytes,
+        "activations": memory.activation_bytes,
+        "logits": memory.logits_bytes,
+    }
+    words = ", ".join(f"{name} {size / _GIB:.2f}" for name, size in parts.items())
+    again = ", activations computed again" if run.setting.checkpointing else ""
+    say(
+        f"memory    {memory.total_bytes / _GIB:.1f} GiB on {run.card.name} ({words}); a pass of {found.largest_pass:,}{again}"
+    )
+    for one in found.runs:
+        answer = "fits" if one.fits else "does not fit"
+        time_there = f"; {one.hours[0]:.2g} to {one.hours[1]:.2g} h" if found.tokens and one.fits else ""
+        cost = f", {one.usd[0]:.2f} to {one.usd[1]:.2f} USD" if time_there and one.usd is not None else ""
+        say(f"card      {one.card.name}: {one.memory.total_bytes / _GIB:.1f} GiB, {answer}{time_there}{cost}")

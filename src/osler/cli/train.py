@@ -1,0 +1,114 @@
+"""`osler train`: the stages of a recipe up to its trained model; also as torchrun starts it, once a process."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from osler.cli.options import AsJson, Quiet, RunsFolder
+from osler.cli.screen import Screen, duration, notice, say, say_json
+
+if TYPE_CHECKING:
+    from osler.recipe import Recipe
+    from osler.train.show import ShownRow
+
+
+def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).")],
+    show: Annotated[
+        int, typer.Option(metavar="N", help="Show the first N rows as the model sees them, and leave.")
+    ] = 0,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Write the run for llamafactory, axolotl or unsloth into RUN/engine, and leave."),
+    ] = None,
+    take_back: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Take the adapter that --engine trained into the run.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a recipe's model; a run that was killed goes on where it was. Several processes: start it with torchrun.
+
+    Example: osler train recipes/demo.yaml --set train.max_steps=20
+    """
+    from osler import pipeline
+    from osler.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings or ())
+    folder = runs / loaded.name
+    if show:
+        from osler.train.show import shown_rows
+
+        _show(shown_rows(loaded.model, folder / "curate" / "train.jsonl", show))
+        return
+    # Set by torchrun for each process it starts.
+    in_group, is_main = int(os.environ.get("WORLD_SIZE", "1")) > 1, os.environ.get("RANK", "0") == "0"
+    with Screen(quiet=quiet or as_json or not is_main) as screen:
+        if engine is not None:
+            _elsewhere(loaded, folder, engine, take_back)
+            return
+        if in_group:
+            outcomes = [pipeline.train_in_group(loaded, folder, screen, is_main=is_main)]
+        else:
+            outcomes = list(pipeline.run_stages(loaded, folder, "train", screen))
+    if not is_main:
+        return
+    if as_json:
+        rows = [
+            {"stage": o.stage, "skipped": o.skipped, "seconds": round(o.seconds, 1), "summary": o.summary}
+            for o in outcomes
+        ]
+        say_json({"run": str(folder), "stages": rows})
+        return
+    for outcome in outcomes:
+        took = "already done" if outcome.skipped else duration(outcome.seconds)
+        notice(f"{outcome.stage:<9} {outcome.summary} ({took})")
+    say(f"run      {folder}")
+    say(f"next     osler run {recipe}" + (f" --runs {runs}" if runs != Path("runs") else ""))
+
+
+def _elsewhere(recipe: "Recipe", folder: Path, engine: str, adapter: Path | None) -> None:
+    """Write the train stage as another program's configuration, or take the adapter that it trained."""
+    from osler.errors import InputError
+    from osler.pipeline import stage_of
+    from osler.runs.folder import finish_stage, open_stage
+    from osler.runs.lock import only_writer
+    from osler.train.engines import take_back, write_engine
+
+    if recipe.train is None:
+        raise InputError("the recipe has no section `train:`")
+    stage = stage_of(recipe, folder, "train")
+    rows = (folder / "curate" / "train.jsonl", folder / "curate" / "validation.jsonl")
+    if adapter is None:
+        command = write_engine(engine, rows, recipe.model, recipe.train, recipe.seed, folder / "engine")
+        say(f"wrote    {folder / 'engine'}")
+        say(f"next     {command}   (in the environment of {engine}), then --take-back {folder / 'engine' / 'trained'}")
+        return
+    with only_writer(folder):
+        open_stage(stage)
+        take_back(engine, adapter, rows[0], recipe.model, recipe.train, stage.folder)
+        finish_stage(stage)
+    say(f"took     {adapter} into {stage.folder}")
+
+
+def _show(rows: "list[ShownRow]") -> None:
+    colour = sys.stdout.isatty()
+    for row in rows:
+        say(f"{row.id}: {row.fault or f'{row.n_tokens} tokens, {row.n_trained} learned'}")
+        parts = (_piece(text, learned=learned, colour=colour) for text, learned in row.pieces)
+        say("".join(parts))
+        say("")
+
+
+def _piece(text: str, *, learned: bool, colour: bool) -> str:
+    if not learned:
+        return text
+    return typer.style(text, fg=typer.colors.GREEN, bold=True) if colour else f"[[{text}]]"

@@ -1,0 +1,319 @@
+"""Other programs as engines: the recipe in their words, and their adapter back into the run folder with the same manifest.
+
+LLaMA-Factory 0.9.5, Axolotl 0.19 and Unsloth 2026.10 each pin other versions of the same libraries than Osler, so they run in
+environments of their own. Rows go to them as conversations, after Osler has set aside what the recipe says; templates are the
+tokenizer's own. What an engine cannot do is an error here, not a difference there.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from osler.errors import InputError
+from osler.models.chat import end_token_id, system_prompt_of, template_fingerprint
+from osler.models.config import ModelConfig
+from osler.records.export import as_messages
+from osler.records.io import JsonlWriter, read_records
+from osler.runs.files import read_json, write_bytes, write_json
+from osler.runs.progress import silent
+from osler.text import nearest
+from osler.train.architecture import read_architecture
+from osler.train.config import TrainConfig
+from osler.train.held_out import stratified
+from osler.train.light_tokenizer import LightTokenizer
+from osler.train.manifest import tensor_elements, write_set_aside
+from osler.train.plan import light_tokenizer_of
+from osler.train.tokens import Limits, Tokens, tokenize
+
+ENGINES = ("llamafactory", "axolotl", "unsloth")
+
+
+def write_engine(
+    engine: str, files: tuple[Path, Path], model: ModelConfig, config: TrainConfig, seed: int, out: Path
+) -> str:
+    """Write rows and configuration for an engine to `out`.
+
+    Returns:
+        The command that trains there, to be run in the engine's own environment.
+
+    Raises:
+        InputError: the engine is unknown, or cannot do what the recipe asks.
+    """
+    _check(engine, model, config)
+    prompt = system_prompt_of(model)
+    tokens = _tokens(files[0], model, config, prompt, light_tokenizer_of(model, files[0], prompt))
+    kept = {row.id for row in tokens.rows}
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    write_set_aside(tokens, out / "set_aside.jsonl")
+    with JsonlWriter(out / "train.jsonl") as writer:
+        for record in read_records(files[0]):
+            if record.id in kept:
+                writer.write(_conversation(record, prompt))
+    with JsonlWriter(out / "validation.jsonl") as writer:
+        for record in stratified(files[1], config.evaluation.rows):
+            writer.write(_conversation(record, prompt))
+    settings = {"llamafactory": _llamafactory, "axolotl": _axolotl, "unsloth": _unsloth}[engine](
+        model, config, seed, tokens.max_length
+    )
+    if engine == "llamafactory":
+        write_json(out / "dataset_info.json", {name: _dataset(name) for name in ("train", "validation")})
+    if engine == "unsloth":
+        write_json(out / "unsloth.json", settings)
+        write_bytes(out / "train_unsloth.py", _UNSLOTH.encode())
+        return f"cd {out} && python train_unsloth.py"
+    write_bytes(out / f"{engine}.yaml", yaml.safe_dump(settings, sort_keys=False).encode())
+    return f"cd {out} && {'llamafactory-cli' if engine == 'llamafactory' else 'axolotl'} train {engine}.yaml"
+
+
+def take_back(engine: str, adapter: Path, train_file: Path, model: ModelConfig, config: TrainConfig, out: Path) -> None:
+    """Take an engine's adapter into the train stage's folder, with the manifest that `osler train` writes.
+
+    In which step a row was used is not known of another program; `steps` in `rows.jsonl` is null.
+
+    Raises:
+        InputError: the adapter's shape is not what the recipe asks for.
+    """
+    _check(engine, model, config)
+    facts = read_json(adapter / "adapter_config.json")
+    _check_adapter(adapter, facts, config)
+    prompt = system_prompt_of(model)
+    tokenizer = light_tokenizer_of(model, train_file, prompt)
+    tokens = _tokens(train_file, model, config, prompt, tokenizer)
+    write_set_aside(tokens, out / "set_aside.jsonl")
+    partial = out / "adapter.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    shutil.copyfile(adapter / "adapter_model.safetensors", partial / "adapter_model.safetensors")
+    write_json(
+        partial / "adapter_config.json",
+        {**facts, "base_model_name_or_path": model.base, "target_modules": sorted(facts["target_modules"])},
+    )
+    fingerprint = template_fingerprint(tokenizer.chat_template)
+    write_json(
+        partial / "template.json", {"fingerprint": fingerprint, "system_prompt": prompt, "method": config.method}
+    )
+    partial.rename(out / "adapter")
+    with JsonlWriter(out / "rows.jsonl") as writer:
+        for row in tokens.rows:
+            figures = {"tokens": len(row.ids), "trained_tokens": row.n_trained}
+            writer.write({"id": row.id, "source": row.source, **figures, "steps": None})
+    n_adapter = tensor_elements(out / "adapter" / "adapter_model.safetensors")
+    shape = read_architecture(model.base, model.revision)
+    write_json(
+        out / "ledger.json",
+        {
+            "engine": engine,
+            "read": tokens.n_read,
+            "kept": len(tokens.rows),
+            "set_aside": tokens.set_aside_counts,
+            "kept_in_spite": dict(tokens.kept_in_spite),
+            "tokens": sum(len(row.ids) for row in tokens.rows),
+            "trained_tokens": sum(row.n_trained for row in tokens.rows),
+            "max_length": tokens.max_length,
+            "epochs": config.epochs,
+            "batch_size": config.batch_size * config.accumulate,
+            "parameters": shape.n_linear + shape.n_embedding + n_adapter,
+            "trainable_parameters": n_adapter,
+            "template_fingerprint": fingerprint,
+        },
+    )
+
+
+def _tokens(
+    train_file: Path, model: ModelConfig, config: TrainConfig, prompt: str, tokenizer: LightTokenizer
+) -> Tokens:
+    end_token_id(tokenizer)
+    limits = Limits(config.max_length, read_architecture(model.base, model.revision).read_length)
+    return tokenize(tokenizer, read_records(train_file), prompt, limits, config.bad_rows.model_dump(), silent)
+
+
+def _check(engine: str, model: ModelConfig, config: TrainConfig) -> None:
+    if engine not in ENGINES:
+        guess = nearest(engine, ENGINES)
+        raise InputError(
+            f"--engine is {engine!r}{f'; did you mean {guess!r}?' if guess else '.'} Known: {', '.join(ENGINES)}"
+        )
+    if model.base.startswith("scratch:"):
+        raise InputError(f"{model.base} is built by osler itself; an engine of its own needs a model of its own")
+    cannot = []
+    if config.evaluation.patience is not None:
+        cannot.append("train.evaluation.patience")
+    if config.method == "full":
+        cannot.append("train.method: full")
+    if cannot:
+        raise InputError(
+            f"{engine} would not do as the recipe says in {', '.join(cannot)}. Train with osler, or take it out."
+        )
+
+
+def _check_adapter(adapter: Path, facts: Mapping[str, Any], config: TrainConfig) -> None:
+    wanted = {"r": config.rank, "lora_alpha": config.alpha, "use_dora": config.method == "dora"}
+    if config.targets != "all-linear":
+        wanted["target_modules"] = sorted(config.targets)  # type: ignore[assignment]
+    found = {name: facts.get(name) for name in wanted}
+    if "target_modules" in found:
+        found["target_modules"] = sorted(facts.get("target_modules") or ())
+    if wrong := [
+        f"{name} is {found[name]}, the recipe says {wanted[name]}" for name in wanted if found[name] != wanted[name]
+    ]:
+        raise InputError(f"The adapter in {adapter} is not what the recipe asks for: {'; '.join(wrong)}.")
+
+
+def _conversation(record: Any, prompt: str) -> dict[str, Any]:
+    return {"messages": [{"role": turn.role, "content": turn.content} for turn in as_messages(record, prompt)]}
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    return {
+        "file_name": f"{name}.jsonl",
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages"},
+        "tags": {
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
+            "system_tag": "system",
+        },
+    }
+
+
+def _llamafactory(model: ModelConfig, config: TrainConfig, seed: int, max_length: int) -> dict[str, Any]:
+    quantised = {"quantization_bit": 4, "quantization_type": "nf4", "double_quantization": True}
+    return {
+        "model_name_or_path": model.base,
+        "stage": "sft",
+        "do_train": True,
+        "finetuning_type": "lora",
+        "lora_target": "all" if config.targets == "all-linear" else ",".join(config.targets),
+        "lora_rank": config.rank,
+        "lora_alpha": config.alpha,
+        "lora_dropout": config.dropout,
+        "use_dora": config.method == "dora",
+        **(quantised if config.method == "qlora" else {}),
+        "dataset_dir": ".",
+        "dataset": "train",
+        "eval_dataset": "validation",
+        "eval_strategy": "steps",
+        "eval_steps": config.evaluation.every_steps,
+        "cutoff_len": max_length,  # no row is longer: osler has set those aside
+        "neat_packing": config.packing != "by-length",
+        "packing": config.packing != "by-length",
+        "output_dir": "trained",
+        "logging_steps": 1,
+        "plot_loss": True,
+        "report_to": "none",
+        "bf16": True,
+        "seed": seed,
+        **_schedule(config),
+        "per_device_train_batch_size": config.batch_size,
+        "warmup_ratio": config.warmup,
+    }
+
+
+def _axolotl(model: ModelConfig, config: TrainConfig, seed: int, max_length: int) -> dict[str, Any]:
+    data = {
+        "type": "chat_template",
+        "field_messages": "messages",
+        "roles_to_train": ["assistant"],
+        "train_on_eos": "turn",
+    }
+    return {
+        "base_model": model.base,
+        "adapter": "qlora" if config.method == "qlora" else "lora",
+        "load_in_4bit": config.method == "qlora",
+        "lora_r": config.rank,
+        "lora_alpha": config.alpha,
+        "lora_dropout": config.dropout,
+        "peft_use_dora": config.method == "dora",
+        **(
+            {"lora_target_linear": True}
+            if config.targets == "all-linear"
+            else {"lora_target_modules": list(config.targets)}
+        ),
+        "datasets": [{"path": "train.jsonl", **data}],
+        "test_datasets": [{"path": "validation.jsonl", "split": "train", **data}],
+        "chat_template": "tokenizer_default",
+        "sequence_len": max_length,
+        "sample_packing": config.packing != "by-length",
+        "eval_steps": config.evaluation.every_steps,
+        "output_dir": "trained",
+        "bf16": True,
+        "seed": seed,
+        "micro_batch_size": config.batch_size,
+        "optimizer": "adamw_torch_fused",
+        "warmup_ratio": config.warmup,
+        **{
+            name: value
+            for name, value in _schedule(config).items()
+            if name not in {"num_train_epochs", "lr_scheduler_type"}
+        },
+        "lr_scheduler": "cosine",
+        "num_epochs": config.epochs,
+    }
+
+
+def _unsloth(model: ModelConfig, config: TrainConfig, seed: int, max_length: int) -> dict[str, Any]:
+    return {
+        "model": {"model_name": model.base, "max_seq_length": max_length, "load_in_4bit": config.method == "qlora"},
+        "adapter": {
+            "r": config.rank,
+            "lora_alpha": config.alpha,
+            "lora_dropout": config.dropout,
+            "use_dora": config.method == "dora",
+            "target_modules": "all-linear" if config.targets == "all-linear" else list(config.targets),
+            "random_state": seed,
+        },
+        "trainer": {
+            "output_dir": "trained",
+            "per_device_train_batch_size": config.batch_size,
+            "max_length": max_length,
+            "packing": config.packing != "by-length",
+            "assistant_only_loss": True,
+            "report_to": "none",
+            "seed": seed,
+            "warmup_steps": config.warmup,
+            **_schedule(config),
+        },
+    }
+
+
+def _schedule(config: TrainConfig) -> dict[str, Any]:
+    steps = {"max_steps": config.max_steps} if config.max_steps is not None else {}
+    return {
+        "gradient_accumulation_steps": config.accumulate,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "num_train_epochs": config.epochs,
+        **steps,
+    }
+
+
+_UNSLOTH = '''\
+"""Written by osler: trains train.jsonl with Unsloth as unsloth.json says, and leaves the adapter in trained/."""
+
+import json
+
+from unsloth import FastLanguageModel  # first: it changes the libraries below
+
+from datasets import load_dataset
+from trl import SFTConfig, SFTTrainer
+
+settings = json.load(open("unsloth.json"))
+model, tokenizer = FastLanguageModel.from_pretrained(**settings["model"])
+model = FastLanguageModel.get_peft_model(model, **settings["adapter"])
+rows = load_dataset("json", data_files={"train": "train.jsonl", "validation": "validation.jsonl"})
+trainer = SFTTrainer(
+    model=model,
+    processing_class=tokenizer,
+    train_dataset=rows["train"],
+    eval_dataset=rows["validation"],
+    args=SFTConfig(**settings["trainer"]),
+)
+trainer.train()
+model.save_pretrained("trained")
+'''

@@ -1,0 +1,90 @@
+"""The manifest of a training: what became of every row that was read, and in which steps each was learned from."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from osler.errors import InputError
+from osler.records.io import JsonlWriter
+from osler.runs.files import write_json
+from osler.runs.metrics import read_metrics
+from osler.train.order import Order
+from osler.train.result import result_folder
+from osler.train.tokens import Tokens
+
+_LAST_STEPS = 10
+
+
+def write_set_aside(tokens: Tokens, path: Path) -> None:
+    """Write the rows that are not trained on, with reasons.
+
+    Raises:
+        InputError: no row is left.
+    """
+    with JsonlWriter(path) as writer:
+        for row in tokens.set_aside:
+            writer.write(dataclasses.asdict(row))
+    if not tokens.rows:
+        reasons = ", ".join(sorted({row.reason for row in tokens.set_aside})) or "the file is empty"
+        raise InputError(
+            f"No row is left to train on: {tokens.n_read} read, all set aside ({reasons}); see {path}. "
+            "Raise train.max_length, or change what the curate stage keeps."
+        )
+
+
+def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int, fingerprint: str, out: Path) -> None:
+    """Write `rows.jsonl`, one line for every row that was trained on, and the sums to `ledger.json`."""
+    metrics = [row for row in read_metrics(out / "metrics.jsonl") if "loss" in row]
+    n_steps = metrics[-1]["step"]  # fewer than planned when training stopped early
+    uses: list[list[int]] = [[] for _ in tokens.rows]
+    for number in range(n_steps):
+        for index in order.rows_of(number):
+            uses[index].append(number + 1)
+    with JsonlWriter(out / "rows.jsonl") as writer:
+        for row, steps in zip(tokens.rows, uses, strict=True):
+            facts = {"id": row.id, "source": row.source, "tokens": len(row.ids), "trained_tokens": row.n_trained}
+            writer.write({**facts, "steps": steps})
+    lengths = [len(row.ids) for row in tokens.rows]
+    losses = [row["loss"] for row in metrics]
+    whole = result_folder(out).name == "model"
+    n_trained = n_base if whole else tensor_elements(out / "adapter" / "adapter_model.safetensors")
+    last = losses[-_LAST_STEPS:]
+    ledger: dict[str, Any] = {
+        "read": tokens.n_read,
+        "kept": len(tokens.rows),
+        "kept_in_spite": dict(tokens.kept_in_spite),
+        "set_aside": tokens.set_aside_counts,
+        "tokens": sum(lengths),
+        "trained_tokens": sum(row.n_trained for row in tokens.rows),
+        "padding_share": round(order.padding_share(lengths), 4),
+        "packed": order.packed,
+        "steps": n_steps,
+        "planned_steps": order.n_steps,
+        "epochs": round(sum(map(len, uses)) / len(tokens.rows), 4),
+        "rows_never_used": sum(not steps for steps in uses),
+        "batch_size": len(order.rows_of(0)),
+        "max_length": tokens.max_length,
+        "parameters": n_base + (0 if whole else n_trained),
+        "trainable_parameters": n_trained,
+        "template_fingerprint": fingerprint,
+        "first_loss": losses[0],
+        "last_loss": round(sum(last) / len(last), 6),  # mean of the last ten steps: single ones are noisy
+        "evaluation_rows": n_validation,
+    }
+    write_json(out / "ledger.json", ledger)
+
+
+def tensor_elements(path: Path) -> int:
+    """Numbers in a safetensors file, from its header: 8 bytes with the header's length, then JSON."""
+    with path.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+    total = 0
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            n_elements = 1
+            for length in tensor["shape"]:
+                n_elements *= length
+            total += n_elements
+    return total

@@ -1,0 +1,93 @@
+"""A recipe in another engine's words, and its adapter back in the run folder."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from osler.errors import InputError
+from osler.models.config import ModelConfig
+from osler.records.io import read_jsonl, write_records
+from osler.records.record import Record
+from osler.runs.files import read_json
+from osler.train.config import EvaluationConfig, TrainConfig
+from osler.train.engines import take_back, write_engine
+
+CONFIG = TrainConfig(
+    method="qlora", rank=4, alpha=8, batch_size=2, accumulate=8, epochs=3, warmup=0.1, learning_rate=5e-5
+)
+
+
+@pytest.fixture
+def files(tmp_path: Path, few_records: list[Record]) -> tuple[Path, Path]:
+    write_records(tmp_path / "train.jsonl", few_records[:30])
+    write_records(tmp_path / "validation.jsonl", few_records[30:])
+    return tmp_path / "train.jsonl", tmp_path / "validation.jsonl"
+
+
+def model(base: Path) -> ModelConfig:
+    return ModelConfig(base=str(base), system_prompt="Be kind.")
+
+
+@pytest.mark.parametrize(
+    ("engine", "file", "wanted"),
+    [
+        (
+            "llamafactory",
+            "llamafactory.yaml",
+            {"lora_rank": 4, "lora_target": "all", "quantization_bit": 4, "neat_packing": True, "warmup_ratio": 0.1},
+        ),
+        ("axolotl", "axolotl.yaml", {"lora_r": 4, "adapter": "qlora", "load_in_4bit": True, "micro_batch_size": 2}),
+    ],
+)
+def test_the_recipe_is_said_in_the_engines_words(
+    engine: str, file: str, wanted: dict[str, object], files: tuple[Path, Path], tiny_base: Path, tmp_path: Path
+) -> None:
+    command = write_engine(engine, files, model(tiny_base), CONFIG, 7, tmp_path / "engine")
+    settings = yaml.safe_load((tmp_path / "engine" / file).read_text())
+    assert wanted.items() <= settings.items()
+    assert settings["learning_rate"] == 5e-5
+    assert settings["gradient_accumulation_steps"] == 8
+    assert file in command
+    rows = [row for _, row in read_jsonl(tmp_path / "engine" / "train.jsonl")]
+    assert len(rows) == 30
+    assert [turn["role"] for turn in rows[0]["messages"]] == ["system", "user", "assistant"]
+
+
+def test_unsloth_gets_a_program_that_reads_its_settings(
+    files: tuple[Path, Path], tiny_base: Path, tmp_path: Path
+) -> None:
+    write_engine("unsloth", files, model(tiny_base), CONFIG, 7, tmp_path / "engine")
+    compile((tmp_path / "engine" / "train_unsloth.py").read_text(), "train_unsloth.py", "exec")
+    assert read_json(tmp_path / "engine" / "unsloth.json")["trainer"]["per_device_train_batch_size"] == 2
+
+
+def test_what_an_engine_cannot_do_is_an_error(files: tuple[Path, Path], tiny_base: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"evaluation": EvaluationConfig(patience=2)})
+    with pytest.raises(InputError, match="patience"):
+        write_engine("axolotl", files, model(tiny_base), config, 7, tmp_path / "engine")
+    with pytest.raises(InputError, match="did you mean 'axolotl'"):
+        write_engine("axolotel", files, model(tiny_base), CONFIG, 7, tmp_path / "engine")
+
+
+def test_its_adapter_comes_back_with_the_manifest(
+    files: tuple[Path, Path], tiny_base: Path, tiny_adapter: Path, tmp_path: Path
+) -> None:
+    trained = tmp_path / "trained"
+    shutil.copytree(tiny_adapter, trained)
+    take_back("llamafactory", trained, files[0], model(tiny_base), CONFIG, tmp_path / "train")
+    ledger = read_json(tmp_path / "train" / "ledger.json")
+    assert (ledger["engine"], ledger["read"], ledger["kept"]) == ("llamafactory", 30, 30)
+    assert len(list(read_jsonl(tmp_path / "train" / "rows.jsonl"))) == 30
+    template = read_json(tmp_path / "train" / "adapter" / "template.json")
+    assert template == {**read_json(tiny_adapter / "template.json"), "system_prompt": "Be kind.", "method": "qlora"}
+    with pytest.raises(InputError, match=r"r is 4, the recipe says 8"):
+        take_back(
+            "llamafactory",
+            trained,
+            files[0],
+            model(tiny_base),
+            CONFIG.model_copy(update={"rank": 8}),
+            tmp_path / "other",
+        )

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Protocol
+from typing import Any, Protocol
 
 import jinja2
 
@@ -42,8 +42,9 @@ class AddedToken(Protocol):
 class ChatTokenizer(Protocol):
     """What is used of a transformers tokenizer."""
 
-    chat_template: str | None
-    """Source of the template."""
+    @property
+    def chat_template(self) -> str | None:
+        """Source of the template."""
 
     @property
     def eos_token_id(self) -> int | None:
@@ -86,7 +87,7 @@ def plain_template() -> str:
     return files("osler.models").joinpath("chat_template.jinja").read_text(encoding="utf-8").strip()
 
 
-def set_template(tokenizer: ChatTokenizer) -> None:
+def set_template(tokenizer: Any) -> None:
     """Give a tokenizer the template in which it is trained and asked: its own, else the plain one.
 
     Where its own leaves something open, lines in front of it settle that, because every program settles it in its own way: thinking

@@ -1,0 +1,77 @@
+"""From labels of tokens to spans: which of the tagger's opinions are taken, and how far each reaches."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from osler.phi.spans import Span, overlaps
+from osler.phi.tagger import LABELS, Tagged
+
+_BOUNDS = {"NAME": 0.0, "CITY": 0.5, "HOSPITAL": 0.5, "ORGANIZATION": 1.0, "ADDRESS": 0.5, "PROFESSION": 1.5, "DATE": 0.5, "ID": 0.5}
+"""Least margin of a label in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
+_ALONE = {"NAME": 0.5, "CITY": 2.5, "HOSPITAL": 3.0, "ORGANIZATION": 2.5, "ADDRESS": 1.5, "PROFESSION": 4.0, "DATE": 4.0, "ID": 2.0}
+"""The same where nothing else in the text points to a person."""
+_SURE = 2.0
+"""Margin of a name from which the text is about somebody."""
+_BETWEEN = re.compile(r"[ \t]{0,3}(?:[.,'’´/#&-][ \t]{0,2}){0,2}")
+"""What may stand between two tokens of one identifier."""
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_IS_DATE = re.compile(rf"(?i){_MONTH}[a-z]{{0,6}}\b.{{0,12}}\d|\d.{{0,9}}{_MONTH}|\d{{1,4}}[/.-]\d{{1,2}}|\d{{8}}")
+_ID_TYPE = re.compile(r"(?P<PHONE>[+(]?\d[\d ().-]{5,20}\d)")
+_MIN_ID_DIGITS = 4
+
+
+def tagged_spans(text: str, tagged: Tagged, protected: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
+    """The spans that the tagger is sure enough of; in a text about somebody, less is enough."""
+    names = (tagged.labels == LABELS.index("NAME")) & (tagged.margins > _SURE)
+    bounds = _BOUNDS if is_about_someone or bool(names.any()) else _ALONE
+    least = np.array([np.inf, *(bounds[label] for label in LABELS[1:])], np.float32)
+    chosen = np.flatnonzero(tagged.margins > least[tagged.labels])
+    found = []
+    for first, last in _runs(text, tagged, chosen.tolist()):
+        start, end = int(tagged.starts[first]), int(tagged.ends[last])
+        span = _span(text, start, end, LABELS[tagged.labels[first]], float(tagged.margins[first : last + 1].max()))
+        if span is not None and not overlaps(start, end, protected):
+            found.append(span)
+    return found
+
+
+def risk_of(text: str, tagged: Tagged, protected: list[tuple[int, int]]) -> float:
+    """The chance that one of the tokens left is an identifier, taken as independent."""
+    likely = np.flatnonzero(tagged.margins > -4.0)
+    log_none = 0.0
+    for i in likely.tolist():
+        start, end = int(tagged.starts[i]), int(tagged.ends[i])
+        if not overlaps(start, end, protected) and text[start].isalnum():
+            log_none -= float(np.logaddexp(0.0, tagged.margins[i]))
+    return round(1.0 - float(np.exp(log_none)), 4)
+
+
+def _runs(text: str, tagged: Tagged, chosen: list[int]) -> Iterator[tuple[int, int]]:
+    """First and last token of each run of chosen tokens of one label with nothing but marks between them."""
+    position = 0
+    while position < len(chosen):
+        first = last = chosen[position]
+        position += 1
+        while position < len(chosen) and tagged.labels[chosen[position]] == tagged.labels[first]:
+            between = text[int(tagged.ends[last]) : int(tagged.starts[chosen[position]])]
+            if len(between) > 8 or not _BETWEEN.fullmatch(between):
+                break
+            last = chosen[position]
+            position += 1
+        yield first, last
+
+
+def _span(text: str, start: int, end: int, label: str, margin: float) -> Span | None:
+    value = text[start:end]
+    if not any(c.isalnum() for c in value):
+        return None
+    if label == "DATE" and not _IS_DATE.search(value):
+        return None
+    if label == "ID":
+        if sum(c.isdigit() for c in value) < _MIN_ID_DIGITS:
+            return None
+        label = "PHONE" if _ID_TYPE.fullmatch(value) else "ID"
+    # Rules have 0.7 and more; they know the kind of a number better.
+    return Span(start, end, label, round(0.35 + 0.3 / (1.0 + float(np.exp(-margin))), 3))

@@ -104,7 +104,7 @@ def _slot(kind: str, people: _People, rng: random.Random) -> tuple[str, str]:
         "A": (street, "ADDRESS"), "AL": (lambda r: f"{street(r)}, {town(r)}, {r.choice(_STATES)} {_digits(r, 5)}", "ADDRESS"),
         "AP": (lambda r: r.choice((f"Apt. {r.randrange(1, 999)}", f"Suite {r.randrange(1, 999):03d}", f"Flat {r.randrange(1, 40)}", f"Unit {r.randrange(1, 99)}B", f"# {r.randrange(1, 400)}")), "ADDRESS"),
         "Z": (postcode, "ADDRESS"), "J": (job, "PROFESSION"), "DT": (date, "DATE"), "MD": (month_day, "DATE"),
-        "MY": (lambda r: f"{r.choice(_MONTHS)} {r.randrange(1980, 2026)}", "DATE"), "WD": (lambda r: r.choice(_DAYS), "DATE"),
+        "MY": (lambda r: f"{r.choice(_MONTHS)} {r.randrange(1980, 2026)}", "DATE"), "WD": (lambda r: r.choice(_DAYS), "O"),
         "TEL": (phone, "ID"), "ID": (code, "ID"), "E": (mail, "MAIL"), "UN": (user, "NAME"), "U": (lambda r: f"https://www.{r.choice(_DRUGS).replace(' ', '')}{r.randrange(99)}.com", "MAIL"),
         "IP": (lambda r: ".".join(str(r.randrange(1, 255)) for _ in range(4)), "MAIL"),
     }  # fmt: skip
@@ -317,6 +317,30 @@ def user(rng: random.Random) -> str:
 def mail(rng: random.Random) -> str:
     given, surname = name(rng)
     return f"{rng.choice((given, given + '.' + surname, surname + str(rng.randrange(99)))).lower()}@example.{rng.choice(('com', 'org', 'net'))}"
+
+
+_PEOPLED: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(r"\b[Tt]he patient(?='s|\b)"), ("{P}", "{S}", "Mr. {S}", "Mrs. {S}", "Ms. {S}", "{G}", "patient {P}", "pt {S}")),
+    (re.compile(r"(?<![\w.] )(?<!\w)(?:She|He)(?= [a-z]{3})"), ("{G}", "{S}", "{P}", "Ms. {S}", "Mr. {S}")),
+    (re.compile(r"(?<=[a-z] )(?:she|he)(?= (?:is|was|has|had|does|did|can|could|will|would|says|said|takes|took))"), ("{G}", "{P}", "{S}")),
+    (re.compile(r"(?<=[a-z] )(?:him|her)(?=[.,;?!])"), ("{G}", "{P}", "Mr. {S}")),
+    (re.compile(r"\b([Mm]y|[Hh]is|[Hh]er|[Yy]our) (wife|husband|son|daughter|mother|father|sister|brother|friend|boyfriend|girlfriend|boss|therapist|partner)\b"), ("{G}", "\\1 \\2 {G}", "\\1 \\2, {G},", "{G}, \\1 \\2,", "\\1 \\2 {P}")),
+    (re.compile(r"\b(?:your|my|the|a|his|her) doctor\b"), ("Dr. {S}", "Dr {P}", "Doctor {S}", "{P}, M.D.,", "dr {S}")),
+    (re.compile(r"^(?:Doctor|Patient|Guest_family):", re.MULTILINE), ("{G}:", "{P}:", "{S}:", "Dr. {S}:")),
+    (re.compile(r"\b(?:this|the|our|a) (?:hospital|clinic|emergency room|ER|facility)\b"), ("{H}", "{HB}", "{H} in {C}")),
+    (re.compile(r"\bat (?:work|school)\b"), ("at {O}", "at {O} in {C}", "at work as a {J}")),
+    (re.compile(r"\b(?:at home|here|outside|abroad|overseas)(?=[.,;])"), ("in {C}", "in {CS}", "in {C}, {K}", "at {A}", "from {K}")),
+    (re.compile(r"\b(?:last|this|next) (?:week|month|year|night|time)\b"), ("on {DT}", "on {MD}", "in {MY}", "since {DT}")),
+)  # fmt: skip
+"""Words of real prose in whose place somebody may be named."""
+
+
+def people(prose: str, rng: random.Random) -> Marked | None:
+    """The prose with people, places and dates put where it speaks of them without naming; None where it never does."""
+    template = prose.replace("{", "(").replace("}", ")")
+    for pattern, slots in _PEOPLED:
+        template = pattern.sub(lambda found, slots=slots: found.expand(rng.choice(slots)) if rng.random() < 0.6 else found.group(), template)  # fmt: skip
+    return fill(template, "prose with people", rng) if "{" in template else None
 
 
 def generate(path: Path, n_each: int, rng: random.Random) -> Iterator[Marked]:

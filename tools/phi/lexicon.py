@@ -81,6 +81,18 @@ def prose(shared: Path) -> Iterator[str]:
                 yield f"{row['Question']}\n{row['Free_form_answer']}"
 
 
+def talk(shared: Path) -> Iterator[str]:
+    """Questions and answers of counselling and dialogues with nurses and doctors, of the tuned half; a few name somebody."""
+    with gzip.open(shared / "counsel_chat" / "20200325_counsel_chat.csv.gz", "rt", encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            if is_tuned(f"counsel_chat {row['questionID']}"):
+                yield from (row["questionText"], row["answerText"])
+    with (shared / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            if is_tuned(f"mts_dialog {row['ID']}") and not _NAMED.search(row["section_text"] + row["dialogue"]):
+                yield from (row["section_text"], row["dialogue"])
+
+
 def _values(module: object, *names: str) -> Iterator[str]:
     for name in names:
         found = getattr(module, name, ())

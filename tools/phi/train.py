@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from fill import Marked, generate
-from lexicon import is_tuned, prose
+from fill import Marked, generate, people
+from lexicon import is_tuned, prose, talk
 from scipy.sparse import csr_matrix
 
 from osler.phi.features import REACH, TABLE_BITS, TOKEN, capitals_around, describe, join, join_labels, shape_of
@@ -81,6 +81,14 @@ def learned_texts(shared: Path, fillings: int, rng: random.Random, *, is_blind: 
         if rng.random() < 0.5:
             # Long answers say the same thing many times over.
             yield Marked(text[:1500] if rng.random() > 0.05 else text[:1500].upper(), [], "prose")
+    for text in talk(shared):
+        for start in range(0, min(len(text), 2400), 800):
+            piece = text[start : start + 800]
+            peopled = people(piece, rng)
+            if peopled is not None:
+                yield peopled
+            if rng.random() < 0.4:
+                yield Marked(piece, [], "talk")
     if is_blind:
         return
     for row in _read(shared / "safety" / "presidio_research.jsonl"):
@@ -135,11 +143,13 @@ class _Encoded:
         joined = join(self.words, self.kinds, capitals_around(shapes))
         self.rows: list[list[int]] = []
         for i, d in enumerate(described):
-            row = d.own.tolist()
+            # Now and then the token or what stands around it is hidden, so that neither is leaned on alone.
+            hidden = rng.random()
+            row = d.own.tolist() if hidden > 0.12 else d.own[1:3].tolist()
             for place in range(2 * REACH + 1):
-                if place != REACH:
+                if place != REACH and (hidden < 0.8 or rng.random() < 0.6):
                     row += padded[i + place].beside[place].tolist()
-            row += [int(feature[i]) for feature in joined]
+            row += [int(feature[i]) for feature in joined if rng.random() < 0.75]
             self.rows.append(row)
         self.gold = np.zeros(len(tokens), np.int64)
         for start, end, label in marked.places:

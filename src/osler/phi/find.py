@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from osler.phi.patterns import Allowed, Pattern, load_allowed, load_given_names, load_patterns
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
-from osler.phi.tagged import risk_of, tagged_spans
+from osler.phi.grow import grown
+from osler.phi.tagged import names_somebody, risk_of, tagged_spans
 from osler.phi.tagger import load_tagger
 
 Finder = Callable[[str], Sequence[Span]]
@@ -22,7 +23,7 @@ _TITLED = 0.95
 _MIN_MENTION_CHARS = 4
 """Shorter surnames ("Le", "Sun") are also words; they are replaced only where a pattern or the tagger finds them."""
 _PERSON_TYPES = frozenset({"NAME", "DOCTOR", "MRN", "SSN", "EMAIL", "PHONE", "FAX", "HEALTHPLAN", "ACCOUNT", "ADDRESS"})
-_MASKED_PERSON = re.compile(r"\[(?:NAME|DOCTOR|MRN|SSN|EMAIL|PHONE|FAX|HEALTHPLAN|ACCOUNT|ADDRESS|PATIENT)\]|\[\*\*|___")
+_MASKED = re.compile(r"\[(?:NAME|DOCTOR|MRN|SSN|EMAIL|PHONE|FAX|HEALTHPLAN|ACCOUNT|ADDRESS|PATIENT)\]|\[\*\*|___")
 
 
 def find(text: str, also: Sequence[Finder] = ()) -> list[Span]:
@@ -54,18 +55,27 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     allowed = load_allowed()
     folded = text.lower()
     protected = merged(_protected(text, allowed))
-    candidates = [
-        span
-        for pattern in load_patterns()
-        if _is_worth_trying(pattern, text, folded)
-        for span in _matches(pattern, text)
-        if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed)
-    ]
-    is_about_someone = any(s.type in _PERSON_TYPES for s in candidates) or _MASKED_PERSON.search(text) is not None
-    tagged = tagged_spans(text, load_tagger().tag(text), protected, is_about_someone=is_about_someone)
+    certain: list[Span] = []
+    weak: list[Span] = []
+    for pattern in load_patterns():
+        if _is_worth_trying(pattern, text, folded):
+            (weak if pattern.is_weak else certain).extend(
+                span
+                for span in _matches(pattern, text)
+                if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed)
+            )
+    tagged = load_tagger().tag(text)
+    is_about_someone = (
+        any(span.type in _PERSON_TYPES for span in certain) or names_somebody(tagged) or _MASKED.search(text) is not None
+    )
+    ruled = without_overlap([*certain, *weak] if is_about_someone else certain)
+    taken = merged([*protected, *((span.start, span.end) for span in ruled)])
+    guessed = tagged_spans(text, tagged, taken, is_about_someone=is_about_someone)
     others = [s for finder in also for s in finder(text) if not overlaps(s.start, s.end, protected)]
-    chosen = without_overlap([*candidates, *tagged, *others])
-    return without_overlap([*chosen, *_mentions(text, chosen, protected, allowed)]) if chosen else []
+    chosen = without_overlap([*ruled, *guessed, *others])
+    if not chosen:
+        return []
+    return grown(text, without_overlap([*chosen, *_mentions(text, chosen, protected, allowed)]), protected)
 
 
 def _is_worth_trying(pattern: Pattern, text: str, folded: str) -> bool:
@@ -90,6 +100,12 @@ def _matches(pattern: Pattern, text: str) -> Iterator[Span]:
 def _protected(text: str, allowed: Allowed) -> Iterator[tuple[int, int]]:
     for found in allowed.always.finditer(text):
         yield found.span()
+    for found in allowed.short_lines.finditer(text):
+        start, end = found.span()
+        if allowed.called.search(text, max(0, start - 30), start) or (
+            end - start > 2 and not allowed.not_called.match(text, end)
+        ):
+            yield start, end
     for found in allowed.toll_free.finditer(text):
         start = found.start()
         if not allowed.toll_free_unless_after.search(text, max(0, start - 24), start):

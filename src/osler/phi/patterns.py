@@ -31,6 +31,8 @@ class Pattern:
     window: int
     has_given_name: bool
     """The group `given` must be a common given name."""
+    is_weak: bool
+    """Counts only in a text that is about somebody: a hospital or a month alone identifies nobody."""
     match: tuple[str, ...]
     """Texts with the spans it must find between « and »."""
     no_match: tuple[str, ...]
@@ -43,9 +45,16 @@ class Allowed:
 
     always: re.Pattern[str]
     """Crisis numbers, masks, eponyms before a clinical noun, numbers of public registers."""
+    short_lines: re.Pattern[str]
+    """Emergency numbers of two to four digits."""
+    called: re.Pattern[str]
+    """Words before a number that is to be called."""
+    not_called: re.Pattern[str]
+    """What follows a number that is a house, an age or a dose."""
     toll_free: re.Pattern[str]
     toll_free_unless_after: re.Pattern[str]
     sole_eponyms: frozenset[str]
+    """Eponyms, and names of scores and devices, that are no person where nothing says so."""
     not_names: frozenset[str]
 
 
@@ -64,20 +73,31 @@ def load_allowed() -> Allowed:
     content = _read("allow.yaml")
     eponym = "(?:" + "|".join(_longest_first(content["eponyms"])) + ")"
     nouns = "|".join(_longest_first(content["clinical_nouns"]))
-    numbers = "|".join(_longest_first(content["crisis_numbers"])).replace(r"\-", "[ .-]").replace(r"\ ", " ?")
+    lines = content["crisis_numbers"]
+    numbers = "|".join(_longest_first([n for n in lines if len(n) > 4])).replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
+    short = "|".join(_longest_first([n for n in lines if len(n) <= 4]))
     always = [
         rf"(?<![\w-])(?=[A-ZÀ-Þv]){eponym}(?:[-–/ ]{{1,2}}{eponym}){{0,3}}(?:['’]s?)? (?i:{nouns})\b",
         rf"(?<![\d.(-])(?=\d)(?<!\d[ .-])(?<!\) )(?:{numbers})(?![ .-]?\d)",
+        rf"\((?:{numbers})\)",
         # "Cohen syndrome" is a disease, whoever Cohen was and whether or not the list of eponyms has him.
         r"\b[A-ZÀ-Þ][\w’'-]{1,29} (?:syndrome|disease)\b",
         *(rf"\b{register}\b" for register in content["registers"]),
+        # Public bodies by the form of their names.
+        r"\b(?:National|Federal|World|International|European|American|British|Canadian|Poisons?) (?:(?:[A-Z][\w'’&-]{1,20}|of|for|on|and|the) ){0,5}"
+        r"(?:Institutes?|Association|Society|College|Academy|Centre|Center|Program|Library|Line|Lifeline|Helpline|Hotline|Organi[sz]ation|Administration|Agency|Council|Foundation|Registry|Network)\b",
+        r"\b(?:" + "|".join(_longest_first(content["organizations"])) + r")\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))",
         *content["masks"],
     ]
     return Allowed(
         always=re.compile("|".join(f"(?:{part})" for part in always)),
+        # "911 Oak Street" and "112 years old" are no emergency numbers; "15" is one only where somebody is to call.
+        short_lines=re.compile(rf"(?<![\w.,/-])(?:{short})(?![\w/%]|[.,:-]\d| ?\d)"),
+        called=_any_word(content["called_by"]),
+        not_called=re.compile(r"[ ,-]{1,2}(?:[A-ZÀ-Þ][a-zà-þ]+ |year|y/?o\b|[FM]\b|mg\b|days?\b)"),
         toll_free=re.compile(_TOLL_FREE),
         toll_free_unless_after=_any_word(content["toll_free_unless_after"]),
-        sole_eponyms=frozenset(content["sole_eponyms"]),
+        sole_eponyms=frozenset(content["sole_eponyms"] + content["instruments"]),
         not_names=frozenset(_both_cases(content["not_names"])),
     )
 
@@ -99,6 +119,7 @@ def _pattern(row: dict[str, Any], fragments: dict[str, str]) -> Pattern:
         context=_any_word(row["context"]) if "context" in row else None,
         window=int(row.get("window", 40)),
         has_given_name=bool(row.get("given_name", False)),
+        is_weak=bool(row.get("weak", False)),
         match=tuple(row["match"]),
         no_match=tuple(row["no_match"]),
     )

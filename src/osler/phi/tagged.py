@@ -8,31 +8,45 @@ import numpy as np
 from osler.phi.spans import Span, overlaps
 from osler.phi.tagger import LABELS, Tagged
 
-_BOUNDS = {"NAME": 0.0, "CITY": 0.5, "HOSPITAL": 0.5, "ORGANIZATION": 1.0, "ADDRESS": 0.5, "PROFESSION": 1.5, "DATE": 0.5, "ID": 0.5}
+_BOUNDS = {"NAME": 0.0, "CITY": 0.0, "HOSPITAL": 0.0, "ORGANIZATION": 0.0, "ADDRESS": 0.0, "PROFESSION": 0.0, "DATE": 0.5, "ID": 0.5}
 """Least margin of a label in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
 _ALONE = {"NAME": 0.5, "CITY": 2.5, "HOSPITAL": 3.0, "ORGANIZATION": 2.5, "ADDRESS": 1.5, "PROFESSION": 4.0, "DATE": 4.0, "ID": 2.0}
 """The same where nothing else in the text points to a person."""
+_SLACK = 2.0
+"""How much less is enough for a token beside one that is above its bound ("New" of "New York")."""
 _SURE = 2.0
 """Margin of a name from which the text is about somebody."""
+_KIN = (0, 1, 2, 2, 2, 2, 3, 4, 4)
+"""Labels that run into each other, as indices into `LABELS`: names; places, hospitals, companies, addresses; professions; numbers."""
 _BETWEEN = re.compile(r"[ \t]{0,3}(?:[.,'’´/#&-][ \t]{0,2}){0,2}")
 """What may stand between two tokens of one identifier."""
+_MARKS = " \t\n.,;:'’´/#&-"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _IS_DATE = re.compile(rf"(?i){_MONTH}[a-z]{{0,6}}\b.{{0,12}}\d|\d.{{0,9}}{_MONTH}|\d{{1,4}}[/.-]\d{{1,2}}|\d{{8}}")
 _ID_TYPE = re.compile(r"(?P<PHONE>[+(]?\d[\d ().-]{5,20}\d)")
 _MIN_ID_DIGITS = 4
 
 
-def tagged_spans(text: str, tagged: Tagged, protected: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
-    """The spans that the tagger is sure enough of; in a text about somebody, less is enough."""
-    names = (tagged.labels == LABELS.index("NAME")) & (tagged.margins > _SURE)
-    bounds = _BOUNDS if is_about_someone or bool(names.any()) else _ALONE
+def names_somebody(tagged: Tagged) -> bool:
+    """Whether the tagger is sure of a name."""
+    return bool(((tagged.labels == LABELS.index("NAME")) & (tagged.margins > _SURE)).any())
+
+
+def tagged_spans(text: str, tagged: Tagged, taken: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
+    """The spans that the tagger is sure enough of, outside the places `taken`; in a text about somebody, less is enough."""
+    bounds = _BOUNDS if is_about_someone else _ALONE
     least = np.array([np.inf, *(bounds[label] for label in LABELS[1:])], np.float32)
-    chosen = np.flatnonzero(tagged.margins > least[tagged.labels])
+    above = tagged.margins - least[tagged.labels]
+    for start, end in taken:
+        above[np.searchsorted(tagged.ends, start, "right") : np.searchsorted(tagged.starts, end)] = -np.inf
     found = []
-    for first, last in _runs(text, tagged, chosen.tolist()):
+    for first, last in _runs(text, tagged, np.flatnonzero(above > -_SLACK).tolist()):
+        best = first + int(above[first : last + 1].argmax())
+        if above[best] <= 0:
+            continue
         start, end = int(tagged.starts[first]), int(tagged.ends[last])
-        span = _span(text, start, end, LABELS[tagged.labels[first]], float(tagged.margins[first : last + 1].max()))
-        if span is not None and not overlaps(start, end, protected):
+        span = _span(text, start, end, LABELS[tagged.labels[best]], float(tagged.margins[best]))
+        if span is not None:
             found.append(span)
     return found
 
@@ -49,12 +63,13 @@ def risk_of(text: str, tagged: Tagged, protected: list[tuple[int, int]]) -> floa
 
 
 def _runs(text: str, tagged: Tagged, chosen: list[int]) -> Iterator[tuple[int, int]]:
-    """First and last token of each run of chosen tokens of one label with nothing but marks between them."""
+    """First and last token of each run of chosen tokens of kindred labels with nothing but marks between them."""
     position = 0
     while position < len(chosen):
         first = last = chosen[position]
         position += 1
-        while position < len(chosen) and tagged.labels[chosen[position]] == tagged.labels[first]:
+        kin = _KIN[tagged.labels[first]]
+        while position < len(chosen) and _KIN[tagged.labels[chosen[position]]] == kin:
             between = text[int(tagged.ends[last]) : int(tagged.starts[chosen[position]])]
             if len(between) > 8 or not _BETWEEN.fullmatch(between):
                 break
@@ -64,7 +79,10 @@ def _runs(text: str, tagged: Tagged, chosen: list[int]) -> Iterator[tuple[int, i
 
 
 def _span(text: str, start: int, end: int, label: str, margin: float) -> Span | None:
-    value = text[start:end]
+    value = text[start:end].rstrip(_MARKS)
+    end = start + len(value)
+    value = value.lstrip(_MARKS)
+    start = end - len(value)
     if not any(c.isalnum() for c in value):
         return None
     if label == "DATE" and not _IS_DATE.search(value):

@@ -35,7 +35,7 @@ class Tagged:
     labels: npt.NDArray[np.int64]
     """The best label other than O, as an index into `LABELS`."""
     margins: Scores
-    """How far that label is above O; negative where O is likelier. A difference of log-odds."""
+    """Log-odds of the token being an identifier of any kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Tagger:
         tokens, starts, ends = zip(*found, strict=True)
         scores = self._scores(tokens)
         best = scores[:, 1:].argmax(axis=1) + 1
-        margins = scores[np.arange(len(best)), best] - scores[:, 0]
+        margins = np.logaddexp.reduce(scores[:, 1:], axis=1) - scores[:, 0]
         return Tagged(np.array(starts), np.array(ends), best, margins)
 
     def _scores(self, tokens: tuple[str, ...]) -> Scores:

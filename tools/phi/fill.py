@@ -25,6 +25,7 @@ _GENES = "BRCA2,CFTR,HBB,LMNA,PTEN,TP53,MECP2,COL1A1,SCN1A,GJB2,HTT,F8".split(",
 _HOSPITALS = "Mayo Clinic,Johns Hopkins,Mass General,Massachusetts General Hospital,Cleveland Clinic,Stanford Hospital,Duke University Hospital,Emory,Vanderbilt University Medical Center,Mount Sinai,Mt. Sinai,Cedars-Sinai,Baylor,Brigham and Women's,MD Anderson,Memorial Sloan Kettering,NYU Langone,UCSF,UCLA Medical Center,UPMC,Kaiser Permanente,Northwestern Memorial,Rush,Barnes-Jewish,Houston Methodist,Tampa General,LA General,Bellevue,Montefiore,Beth Israel Deaconess,Dana-Farber,Boston Children's,Texas Children's,Nationwide Children's,Yale New Haven,Penn Medicine,Jefferson,Guy's and St Thomas',Addenbrooke's,Charité,Karolinska,Royal Free,Great Ormond Street,Toronto General,SickKids,Intermountain,Sutter Health,Scripps,Geisinger,Ochsner,VA Hospital,Walter Reed,County General,City Hospital,St. Vincent's,St. Mary's,Sacred Heart,Mercy,Good Samaritan".split(",")  # fmt: skip
 _JOBS = "teacher,carpenter,farmer,truck driver,nurse,electrician,software engineer,librarian,welder,accountant,police officer,firefighter,coal miner,hairdresser,lawyer,cook,waitress,bus driver,plumber,secretary,painter,roofer,mechanic,salesman,security guard,flight attendant,journalist,musician,pharmacist,dentist,postal worker,construction worker,factory worker,school principal,civil engineer,butcher,baker,fisherman,tailor,cashier,sales manager,office manager,leasing agent,court clerk,data analyst,graphic designer,museum curator,real estate agent,systems administrator,marketing director,taxi driver,professor,soldier,janitor,veterinarian".split(",")  # fmt: skip
 _TALK = "Remember me?;What a day.;You saved my life!;How are you?;I can't sleep.;Thank you so much.;It hurts here.;See you tomorrow;I will be there;This is wonderful;Where have you been?;I am glad to hear it".split(";")  # fmt: skip
+_CARS = "Ford,Toyota,Toyota Corolla,Honda Civic,Chevrolet,Chevy truck,BMW,Volvo,Kia,Nissan,Jeep,Subaru,Dodge Ram,Mazda,Tesla,VW Golf,Fiat,red Buick,van,motorcycle".split(",")
 _RELATIVES = "wife,husband,son,daughter,brother,sister,mother,father,partner,aunt,uncle,niece,nephew,friend".split(",")
 _COUNTRIES = "Canada,Mexico,Germany,Poland,India,Nigeria,Brazil,Vietnam,Turkey,Italy,Spain,France,Sweden,Norway,Denmark,Estonia,Finland,Hungary,Romania,Greece,Cyprus,Portugal,Ghana,Kenya,Egypt,Iran,Iraq,Syria,Pakistan,Bangladesh,Nepal,China,Japan,South Korea,Thailand,Philippines,Indonesia,Australia,New Zealand,Ireland,Scotland,England,Wales,United Kingdom,UK,USA,United States,Argentina,Chile,Peru,Colombia,Cuba,Haiti,Jamaica,South Africa,Ethiopia,Somalia,Morocco,Tunisia,Russia,Ukraine,Belarus,Iceland,Greenland,Switzerland,Austria,Belgium,Netherlands,Czech Republic,Slovakia,Slovenia,Croatia,Serbia,Uruguay".split(",")  # fmt: skip
 _STATES = "AL,AZ,CA,CO,CT,FL,GA,IA,IL,IN,KS,KY,LA,MA,MD,ME,MI,MN,MO,NC,NE,NH,NJ,NM,NY,OH,OK,OR,PA,SC,TN,TX,UT,VA,WA,WI".split(",")  # fmt: skip
@@ -115,7 +116,7 @@ def _slot(kind: str, people: _People, rng: random.Random) -> tuple[str, str]:
 
 
 def _plain(kind: str, rng: random.Random) -> str:
-    choices = {"DIS": _DISEASES, "DRUG": _DRUGS, "EPO": _EPONYMS, "GENE": _GENES, "Q": _TALK, "REL": _RELATIVES, "SEX": ("male", "female", "man", "woman", "M", "F"), "SX": ("M", "F", "yo F", " y/o M"), "HE": ("He", "She"), "HIS": ("his", "her")}  # fmt: skip
+    choices = {"DIS": _DISEASES, "DRUG": _DRUGS, "EPO": _EPONYMS, "GENE": _GENES, "Q": _TALK, "REL": _RELATIVES, "CAR": _CARS, "SEX": ("male", "female", "man", "woman", "M", "F"), "SX": ("M", "F", "yo F", " y/o M"), "HE": ("He", "She"), "HIS": ("his", "her")}  # fmt: skip
     if kind in choices:
         return rng.choice(choices[kind])
     if kind == "AGE":
@@ -126,9 +127,34 @@ def _plain(kind: str, rng: random.Random) -> str:
         return str(rng.choice((rng.randrange(1, 100), rng.randrange(1, 1000), rng.randrange(1, 100) / 10, 500, 250, 12500)))
     if kind == "TIME":
         return rng.choice((f"{rng.randrange(24):02d}:{rng.randrange(60):02d}", f"{rng.randrange(1, 12)} pm", f"{rng.randrange(24):02d}{rng.randrange(60):02d}"))  # fmt: skip
+    if kind in {"LAB", "VIT", "RX"}:
+        return _LINES[kind](rng)
     if kind == "I1":
         return rng.choice("ABCDEFGHJKLMNPRSTVW")
     raise KeyError(kind)
+
+
+_ANALYTES = "Na,K,Cl,CO2,HCO3,BUN,Cr,Glu,Ca,Mg,Phos,WBC,RBC,Hgb,Hb,Hct,Plt,MCV,RDW,INR,PT,PTT,AST,ALT,ALP,Alk Phos,T bili,Albumin,TSH,free T4,HbA1c,A1c,LDL,HDL,TG,CRP,ESR,BNP,Troponin,CK,LDH,Lactate,Ferritin,Iron,TIBC,B12,Folate,Vitamin D,PSA,CEA,Lipase,Amylase,D-dimer,Fibrinogen,Uric acid,eGFR,Neut,Lymph,Mono,Eos,Osm,Ammonia,Cortisol,ANA,RF,UA,SG,pH".split(",")  # fmt: skip
+_UNITS = ("", "", "", " mg/dL", " mmol/L", " g/dL", " K/uL", " U/L", " %", " ng/mL", " mEq/L", " (H)", " L", " H")
+
+
+def _lab(rng: random.Random) -> str:
+    joint, link = rng.choice((" ", ", ", "; ", " | ", "\n")), rng.choice((" ", " ", ": ", "=", "-"))
+    values = (rng.choice((str(rng.randrange(1, 200)), f"{rng.randrange(1, 150) / 10}", str(rng.randrange(100, 90000)), "<0.01")) for _ in iter(int, 1))
+    line = joint.join(f"{analyte}{link}{value}{rng.choice(_UNITS)}" for analyte, value in zip(rng.sample(_ANALYTES, rng.randrange(2, 11)), values, strict=False))  # fmt: skip
+    return line.upper() if rng.random() < 0.1 else line
+
+
+def _vitals(rng: random.Random) -> str:
+    signs = [f"BP {rng.randrange(90, 190)}/{rng.randrange(50, 110)}", f"HR {rng.randrange(45, 140)}", f"RR {rng.randrange(10, 30)}", f"T {rng.randrange(360, 400) / 10}", f"SpO2 {rng.randrange(85, 100)}% RA", f"Wt {rng.randrange(40, 140)} kg", f"Pain {rng.randrange(11)}/10", f"GCS {rng.randrange(3, 16)}", f"BMI {rng.randrange(18, 45)}"]  # fmt: skip
+    return rng.choice((" ", ", ", "; ")).join(rng.sample(signs, rng.randrange(2, 6)))
+
+
+def _prescription(rng: random.Random) -> str:
+    return f"{rng.choice(_DRUGS)} {rng.choice((5, 10, 20, 25, 40, 50, 75, 100, 250, 500, 1000, 0.5, 12.5, '5/325', '20/10'))} {rng.choice(('mg', 'mg', 'mcg', 'units', 'mL', 'mg/mL', 'g'))} {rng.choice(('PO', 'po', 'IV', 'SQ', 'by mouth', 'inhaled', 'topically'))} {rng.choice(('daily', 'BID', 'tid', 'q6h PRN', 'qHS', 'twice a day', 'once weekly', 'q8h x 7 days'))}"  # fmt: skip
+
+
+_LINES: dict[str, Callable[[random.Random], str]] = {"LAB": _lab, "VIT": _vitals, "RX": _prescription}
 
 
 def _person(kind: str, people: _People, rng: random.Random) -> str:

@@ -21,7 +21,7 @@ from fill import Marked, generate, people
 from lexicon import is_tuned, prose, talk
 from scipy.sparse import csr_matrix
 
-from osler.phi.features import REACH, TABLE_BITS, TOKEN, capitals_around, describe, join, join_labels, shape_of
+from osler.phi.features import REACH, TABLE_BITS, TOKEN, describe, join, join_labels, seen_of, shape_of
 from osler.phi.tagger import _WORD_SHAPES, LABELS, Lists
 
 OUT = Path(__file__).parents[2] / "src" / "osler" / "phi" / "tagger.npz"
@@ -137,10 +137,11 @@ class _Encoded:
         described = [_described(token, lists, is_forgetful and rng.random() < 0.5) for token in tokens]
         pad = [_described("\n", lists, False)] * REACH
         padded = pad + described + pad
-        self.words = np.array([d.word for d in padded], np.uint64)
-        self.kinds = np.array([d.kind for d in padded], np.uint64)
+        words = np.array([d.word for d in padded], np.uint64)
+        kinds = np.array([d.kind for d in padded], np.uint64)
         shapes = np.array([_WORD_SHAPES.get(shape_of(token), 0) for token in tokens], np.int64)
-        joined = join(self.words, self.kinds, capitals_around(shapes))
+        self.seen = seen_of(words, kinds, shapes)
+        joined = join(self.seen)
         self.rows: list[list[int]] = []
         for i, d in enumerate(described):
             # Now and then the token or what stands around it is hidden, so that neither is leaned on alone.
@@ -182,9 +183,7 @@ def _second_rows(encoded: list[_Encoded], first: npt.NDArray) -> csr_matrix:
     start = 0
     for text in encoded:
         n = len(text.gold)
-        labels = np.zeros(n + 2 * REACH, np.int64)
-        labels[REACH:-REACH] = first[start : start + n]
-        columns.append(np.stack(join_labels(labels, text.words, text.kinds), axis=1))
+        columns.append(join_labels(text.seen, first[start : start + n]).T)
         start += n
     indices = np.concatenate(columns)
     indptr = np.arange(0, indices.size + 1, indices.shape[1])

@@ -16,9 +16,9 @@ TOKEN = re.compile(r"[^\W\d_]+(?:['’-](?![sS]\b)[^\W\d_]+)*|\d+|\n|[^\w\s]|_+"
 REACH = 3
 """How many tokens to either side are seen."""
 TABLE_BITS = 17
-_PAD = "\n"
 _K1, _K2, _K3 = (np.uint64(k) for k in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 _SHIFT = np.uint64(64 - TABLE_BITS)
+_FOLD = np.uint64(29)
 _MAX_SPELLED = 24
 """Letters of a word that are looked at; longer words are cut, so that a hostile one costs nothing."""
 
@@ -79,48 +79,91 @@ def shape_of(token: str) -> str:
     return "xX"
 
 
-def join(words: Hashes, kinds: Hashes, capitals: Hashes) -> list[Rows]:
-    """Rows of the features that join neighbours, for tokens padded by `REACH` on both sides.
+_WORD, _KIND, _CAPITALS, _LABEL, _NOTHING = range(5)
+_JOINED = (
+    ((_WORD, -1), (_KIND, 0)),
+    ((_KIND, -1), (_KIND, 0)),
+    ((_KIND, 0), (_KIND, 1)),
+    ((_KIND, 0), (_WORD, 1)),
+    ((_WORD, -2), (_WORD, -1), (_KIND, 0)),
+    ((_WORD, 1), (_WORD, 2)),
+    ((_KIND, -1), (_KIND, 0), (_KIND, 1)),
+    ((_KIND, -2), (_KIND, -1), (_KIND, 0)),
+    ((_WORD, -1), (_WORD, 1)),
+    ((_WORD, -2), (_KIND, 0)),
+    ((_CAPITALS, 0), (_KIND, 0)),
+    ((_WORD, -3), (_WORD, -2), (_WORD, -1)),
+    ((_CAPITALS, 0), (_WORD, 0)),
+)
+"""What is seen together: (channel, how many tokens to the right)."""
+_JOINED_WITH_LABELS = (
+    ((_LABEL, -1), (_LABEL, 0), (_LABEL, 1)),
+    ((_LABEL, -2), (_LABEL, -1), (_LABEL, 0)),
+    ((_LABEL, 0), (_LABEL, 1), (_LABEL, 2)),
+    ((_LABEL, -1), (_KIND, 0)),
+    ((_LABEL, 1), (_KIND, 0)),
+    ((_LABEL, -1), (_WORD, 0), (_LABEL, 1)),
+    ((_LABEL, -2), (_LABEL, -1), (_LABEL, 1)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Joined features as arrays: for each feature and each of its three parts, a channel and an offset."""
+
+    channels: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    salts: Hashes
+
+    def rows(self, seen: Hashes) -> Rows:
+        """Rows of the table, shape (features, tokens), for channels padded by `REACH` on both sides."""
+        n = seen.shape[1] - 2 * REACH
+        parts = seen[self.channels, self.offsets + np.arange(n)]
+        mixed = (self.salts ^ parts[0]) * _K1
+        for part in parts[1:]:
+            mixed ^= mixed >> _FOLD
+            mixed ^= part
+            mixed *= _K1
+        mixed ^= mixed >> _FOLD
+        mixed *= _K2
+        mixed >>= _SHIFT
+        return mixed.view(np.int64)
+
+
+def _plan(features: tuple[tuple[tuple[int, int], ...], ...], first_salt: int) -> _Plan:
+    full = [(*feature, *[(_NOTHING, 0)] * (3 - len(feature))) for feature in features]
+    parts = np.array(full, dtype=np.int64).transpose(1, 0, 2)[:, :, :, None]
+    salts = (np.arange(first_salt, first_salt + len(features), dtype=np.uint64) * _K3)[:, None]
+    return _Plan(parts[:, :, 0], parts[:, :, 1] + REACH, salts)
+
+
+_PLAN = _plan(_JOINED, 1)
+_PLAN_WITH_LABELS = _plan(_JOINED_WITH_LABELS, 101)
+
+
+def seen_of(words: Hashes, kinds: Hashes, shapes: npt.NDArray[np.int64]) -> Hashes:
+    """The channels that joined features look at; labels are still 0.
 
     Args:
-        capitals: of each token that is not padding, how the words around it are capitalised (0, 1 or 2).
+        words: hashes padded by `REACH` on both sides, as are `kinds`.
+        shapes: without padding, as for `capitals_around`.
     """
-    n = len(words) - 2 * REACH
-    w = [words[REACH + d : REACH + d + n] for d in range(-REACH, REACH + 1)]
-    k = [kinds[REACH + d : REACH + d + n] for d in range(-REACH, REACH + 1)]
-    o = REACH
-    return [
-        _rows(1, w[o - 1], k[o]),
-        _rows(2, k[o - 1], k[o]),
-        _rows(3, k[o], k[o + 1]),
-        _rows(4, k[o], w[o + 1]),
-        _rows(5, w[o - 2], w[o - 1], k[o]),
-        _rows(6, w[o + 1], w[o + 2]),
-        _rows(7, k[o - 1], k[o], k[o + 1]),
-        _rows(8, k[o - 2], k[o - 1], k[o]),
-        _rows(9, w[o - 1], w[o + 1]),
-        _rows(10, w[o - 2], k[o]),
-        _rows(11, capitals, k[o]),
-        _rows(12, w[o - 3], w[o - 2], w[o - 1]),
-        _rows(13, capitals, w[o]),
-    ]
+    seen = np.zeros((5, len(words)), np.uint64)
+    seen[_WORD], seen[_KIND] = words, kinds
+    seen[_CAPITALS, REACH:-REACH] = capitals_around(shapes)
+    return seen
 
 
-def join_labels(labels: npt.NDArray[np.int64], words: Hashes, kinds: Hashes) -> list[Rows]:
-    """Rows of the features that see the first opinion on the neighbours; `labels` are padded as `words` are."""
-    n = len(words) - 2 * REACH
-    y = [labels[REACH + d : REACH + d + n].astype(np.uint64) + np.uint64(1) for d in range(-2, 3)]
-    k = kinds[REACH : REACH + n]
-    w = words[REACH : REACH + n]
-    return [
-        _rows(31, y[1], y[2], y[3]),
-        _rows(32, y[0], y[1], y[2]),
-        _rows(33, y[2], y[3], y[4]),
-        _rows(34, y[1], k),
-        _rows(35, y[3], k),
-        _rows(36, y[1], w, y[3]),
-        _rows(37, y[0], y[1], y[3], y[4]),
-    ]
+def join(seen: Hashes) -> Rows:
+    """Rows of the features that join neighbours, shape (features, tokens)."""
+    return _PLAN.rows(seen)
+
+
+def join_labels(seen: Hashes, labels: npt.NDArray[np.int64]) -> Rows:
+    """Rows of the features that see the first opinion on the neighbours."""
+    seen[_LABEL] = 1
+    seen[_LABEL, REACH:-REACH] += labels.astype(np.uint64)
+    return _PLAN_WITH_LABELS.rows(seen)
 
 
 def capitals_around(shapes: npt.NDArray[np.int64]) -> Hashes:
@@ -130,23 +173,13 @@ def capitals_around(shapes: npt.NDArray[np.int64]) -> Hashes:
         shapes: 0 no word, 1 a word without capital, 2 with a capital, 3 in capitals throughout.
     """
     span = 12
-    padded = np.concatenate([np.zeros(span + 1, np.int64), shapes, np.zeros(span, np.int64)])
-
-    def near(wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        total = np.cumsum(wanted)
-        return np.asarray(total[2 * span + 1 :] - total[: -2 * span - 1])
-
-    words, capitalised, upper = near(padded > 0), near(padded >= 2), near(padded == 3)
-    return np.where(upper * 2 > words, 2, np.where(capitalised * 12 > words, 1, 0)).astype(np.uint64)
+    total = np.zeros((3, len(shapes) + 2 * span + 1), np.int64)
+    np.cumsum(shapes > np.array([[0], [1], [2]]), axis=1, out=total[:, span + 1 : -span])
+    total[:, -span:] = total[:, -span - 1 : -span]
+    words, capitalised, upper = total[:, 2 * span + 1 :] - total[:, : -2 * span - 1]
+    return np.where(upper * 2 > words, 2, capitalised * 12 > words).astype(np.uint64)
 
 
 def _hash(kind: str, value: str) -> int:
     return zlib.crc32(f"{kind}{value}".encode("utf-8", "surrogatepass")) | (ord(kind) << 32)
 
-
-def _rows(salt: int, *parts: Hashes) -> Rows:
-    mixed = np.full(len(parts[0]), salt * 0x9E3779B1, dtype=np.uint64)
-    for part in parts:
-        mixed = (mixed ^ part) * _K1
-        mixed ^= mixed >> np.uint64(29)
-    return ((mixed * _K2) >> _SHIFT).astype(np.int64)

@@ -70,7 +70,11 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     )
     ruled = without_overlap([*certain, *weak] if is_about_someone else certain)
     taken = merged([*protected, *((span.start, span.end) for span in ruled)])
-    guessed = tagged_spans(text, tagged, taken, is_about_someone=is_about_someone)
+    guessed = [
+        span
+        for span in tagged_spans(text, tagged, taken, is_about_someone=is_about_someone)
+        if not _is_eponym(text, span, allowed)
+    ]
     others = [s for finder in also for s in finder(text) if not overlaps(s.start, s.end, protected)]
     chosen = without_overlap([*ruled, *guessed, *others])
     if not chosen:

@@ -8,14 +8,15 @@ import numpy as np
 from osler.phi.spans import Span, overlaps
 from osler.phi.tagger import LABELS, Tagged
 
-_BOUNDS = {"NAME": 0.0, "CITY": 0.0, "HOSPITAL": 0.0, "ORGANIZATION": 0.0, "ADDRESS": 0.0, "PROFESSION": 0.0, "DATE": 0.5, "ID": 0.5}
+_BOUNDS = {"NAME": -2.0, "CITY": -2.0, "HOSPITAL": -2.0, "ORGANIZATION": -2.0, "ADDRESS": -2.0, "PROFESSION": -2.0, "DATE": -1.5, "ID": -1.5}
 """Least margin of a label in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
-_ALONE = {"NAME": 0.5, "CITY": 2.5, "HOSPITAL": 3.0, "ORGANIZATION": 2.5, "ADDRESS": 1.5, "PROFESSION": 4.0, "DATE": 4.0, "ID": 2.0}
+_ALONE = {"NAME": -1.5, "CITY": 0.5, "HOSPITAL": 0.5, "ORGANIZATION": 0.0, "ADDRESS": -1.0, "PROFESSION": 1.5, "DATE": 2.0, "ID": -0.5}
 """The same where nothing else in the text points to a person."""
 _SLACK = 2.0
 """How much less is enough for a token beside one that is above its bound ("New" of "New York")."""
 _SURE = 2.0
-"""Margin of a name from which the text is about somebody."""
+_SURE_OF_ANY = 5.0
+"""Margin of a name, or of anything, from which the text is about somebody."""
 _KIN = (0, 1, 2, 2, 2, 2, 3, 4, 4)
 """Labels that run into each other, as indices into `LABELS`: names; places, hospitals, companies, addresses; professions; numbers."""
 _BETWEEN = re.compile(r"[ \t]{0,3}(?:[.,'’´/#&-][ \t]{0,2}){0,2}")
@@ -25,11 +26,16 @@ _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _IS_DATE = re.compile(rf"(?i){_MONTH}[a-z]{{0,6}}\b.{{0,12}}\d|\d.{{0,9}}{_MONTH}|\d{{1,4}}[/.-]\d{{1,2}}|\d{{8}}")
 _ID_TYPE = re.compile(r"(?P<PHONE>[+(]?\d[\d ().-]{5,20}\d)")
 _MIN_ID_DIGITS = 4
+_PLACES = frozenset({"CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS"})
+_WORD = re.compile(r"[^\W\d_]{3}")
+_SURE_OF_DIGITS = 1.5
+"""Margin from which digits and abbreviations alone are a place: "92 Ca 9" is a laboratory's line."""
 
 
 def names_somebody(tagged: Tagged) -> bool:
-    """Whether the tagger is sure of a name."""
-    return bool(((tagged.labels == LABELS.index("NAME")) & (tagged.margins > _SURE)).any())
+    """Whether the tagger is sure of a name, or surer still of anything else."""
+    is_name = tagged.labels == LABELS.index("NAME")
+    return bool((tagged.margins > np.where(is_name, _SURE, _SURE_OF_ANY)).any())
 
 
 def tagged_spans(text: str, tagged: Tagged, taken: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
@@ -84,6 +90,8 @@ def _span(text: str, start: int, end: int, label: str, margin: float) -> Span | 
     value = value.lstrip(_MARKS)
     start = end - len(value)
     if not any(c.isalnum() for c in value):
+        return None
+    if label in _PLACES and margin < _SURE_OF_DIGITS and not _WORD.search(value):
         return None
     if label == "DATE" and not _IS_DATE.search(value):
         return None

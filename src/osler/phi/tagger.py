@@ -14,13 +14,14 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from osler.phi.features import REACH, TOKEN, capitals_around, describe, join, join_labels, shape_of
+from osler.phi.features import REACH, TOKEN, describe, join, join_labels, seen_of, shape_of
 
 LABELS = ("O", "NAME", "CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS", "PROFESSION", "DATE", "ID")
 GIVEN, SURNAME, TOWN, COUNTRY, STREET, LOWER, CAPITAL, OFTEN = (1 << bit for bit in range(8))
 _MOST_REMEMBERED = 60_000
 """Tokens remembered at once; then the memory is emptied. 60,000 take about 20 MB."""
 _PAD = "\n"
+_PLACES = np.arange(2 * REACH + 1)[:, None]
 _WORD_SHAPES = {"x": 1, "xx": 1, "Xx": 2, "xX": 2, "X": 2, "XX": 3}
 
 Scores = npt.NDArray[np.float32]
@@ -89,18 +90,11 @@ class Tagger:
             pad = known[_PAD]
             rows = [known[t] if t in known else self._learn(t) for t in tokens]
             ids = np.array([pad] * REACH + rows + [pad] * REACH)
-            words, kinds, shapes = self._words[ids], self._kinds[ids], self._shapes[ids[REACH:-REACH]]
-            alone = self._alone
+            seen = seen_of(self._words[ids], self._kinds[ids], self._shapes[ids[REACH:-REACH]])
             n = len(rows)
-            scores = alone[ids[:n], 0]
-            for place in range(1, 2 * REACH + 1):
-                scores = scores + alone[ids[place : place + n], place]
-        for rows_of_feature in join(words, kinds, capitals_around(shapes)):
-            scores += self._weights[rows_of_feature]
-        labels = np.zeros(n + 2 * REACH, np.int64)
-        labels[REACH:-REACH] = scores.argmax(axis=1)
-        for rows_of_feature in join_labels(labels, words, kinds):
-            scores += self._second[rows_of_feature]
+            scores = self._alone[ids[_PLACES + np.arange(n)], _PLACES].sum(axis=0)
+        scores += self._weights[join(seen)].sum(axis=0)
+        scores += self._second[join_labels(seen, scores.argmax(axis=1))].sum(axis=0)
         return scores
 
     def _forget(self) -> None:

@@ -47,14 +47,14 @@ def residual_risk(text: str) -> float:
 
     An estimate by the same model that failed to find what may be left: it ranks texts, it does not certify them.
     """
-    protected = merged(_protected(text, load_allowed()))
+    protected = merged(_protected(text, text.lower(), load_allowed()))
     return risk_of(text, load_tagger().tag(text), protected)
 
 
 def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     allowed = load_allowed()
     folded = text.lower()
-    protected = merged(_protected(text, allowed))
+    protected = merged(_protected(text, folded, allowed))
     certain: list[Span] = []
     weak: list[Span] = []
     for pattern in load_patterns():
@@ -83,14 +83,18 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
 
 
 def _is_worth_trying(pattern: Pattern, text: str, folded: str) -> bool:
-    if pattern.needs and not any(need in folded for need in pattern.needs):
-        return False
+    if pattern.needs:
+        for need in pattern.needs:
+            if need in folded:
+                break
+        else:
+            return False
     return pattern.gate is None or pattern.gate.search(text) is not None
 
 
 def _matches(pattern: Pattern, text: str) -> Iterator[Span]:
     group = "value" if "value" in pattern.regex.groupindex else 0
-    for found in pattern.regex.finditer(text):
+    for found in _searched(pattern, text):
         start, end = found.span(group)
         if start == end:
             continue
@@ -101,9 +105,28 @@ def _matches(pattern: Pattern, text: str) -> Iterator[Span]:
         yield Span(start, end, pattern.type, pattern.score)
 
 
-def _protected(text: str, allowed: Allowed) -> Iterator[tuple[int, int]]:
-    for found in allowed.always.finditer(text):
-        yield found.span()
+def _searched(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
+    """Matches everywhere or, where the pattern has a reach, around what its gate finds."""
+    if pattern.reach is None or pattern.gate is None:
+        yield from pattern.regex.finditer(text)
+        return
+    before, after = pattern.reach
+    position = 0
+    for gate in pattern.gate.finditer(text):
+        # The text seems to end at `stop`, so what begins behind the gate's match may be cut and is left to the next one.
+        stop = gate.end() + after
+        while found := pattern.regex.search(text, max(position, gate.start() - before), stop):
+            if found.start() > gate.end():
+                break
+            position = max(found.end(), found.start() + 1)
+            yield found
+
+
+def _protected(text: str, folded: str, allowed: Allowed) -> Iterator[tuple[int, int]]:
+    for needs, regex in allowed.always:
+        if not needs or any(need in folded for need in needs):
+            for found in regex.finditer(text):
+                yield found.span()
     for found in allowed.short_lines.finditer(text):
         start, end = found.span()
         if allowed.called.search(text, max(0, start - 30), start) or (

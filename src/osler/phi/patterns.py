@@ -11,6 +11,11 @@ import yaml
 _TOLL_FREE = (
     r"(?<![\d-])(?=[+(18])(?:\+?1[ .-]{0,2})?\(?8(?:00|22|33|44|55|66|77|88)\)?[ .-]{1,2}[\dA-Z]{3}[ .-]?[\dA-Z]{4}\b"
 )
+_BODY_ADJECTIVES = ("national", "federal", "world", "international", "european", "american", "british", "canadian", "poison", "poisons")
+_BODIES = (
+    "Institutes?|Association|Society|College|Academy|Centre|Center|Program|Library|Line|Lifeline|Helpline|Hotline|Organi[sz]ation|"
+    "Administration|Agency|Council|Foundation|Registry|Network"
+)
 _FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -26,6 +31,8 @@ class Pattern:
     """Lower-case strings of which one must be in the lower-cased text; empty: always tried."""
     gate: re.Pattern[str] | None
     """A short pattern that must be in the text for `regex` to be tried; None: always."""
+    reach: tuple[int, int] | None
+    """The regex is tried only from so many characters before each match of `gate` to so many after it; None: everywhere."""
     context: re.Pattern[str] | None
     """Must be found in the `window` characters before the span."""
     window: int
@@ -43,8 +50,9 @@ class Pattern:
 class Allowed:
     """What is never an identifier."""
 
-    always: re.Pattern[str]
-    """Crisis numbers, masks, eponyms before a clinical noun, numbers of public registers."""
+    always: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]
+    """Crisis numbers, masks, eponyms before a clinical noun, numbers of public registers, public bodies. Each with lower-case strings
+    of which one must be in the text for it to be tried; none: always."""
     short_lines: re.Pattern[str]
     """Emergency numbers of two to four digits."""
     called: re.Pattern[str]
@@ -77,20 +85,19 @@ def load_allowed() -> Allowed:
     numbers = "|".join(_longest_first([n for n in lines if len(n) > 4])).replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
     short = "|".join(_longest_first([n for n in lines if len(n) <= 4]))
     always = [
-        rf"(?<![\w-])(?=[A-ZÀ-Þv]){eponym}(?:[-–/ ]{{1,2}}{eponym}){{0,3}}(?:['’]s?)? (?i:{nouns})\b",
-        rf"(?<![\d.(-])(?=\d)(?<!\d[ .-])(?<!\) )(?:{numbers})(?![ .-]?\d)",
-        rf"\((?:{numbers})\)",
+        (content["clinical_nouns"], rf"(?<![\w-])(?=[A-ZÀ-Þv]){eponym}(?:[-–/ ]{{1,2}}{eponym}){{0,3}}(?:['’]s?)? (?i:{nouns})\b"),
+        ((), rf"(?<![\d.(-])(?=\d)(?<!\d[ .-])(?<!\) )(?:{numbers})(?![ .-]?\d)"),
+        (("(",), rf"\((?:{numbers})\)"),
         # "Cohen syndrome" is a disease, whoever Cohen was and whether or not the list of eponyms has him.
-        r"\b[A-ZÀ-Þ][\w’'-]{1,29} (?:syndrome|disease)\b",
-        *(rf"\b{register}\b" for register in content["registers"]),
+        (("syndrome", "disease"), r"\b[A-ZÀ-Þ][\w’'-]{1,29} (?:syndrome|disease)\b"),
+        *(((register[:3].lower(),), rf"\b{register}\b") for register in content["registers"]),
         # Public bodies by the form of their names.
-        r"\b(?:National|Federal|World|International|European|American|British|Canadian|Poisons?) (?:(?:[A-Z][\w'’&-]{1,20}|of|for|on|and|the) ){0,5}"
-        r"(?:Institutes?|Association|Society|College|Academy|Centre|Center|Program|Library|Line|Lifeline|Helpline|Hotline|Organi[sz]ation|Administration|Agency|Council|Foundation|Registry|Network)\b",
-        r"\b(?:" + "|".join(_longest_first(content["organizations"])) + r")\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))",
-        *content["masks"],
+        (_BODY_ADJECTIVES, rf"\b(?i:{'|'.join(_BODY_ADJECTIVES)}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b"),
+        ((), r"\b(?:" + "|".join(_longest_first(content["organizations"])) + r")\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))"),
+        *(((mask.removeprefix("\\")[0],), mask) for mask in content["masks"]),
     ]
     return Allowed(
-        always=re.compile("|".join(f"(?:{part})" for part in always)),
+        always=tuple((tuple(needs), re.compile(regex)) for needs, regex in always),
         # "911 Oak Street" and "112 years old" are no emergency numbers; "15" is one only where somebody is to call.
         short_lines=re.compile(rf"(?<![\w.,/-])(?:{short})(?![\w/%]|[.,:-]\d| ?\d)"),
         called=_any_word(content["called_by"]),
@@ -116,6 +123,7 @@ def _pattern(row: dict[str, Any], fragments: dict[str, str]) -> Pattern:
         score=float(row["score"]),
         needs=tuple(row.get("needs", ())),
         gate=re.compile(row["gate"]) if "gate" in row else None,
+        reach=tuple(row["reach"]) if "reach" in row else None,
         context=_any_word(row["context"]) if "context" in row else None,
         window=int(row.get("window", 40)),
         has_given_name=bool(row.get("given_name", False)),

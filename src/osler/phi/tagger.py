@@ -79,7 +79,8 @@ class Tagger:
         tokens, starts, ends = zip(*found, strict=True)
         scores = self._scores(tokens)
         best = scores[:, 1:].argmax(axis=1) + 1
-        margins = np.logaddexp.reduce(scores[:, 1:], axis=1) - scores[:, 0]
+        # Log of the sum of odds; 80 keeps their sum within single precision.
+        margins = np.log(np.exp(np.minimum(scores[:, 1:] - scores[:, :1], 80)).sum(axis=1))
         return Tagged(np.array(starts), np.array(ends), best, margins)
 
     def _scores(self, tokens: tuple[str, ...]) -> Scores:

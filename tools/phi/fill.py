@@ -25,7 +25,9 @@ _GENES = "BRCA2,CFTR,HBB,LMNA,PTEN,TP53,MECP2,COL1A1,SCN1A,GJB2,HTT,F8".split(",
 _HOSPITALS = "Mayo Clinic,Johns Hopkins,Mass General,Massachusetts General Hospital,Cleveland Clinic,Stanford Hospital,Duke University Hospital,Emory,Vanderbilt University Medical Center,Mount Sinai,Mt. Sinai,Cedars-Sinai,Baylor,Brigham and Women's,MD Anderson,Memorial Sloan Kettering,NYU Langone,UCSF,UCLA Medical Center,UPMC,Kaiser Permanente,Northwestern Memorial,Rush,Barnes-Jewish,Houston Methodist,Tampa General,LA General,Bellevue,Montefiore,Beth Israel Deaconess,Dana-Farber,Boston Children's,Texas Children's,Nationwide Children's,Yale New Haven,Penn Medicine,Jefferson,Guy's and St Thomas',Addenbrooke's,Charité,Karolinska,Royal Free,Great Ormond Street,Toronto General,SickKids,Intermountain,Sutter Health,Scripps,Geisinger,Ochsner,VA Hospital,Walter Reed,County General,City Hospital,St. Vincent's,St. Mary's,Sacred Heart,Mercy,Good Samaritan".split(",")  # fmt: skip
 _JOBS = "teacher,carpenter,farmer,truck driver,nurse,electrician,software engineer,librarian,welder,accountant,police officer,firefighter,coal miner,hairdresser,lawyer,cook,waitress,bus driver,plumber,secretary,painter,roofer,mechanic,salesman,security guard,flight attendant,journalist,musician,pharmacist,dentist,postal worker,construction worker,factory worker,school principal,civil engineer,butcher,baker,fisherman,tailor,cashier,sales manager,office manager,leasing agent,court clerk,data analyst,graphic designer,museum curator,real estate agent,systems administrator,marketing director,taxi driver,professor,soldier,janitor,veterinarian".split(",")  # fmt: skip
 _TALK = "Remember me?;What a day.;You saved my life!;How are you?;I can't sleep.;Thank you so much.;It hurts here.;See you tomorrow;I will be there;This is wonderful;Where have you been?;I am glad to hear it".split(";")  # fmt: skip
-_CARS = "Ford,Toyota,Toyota Corolla,Honda Civic,Chevrolet,Chevy truck,BMW,Volvo,Kia,Nissan,Jeep,Subaru,Dodge Ram,Mazda,Tesla,VW Golf,Fiat,red Buick,van,motorcycle".split(",")
+_CARS = "Ford,Toyota,Toyota Corolla,Honda Civic,Chevrolet,Chevy truck,BMW,Volvo,Kia,Nissan,Jeep,Subaru,Dodge Ram,Mazda,Tesla,VW Golf,Fiat,red Buick,van,motorcycle".split(
+    ","
+)
 _RELATIVES = "wife,husband,son,daughter,brother,sister,mother,father,partner,aunt,uncle,niece,nephew,friend".split(",")
 _COUNTRIES = "Canada,Mexico,Germany,Poland,India,Nigeria,Brazil,Vietnam,Turkey,Italy,Spain,France,Sweden,Norway,Denmark,Estonia,Finland,Hungary,Romania,Greece,Cyprus,Portugal,Ghana,Kenya,Egypt,Iran,Iraq,Syria,Pakistan,Bangladesh,Nepal,China,Japan,South Korea,Thailand,Philippines,Indonesia,Australia,New Zealand,Ireland,Scotland,England,Wales,United Kingdom,UK,USA,United States,Argentina,Chile,Peru,Colombia,Cuba,Haiti,Jamaica,South Africa,Ethiopia,Somalia,Morocco,Tunisia,Russia,Ukraine,Belarus,Iceland,Greenland,Switzerland,Austria,Belgium,Netherlands,Czech Republic,Slovakia,Slovenia,Croatia,Serbia,Uruguay".split(",")  # fmt: skip
 _STATES = "AL,AZ,CA,CO,CT,FL,GA,IA,IL,IN,KS,KY,LA,MA,MD,ME,MI,MN,MO,NC,NE,NH,NJ,NM,NY,OH,OK,OR,PA,SC,TN,TX,UT,VA,WA,WI".split(",")  # fmt: skip
@@ -124,7 +126,9 @@ def _plain(kind: str, rng: random.Random) -> str:
     if kind == "Y":
         return str(rng.randrange(1950, 2026))
     if kind == "N":
-        return str(rng.choice((rng.randrange(1, 100), rng.randrange(1, 1000), rng.randrange(1, 100) / 10, 500, 250, 12500)))
+        return str(
+            rng.choice((rng.randrange(1, 100), rng.randrange(1, 1000), rng.randrange(1, 100) / 10, 500, 250, 12500))
+        )
     if kind == "TIME":
         return rng.choice((f"{rng.randrange(24):02d}:{rng.randrange(60):02d}", f"{rng.randrange(1, 12)} pm", f"{rng.randrange(24):02d}{rng.randrange(60):02d}"))  # fmt: skip
     if kind in {"LAB", "VIT", "RX"}:
@@ -140,7 +144,12 @@ _UNITS = ("", "", "", " mg/dL", " mmol/L", " g/dL", " K/uL", " U/L", " %", " ng/
 
 def _lab(rng: random.Random) -> str:
     joint, link = rng.choice((" ", ", ", "; ", " | ", "\n")), rng.choice((" ", " ", ": ", "=", "-"))
-    values = (rng.choice((str(rng.randrange(1, 200)), f"{rng.randrange(1, 150) / 10}", str(rng.randrange(100, 90000)), "<0.01")) for _ in iter(int, 1))
+    values = (
+        rng.choice(
+            (str(rng.randrange(1, 200)), f"{rng.randrange(1, 150) / 10}", str(rng.randrange(100, 90000)), "<0.01")
+        )
+        for _ in iter(int, 1)
+    )
     line = joint.join(f"{analyte}{link}{value}{rng.choice(_UNITS)}" for analyte, value in zip(rng.sample(_ANALYTES, rng.randrange(2, 11)), values, strict=False))  # fmt: skip
     return line.upper() if rng.random() < 0.1 else line
 
@@ -165,7 +174,9 @@ def _person(kind: str, people: _People, rng: random.Random) -> str:
     if kind == "S":
         return surname
     if kind == "I":
-        return rng.choice((f"{given} {surname[0]}.", f"{given} {surname[0]}.", f"{given} {surname}", f"{given[0]}.{surname[0]}."))
+        return rng.choice(
+            (f"{given} {surname[0]}.", f"{given} {surname[0]}.", f"{given} {surname}", f"{given[0]}.{surname[0]}.")
+        )
     if kind == "SN":
         forms = (f"{surname}, {given}", f"{surname}, {given} {initial}", f"{surname.upper()}, {given}", f"{surname.upper()}, {given.upper()}", f"{given} {surname}", f"{given.upper()} {surname.upper()}", f"{surname} {given}")  # fmt: skip
         return rng.choice(forms)
@@ -178,7 +189,9 @@ def names_by_locale() -> list[tuple[list[str], list[str]]]:
     """Given names and surnames of every locale in Latin letters (and a few in others), from Faker and Mimesis."""
     found = []
     for provider in _faker("person"):
-        given = list(_values(provider, "first_names", "first_names_male", "first_names_female", "first_romanized_names"))
+        given = list(
+            _values(provider, "first_names", "first_names_male", "first_names_female", "first_romanized_names")
+        )
         surnames = list(_values(provider, "last_names", "last_names_male", "last_names_female", "last_romanized_names"))
         found.append((given, surnames))
     found += [(list(_strings(p.get("names", {}))), list(_strings(p.get("surnames", {})))) for p in _mimesis("person")]
@@ -238,7 +251,9 @@ def town(rng: random.Random) -> str:
     chance = rng.random()
     value = rng.choice(_towns()) if chance < 0.5 else _fake(rng).city()
     if chance > 0.93:
-        value = _mixed(value, name(rng)[1]) + rng.choice(("ville", "burg", "ton", "ford", "stad", "ia", "owo", "ós", "borg"))
+        value = _mixed(value, name(rng)[1]) + rng.choice(
+            ("ville", "burg", "ton", "ford", "stad", "ia", "owo", "ós", "borg")
+        )
     elif chance > 0.85:
         value = f"{rng.choice(('North', 'South', 'East', 'West', 'New', 'Port', 'Lake', 'Saint', 'Bad', 'San', 'Mount', 'Fort'))} {rng.choice(_towns() + [name(rng)[1]])}"
     elif chance > 0.82:

@@ -83,7 +83,9 @@ def prose(shared: Path) -> Iterator[str]:
 
 def talk(shared: Path) -> Iterator[str]:
     """Questions and answers of counselling and dialogues with nurses and doctors, of the tuned half; a few name somebody."""
-    with gzip.open(shared / "counsel_chat" / "20200325_counsel_chat.csv.gz", "rt", encoding="utf-8", newline="") as rows:
+    with gzip.open(
+        shared / "counsel_chat" / "20200325_counsel_chat.csv.gz", "rt", encoding="utf-8", newline=""
+    ) as rows:
         for row in csv.DictReader(rows):
             if is_tuned(f"counsel_chat {row['questionID']}"):
                 yield from (row["questionText"], row["answerText"])

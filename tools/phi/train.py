@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--fillings", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--blind", action="store_true", help="without the labelled sets, to try things out on their tuned halves")
+    parser.add_argument(
+        "--blind", action="store_true", help="without the labelled sets, to try things out on their tuned halves"
+    )
     arguments = parser.parse_args()
     rng = random.Random(1849)
     lists, stored = make_lists(json.loads(arguments.lists.read_text(encoding="utf-8")))
@@ -81,6 +83,12 @@ def learned_texts(shared: Path, fillings: int, rng: random.Random, *, is_blind: 
         if rng.random() < 0.5:
             # Long answers say the same thing many times over.
             yield Marked(text[:1500] if rng.random() > 0.05 else text[:1500].upper(), [], "prose")
+    yield from _peopled(shared, rng)
+    if not is_blind:
+        yield from _labelled(shared)
+
+
+def _peopled(shared: Path, rng: random.Random) -> Iterator[Marked]:
     for text in talk(shared):
         for start in range(0, min(len(text), 2400), 800):
             piece = text[start : start + 800]
@@ -89,8 +97,9 @@ def learned_texts(shared: Path, fillings: int, rng: random.Random, *, is_blind: 
                 yield peopled
             if rng.random() < 0.4:
                 yield Marked(piece, [], "talk")
-    if is_blind:
-        return
+
+
+def _labelled(shared: Path) -> Iterator[Marked]:
     for row in _read(shared / "safety" / "presidio_research.jsonl"):
         if is_tuned_template(row):
             places = [(s["start"], s["end"], _PRESIDIO[s["type"]]) for s in row["spans"] if _is_label(s)]

@@ -28,9 +28,7 @@ def deidentify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl, .csv, .txt or .md file.")],
     out: Annotated[Path, typer.Option(help="Where to write it with the identifiers replaced.")],
     field: Annotated[str, typer.Option(help="The field or column that holds the text.")] = "text",
-    mode: Annotated[
-        Mode, typer.Option(help="Typed tags, or invented identifiers keyed by OSLER_PHI_KEY.")
-    ] = Mode.tag,
+    mode: Annotated[Mode, typer.Option(help="Typed tags, or invented identifiers keyed by OSLER_PHI_KEY.")] = Mode.tag,
     spans: Annotated[
         bool, typer.Option("--spans", help="Add `phi`: what was replaced and where, in the original text (.jsonl).")
     ] = False,

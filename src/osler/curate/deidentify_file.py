@@ -80,7 +80,9 @@ def deidentify_file(file: Path, out: Path, how: How) -> Report:
         ".jsonl": _rows_of_json, ".ndjson": _rows_of_json, ".csv": _rows_of_csv, ".txt": _pieces_of_text, ".md": _pieces_of_text,
     }  # fmt: skip
     if file.suffix.lower() not in kinds:
-        raise InputError(f"{file}: files of kind {file.suffix!r} are not read; expected one of {', '.join(sorted(kinds))}")
+        raise InputError(
+            f"{file}: files of kind {file.suffix!r} are not read; expected one of {', '.join(sorted(kinds))}"
+        )
     if not file.is_file():
         raise InputError(f"{file} does not exist")
     if out.exists() and out.samefile(file):
@@ -123,7 +125,9 @@ class _Tally:
         risky = (risk, -row, readable)
         (heapq.heappush if len(self._riskiest) < _REVIEWED else heapq.heappushpop)(self._riskiest, risky)
         # A sample by the hash of the text is the same however often the command runs.
-        drawn = int.from_bytes(hashlib.sha256(f"{row}\0{cleaned.text}".encode("utf-8", "surrogatepass")).digest()[:8], "big")
+        drawn = int.from_bytes(
+            hashlib.sha256(f"{row}\0{cleaned.text}".encode("utf-8", "surrogatepass")).digest()[:8], "big"
+        )
         drawn_row = (-drawn, row, readable, risk)
         (heapq.heappush if len(self._sampled) < _REVIEWED else heapq.heappushpop)(self._sampled, drawn_row)
 
@@ -176,7 +180,9 @@ def _rows_of_csv(file: Path, out: Path, how: How, tally: _Tally) -> None:
         rows = csv.DictReader(stream, strict=True)
         columns: Sequence[str] = rows.fieldnames or ()
         if how.field not in columns:
-            raise InputError(f"{file}: there is no column {how.field!r}; it has {', '.join(columns)}. Name it with --field.")
+            raise InputError(
+                f"{file}: there is no column {how.field!r}; it has {', '.join(columns)}. Name it with --field."
+            )
         table = csv.DictWriter(writer.stream, columns, lineterminator="\n")
         table.writeheader()
         for number, row in enumerate(_checked(rows, file, len(columns)), 1):

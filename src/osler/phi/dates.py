@@ -3,7 +3,20 @@
 import re
 from datetime import date, timedelta
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ORDINAL = re.compile(r"(?i)(?<=\d)(?:st|nd|rd|th)\b")
 _PART = re.compile(r"\d+|[^\W\d_]+")
@@ -79,7 +92,7 @@ def _role_of_number(part: str, before: list[str], *, has_name: bool) -> str:
 
 def _month_name(word: str) -> int | None:
     folded = word.lower()
-    return next((i for i, name in enumerate(_MONTHS, 1) if len(folded) >= 3 and (name.startswith(folded) or folded == "sept" and i == 9)), None)  # fmt: skip
+    return next((i for i, name in enumerate(_MONTHS, 1) if len(folded) >= 3 and (name.startswith(folded) or (folded == "sept" and i == 9))), None)  # fmt: skip
 
 
 def _weekday(word: str) -> int | None:

@@ -127,7 +127,8 @@ class _Plan:
         mixed ^= mixed >> _FOLD
         mixed *= _K2
         mixed >>= _SHIFT
-        return mixed.view(np.int64)
+        rows: Rows = mixed.view(np.int64)
+        return rows
 
 
 def _plan(features: tuple[tuple[tuple[int, int], ...], ...], first_salt: int) -> _Plan:
@@ -182,4 +183,3 @@ def capitals_around(shapes: npt.NDArray[np.int64]) -> Hashes:
 
 def _hash(kind: str, value: str) -> int:
     return zlib.crc32(f"{kind}{value}".encode("utf-8", "surrogatepass")) | (ord(kind) << 32)
-

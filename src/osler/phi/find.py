@@ -9,9 +9,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
+from osler.phi.grow import grown
 from osler.phi.patterns import Allowed, Pattern, load_allowed, load_given_names, load_patterns
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
-from osler.phi.grow import grown
 from osler.phi.tagged import names_somebody, risk_of, tagged_spans
 from osler.phi.tagger import load_tagger
 
@@ -66,7 +66,9 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
             )
     tagged = load_tagger().tag(text)
     is_about_someone = (
-        any(span.type in _PERSON_TYPES for span in certain) or names_somebody(tagged) or _MASKED.search(text) is not None
+        any(span.type in _PERSON_TYPES for span in certain)
+        or names_somebody(tagged)
+        or _MASKED.search(text) is not None
     )
     ruled = without_overlap([*certain, *weak] if is_about_someone else certain)
     taken = merged([*protected, *((span.start, span.end) for span in ruled)])

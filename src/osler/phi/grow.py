@@ -48,23 +48,31 @@ def _breadth(span: Span) -> tuple[bool, bool, int]:
 
 
 def _wider(text: str, span: Span, before: int, after: int) -> Span:
+    if span.type == "NAME":
+        return _wider_name(text, span, before, after)
+    if span.type == "DATE" and (found := _TIME.match(text, span.end, after)):
+        return with_fields(span, end=found.end())
+    return _wider_place(text, span, before, after) if span.type in _PLACE_TYPES else span
+
+
+def _wider_name(text: str, span: Span, before: int, after: int) -> Span:
     start, end, kind = span.start, span.end, span.type
-    if kind == "NAME":
-        if text[end - 1].isalnum() and end - start > 1 and (found := _INITIAL.match(text, end, after)):
-            end = found.end()
-        if found := _DOCTOR.search(text, max(before, start - 12), start):
-            start, kind = found.start(), "DOCTOR"
-    elif kind == "DATE" and (found := _TIME.match(text, end, after)):
+    if text[end - 1].isalnum() and end - start > 1 and (found := _INITIAL.match(text, end, after)):
         end = found.end()
-    elif kind in _PLACE_TYPES:
-        if found := _FACILITY.match(text, end, after):
-            end, kind = found.end(), "HOSPITAL"
-        elif kind == "ADDRESS" and (found := _REST.match(text, end, after)):
+    if found := _DOCTOR.search(text, max(before, start - 12), start):
+        start, kind = found.start(), "DOCTOR"
+    return Span(start, end, kind, span.score)
+
+
+def _wider_place(text: str, span: Span, before: int, after: int) -> Span:
+    start, end, kind = span.start, span.end, span.type
+    if found := _FACILITY.match(text, end, after):
+        return with_fields(span, end=found.end(), type="HOSPITAL")
+    if kind == "ADDRESS":
+        if found := _REST.match(text, end, after):
             end = found.end()
-        if kind == "ADDRESS":
-            if found := _HOUSE_BEFORE.search(text, max(before, start - 8), start):
-                start = found.start()
-            if found := _CORNER_BEFORE.search(text, max(before, start - 16), start):
+        for pattern, n_chars in ((_HOUSE_BEFORE, 8), (_CORNER_BEFORE, 16)):
+            if found := pattern.search(text, max(before, start - n_chars), start):
                 start = found.start()
     return Span(start, end, kind, span.score)
 

@@ -11,7 +11,18 @@ import yaml
 _TOLL_FREE = (
     r"(?<![\d-])(?=[+(18])(?:\+?1[ .-]{0,2})?\(?8(?:00|22|33|44|55|66|77|88)\)?[ .-]{1,2}[\dA-Z]{3}[ .-]?[\dA-Z]{4}\b"
 )
-_BODY_ADJECTIVES = ("national", "federal", "world", "international", "european", "american", "british", "canadian", "poison", "poisons")
+_BODY_ADJECTIVES = (
+    "national",
+    "federal",
+    "world",
+    "international",
+    "european",
+    "american",
+    "british",
+    "canadian",
+    "poison",
+    "poisons",
+)
 _BODIES = (
     "Institutes?|Association|Society|College|Academy|Centre|Center|Program|Library|Line|Lifeline|Helpline|Hotline|Organi[sz]ation|"
     "Administration|Agency|Council|Foundation|Registry|Network"
@@ -82,18 +93,31 @@ def load_allowed() -> Allowed:
     eponym = "(?:" + "|".join(_longest_first(content["eponyms"])) + ")"
     nouns = "|".join(_longest_first(content["clinical_nouns"]))
     lines = content["crisis_numbers"]
-    numbers = "|".join(_longest_first([n for n in lines if len(n) > 4])).replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
+    numbers = (
+        "|".join(_longest_first([n for n in lines if len(n) > 4])).replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
+    )
     short = "|".join(_longest_first([n for n in lines if len(n) <= 4]))
     always = [
-        (content["clinical_nouns"], rf"(?<![\w-])(?=[A-ZÀ-Þv]){eponym}(?:[-–/ ]{{1,2}}{eponym}){{0,3}}(?:['’]s?)? (?i:{nouns})\b"),
+        (
+            content["clinical_nouns"],
+            rf"(?<![\w-])(?=[A-ZÀ-Þv]){eponym}(?:[-–/ ]{{1,2}}{eponym}){{0,3}}(?:['’]s?)? (?i:{nouns})\b",
+        ),
         ((), rf"(?<![\d.(-])(?=\d)(?<!\d[ .-])(?<!\) )(?:{numbers})(?![ .-]?\d)"),
         (("(",), rf"\((?:{numbers})\)"),
         # "Cohen syndrome" is a disease, whoever Cohen was and whether or not the list of eponyms has him.
         (("syndrome", "disease"), r"\b[A-ZÀ-Þ][\w’'-]{1,29} (?:syndrome|disease)\b"),
         *(((register[:3].lower(),), rf"\b{register}\b") for register in content["registers"]),
         # Public bodies by the form of their names.
-        (_BODY_ADJECTIVES, rf"\b(?i:{'|'.join(_BODY_ADJECTIVES)}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b"),
-        ((), r"\b(?:" + "|".join(_longest_first(content["organizations"])) + r")\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))"),
+        (
+            _BODY_ADJECTIVES,
+            rf"\b(?i:{'|'.join(_BODY_ADJECTIVES)}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b",
+        ),
+        (
+            (),
+            r"\b(?:"
+            + "|".join(_longest_first(content["organizations"]))
+            + r")\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))",
+        ),
         *(((mask.removeprefix("\\")[0],), mask) for mask in content["masks"]),
     ]
     return Allowed(

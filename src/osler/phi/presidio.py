@@ -44,7 +44,7 @@ def recognizer() -> "EntityRecognizer":
         def load(self) -> None:
             """Nothing to load: the tagger ships with the package."""
 
-        def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
+        def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:  # noqa: ARG002  Presidio's signature
             """The identifiers of `text` among `entities`; all of them where `entities` is empty."""
             found = ((span, presidio_type(span.type)) for span in find(text))
             return [
@@ -83,7 +83,9 @@ def finder(analyzer: Any = None, least_score: float = 0.5, language: str = "en")
         return [
             Span(result.start, result.end, _FROM_PRESIDIO[result.entity_type], round(float(result.score) * 0.5, 3))
             for result in results
-            if result.entity_type in _FROM_PRESIDIO and result.score >= least_score and text[result.start : result.end].strip()
+            if result.entity_type in _FROM_PRESIDIO
+            and result.score >= least_score
+            and text[result.start : result.end].strip()
         ]
 
     return found

@@ -11,6 +11,10 @@ import hmac
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+
+import yaml
 
 from osler.errors import EnvironmentLacks
 from osler.phi.dates import moved
@@ -19,23 +23,11 @@ from osler.phi.tagger import GIVEN, load_tagger
 
 KEY_VARIABLE = "OSLER_PHI_KEY"
 _MIN_KEY_CHARS = 16
-_SPARSE_ZIP3 = frozenset("036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893".split())
 _WORD = re.compile(r"[^\W\d_]+")
 _MOST_DAYS = 365
-# One name for every initial and more: initials in a text go with the names that they stand for.
-_GIVEN = (
-    "Ada Alan Bea Bruno Clara Cyril Dora Dennis Elsa Erik Fay Felix Greta Gus Hanna Hugo Ines Ivan Jana Jonas Kira Kurt Lena Leo Mona Max "
-    "Nina Nils Olga Otto Petra Paul Quentin Quinn Rita Rolf Sara Sven Tina Theo Ulla Uwe Vera Viktor Wanda Willem Xenia Xaver Yara Yann "
-    "Zita Zeno"
-).split()
-_SURNAMES = (
-    "Abbott Arden Barlow Bexley Calder Corbin Dalton Dunmore Elwood Everly Farrow Fenton Garner Greer Halden Hewitt Ingram Irvine Jessop "
-    "Jarvis Kendal Kirby Lander Lowry Marden Milner Norwood Nesbit Oakley Orwin Parry Pruitt Quigley Quayle Radley Rowan Selby Stroud "
-    "Tarrant Thorne Udall Upton Vance Vickers Walden Wystan Xander Xylos Yardley Yorke Zander Zeller"
-).split()
-_TOWNS = "Ashbourne Brackwell Coldhaven Dunford Eastmere Farleigh Glenrock Hartwick Ironvale Kestrel Langmere Millbrook Northam Oldcastle".split()
-_JOBS = ("teacher", "clerk", "cook", "driver", "farmer", "mechanic", "painter", "nurse")
 _FACILITY = re.compile(r"(?i)(?:hospital|clinic|medical center|center|hospice|infirmary|office)\b.{0,3}$")
+
+_ZIP = re.compile(r"\b[A-Z]{2},? (\d{3})\d{2}(?:-\d{4})?\Z")
 
 Draw = Callable[[str, str], int]
 """A number of 256 bits for a kind and a value, always the same for the same key and document."""
@@ -72,6 +64,13 @@ def surrogates(text: str, spans: Sequence[Span], key: bytes, document: str) -> l
     return [_surrogate(text[span.start : span.end], span.type, draw, names) for span in spans]
 
 
+@cache
+def _words(name: str) -> list[str]:
+    """A list of `surrogates.yaml`."""
+    lists = yaml.safe_load(files("osler.phi").joinpath("surrogates.yaml").read_text(encoding="utf-8"))
+    return [str(word) for word in lists[name]]
+
+
 class _Names:
     """The names of one text: no two people get the same one while names last."""
 
@@ -87,7 +86,11 @@ class _Names:
         chosen = self._given.get(folded)
         if chosen is None:
             is_given = bool(load_tagger().lists.of(folded) & GIVEN)
-            pool = [name for name in (_GIVEN if is_given else _SURNAMES) if name[0].lower() == self._initial(folded[0])]
+            pool = [
+                name
+                for name in _words("given" if is_given else "surnames")
+                if name[0].lower() == self._initial(folded[0])
+            ]
             first = self._draw("name", folded) % len(pool)
             free = [name for name in pool[first:] + pool[:first] if name not in self._taken]
             chosen = free[0] if free else f"{pool[first]}{'aeiou'[self._draw('more', folded) % 5]}{len(self._taken)}"
@@ -109,22 +112,35 @@ def _surrogate(value: str, kind: str, draw: Draw, names: _Names) -> str:
     if kind == "DATE":
         return moved(value, 1 + draw("days", "") % _MOST_DAYS) or "[DATE]"
     if kind == "ZIP":
-        digits = re.sub(r"\D", "", value)[:3]
-        return "000" if digits in _SPARSE_ZIP3 or len(digits) < 3 else digits
+        return _zip3(re.sub(r"\D", "", value)[:3])
     if kind == "AGE":
         return "90+"
+
+    def one_of(name: str) -> str:
+        return _words(name)[number % len(_words(name))]
+
     makers: dict[str, Callable[[], str]] = {
-        "CITY": lambda: _TOWNS[number % len(_TOWNS)],
-        "HOSPITAL": lambda: f"{_TOWNS[number % len(_TOWNS)]} {(found.group() if (found := _FACILITY.search(value)) else 'Hospital')}",
-        "ORGANIZATION": lambda: f"{_SURNAMES[number % len(_SURNAMES)]} Company",
-        "PROFESSION": lambda: _JOBS[number % len(_JOBS)],
-        "ADDRESS": lambda: f"{number % 900 + 100} {_SURNAMES[number % 97 % len(_SURNAMES)]} Street",
+        "CITY": lambda: one_of("towns"),
+        "HOSPITAL": lambda: f"{one_of('towns')} {found.group() if (found := _FACILITY.search(value)) else 'Hospital'}",
+        "ORGANIZATION": lambda: f"{one_of('surnames')} Company",
+        "PROFESSION": lambda: one_of("professions"),
+        "ADDRESS": lambda: f"{number % 900 + 100} {one_of('surnames')} Street{_rest_of_zip(value)}",
         "EMAIL": lambda: f"person{number % 100_000}@example.org",
         "URL": lambda: f"https://example.org/{number % 1_000_000}",
         # Blocks kept for documentation: RFC 5737 and RFC 3849.
         "IP": lambda: f"2001:db8::{number % 65_536:x}" if ":" in value else f"192.0.2.{number % 254 + 1}",
     }
     return makers[kind]() if kind in makers else _same_shape(value, number)
+
+
+def _zip3(digits: str) -> str:
+    return "000" if len(digits) < 3 or digits in _words("sparse_zip3") else digits
+
+
+def _rest_of_zip(address: str) -> str:
+    """The three digits that may stay of an address that ends in a state and a ZIP code."""
+    found = _ZIP.search(address)
+    return f", {_zip3(found.group(1))}" if found else ""
 
 
 def _same_shape(value: str, number: int) -> str:

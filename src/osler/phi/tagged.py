@@ -8,9 +8,27 @@ import numpy as np
 from osler.phi.spans import Span, overlaps
 from osler.phi.tagger import LABELS, Tagged
 
-_BOUNDS = {"NAME": -2.0, "CITY": -2.0, "HOSPITAL": -2.0, "ORGANIZATION": -2.0, "ADDRESS": -2.0, "PROFESSION": -2.0, "DATE": -1.5, "ID": -1.5}
+_BOUNDS = {
+    "NAME": -2.0,
+    "CITY": -2.0,
+    "HOSPITAL": -2.0,
+    "ORGANIZATION": -2.0,
+    "ADDRESS": -2.0,
+    "PROFESSION": -2.0,
+    "DATE": -1.5,
+    "ID": -1.5,
+}
 """Least margin of a label in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
-_ALONE = {"NAME": -1.5, "CITY": 0.5, "HOSPITAL": 0.5, "ORGANIZATION": 0.0, "ADDRESS": -1.0, "PROFESSION": 1.5, "DATE": 2.0, "ID": -0.5}
+_ALONE = {
+    "NAME": -1.5,
+    "CITY": 0.5,
+    "HOSPITAL": 0.5,
+    "ORGANIZATION": 0.0,
+    "ADDRESS": -1.0,
+    "PROFESSION": 1.5,
+    "DATE": 2.0,
+    "ID": -0.5,
+}
 """The same where nothing else in the text points to a person."""
 _SLACK = 2.0
 """How much less is enough for a token beside one that is above its bound ("New" of "New York")."""

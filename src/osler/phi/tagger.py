@@ -93,7 +93,7 @@ class Tagger:
             ids = np.array([pad] * REACH + rows + [pad] * REACH)
             seen = seen_of(self._words[ids], self._kinds[ids], self._shapes[ids[REACH:-REACH]])
             n = len(rows)
-            scores = self._alone[ids[_PLACES + np.arange(n)], _PLACES].sum(axis=0)
+            scores: Scores = self._alone[ids[_PLACES + np.arange(n)], _PLACES].sum(axis=0)
         scores += self._weights[join(seen)].sum(axis=0)
         scores += self._second[join_labels(seen, scores.argmax(axis=1))].sum(axis=0)
         return scores

@@ -166,7 +166,7 @@ def _rows_of_json(file: Path, out: Path, how: How, tally: _Tally) -> None:
             row[how.field] = cleaned.text
             if how.has_spans:
                 row["phi"] = [
-                    {"start": s.start, "end": s.end, "type": s.type, "replacement": replacement}
+                    {"start": s.start, "end": s.end, "type": s.type, "replacement": replacement, "by": s.by}
                     for s, replacement in zip(cleaned.spans, cleaned.replacements, strict=True)
                 ]
             writer.write(row)

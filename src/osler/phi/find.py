@@ -8,6 +8,7 @@ without naming anybody ("the only dentist of the village") is not found.
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace as with_fields
 
 from osler.phi.grow import grown
 from osler.phi.patterns import Allowed, Pattern, load_allowed, load_given_names, load_patterns
@@ -104,7 +105,7 @@ def _matches(pattern: Pattern, text: str) -> Iterator[Span]:
             continue
         if pattern.has_given_name and found.group("given") not in load_given_names():
             continue
-        yield Span(start, end, pattern.type, pattern.score)
+        yield Span(start, end, pattern.type, pattern.score, pattern.name)
 
 
 def _searched(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
@@ -161,7 +162,7 @@ def _mentions(text: str, chosen: list[Span], protected: list[tuple[int, int]], a
         word = found.group()
         bare = word[:-2] if word.endswith(("'s", "’s")) else word
         if bare in parts and not overlaps(found.start(), found.end(), protected):
-            yield Span(found.start(), found.start() + len(bare), "NAME", 0.3)
+            yield Span(found.start(), found.start() + len(bare), "NAME", 0.3, "mention")
 
 
 def _in_original(new: list[Span], old: list[Span]) -> Iterator[Span]:
@@ -176,4 +177,4 @@ def _in_original(new: list[Span], old: list[Span]) -> Iterator[Span]:
         shifts.append(shift)
     for span in new:
         start_shift = shifts[bisect_right(shift_from, span.start) - 1]
-        yield Span(span.start + start_shift, span.end + start_shift, span.type, span.score)
+        yield with_fields(span, start=span.start + start_shift, end=span.end + start_shift)

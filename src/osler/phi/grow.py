@@ -61,7 +61,7 @@ def _wider_name(text: str, span: Span, before: int, after: int) -> Span:
         end = found.end()
     if found := _DOCTOR.search(text, max(before, start - 12), start):
         start, kind = found.start(), "DOCTOR"
-    return Span(start, end, kind, span.score)
+    return with_fields(span, start=start, end=end, type=kind)
 
 
 def _wider_place(text: str, span: Span, before: int, after: int) -> Span:
@@ -74,7 +74,7 @@ def _wider_place(text: str, span: Span, before: int, after: int) -> Span:
         for pattern, n_chars in ((_HOUSE_BEFORE, 8), (_CORNER_BEFORE, 16)):
             if found := pattern.search(text, max(before, start - n_chars), start):
                 start = found.start()
-    return Span(start, end, kind, span.score)
+    return with_fields(span, start=start, end=end, type=kind)
 
 
 def _is_one_place(text: str, left: Span, right: Span) -> bool:

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from dataclasses import replace as with_fields
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -16,6 +17,8 @@ class Span:
     """Kind of identifier (`NAME`, `PHONE`), as in `docs/deidentification.md`."""
     score: float
     """How sure its finder is, 0 to 1; a property of the pattern or, for the tagger, of this place."""
+    by: str = field(default="", compare=False)
+    """What found it: the name of a pattern of `patterns.yaml`, `tagger`, `mention` or another finder."""
 
 
 def replace(text: str, spans: Iterable[Span], replacements: Iterable[str] | None = None) -> str:
@@ -70,9 +73,9 @@ def _uncovered(span: Span, chosen: list[Span]) -> list[Span]:
     while index < len(chosen) and chosen[index].start < span.end:
         other = chosen[index]
         if other.start > start:
-            pieces.append(Span(start, other.start, span.type, span.score))
+            pieces.append(with_fields(span, start=start, end=other.start))
         start = max(start, other.end)
         index += 1
     if start < span.end:
-        pieces.append(Span(start, span.end, span.type, span.score))
+        pieces.append(with_fields(span, start=start))
     return pieces

@@ -118,4 +118,4 @@ def _span(text: str, start: int, end: int, label: str, margin: float) -> Span | 
             return None
         label = "PHONE" if _ID_TYPE.fullmatch(value) else "ID"
     # Rules have 0.7 and more; they know the kind of a number better.
-    return Span(start, end, label, round(0.35 + 0.3 / (1.0 + float(np.exp(-margin))), 3))
+    return Span(start, end, label, round(0.35 + 0.3 / (1.0 + float(np.exp(-margin))), 3), "tagger")

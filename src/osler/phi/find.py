@@ -7,11 +7,11 @@ without naming anybody ("the only dentist of the village") is not found.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace as with_fields
 
 from osler.phi.grow import grown
-from osler.phi.patterns import Allowed, Pattern, load_allowed, load_given_names, load_patterns
+from osler.phi.patterns import Allowed, Pattern, load_allowed, load_patterns
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
 from osler.phi.tagged import names_somebody, risk_of, tagged_spans
 from osler.phi.tagger import load_tagger
@@ -19,6 +19,9 @@ from osler.phi.tagger import load_tagger
 Finder = Callable[[str], Sequence[Span]]
 """Anything that finds identifiers in a text, such as a stronger model: a second opinion for `find`."""
 _MENTION = re.compile(r"(?<![\w-])[^\W\d_a-z][\w'’-]{2,24}")
+_LONGEST = 400
+"""Characters that the longest match of a pattern with a reach can have, with what it looks at behind itself."""
+_ZEROS = str.maketrans("123456789", "000000000")
 _TITLED = 0.95
 """Score of the patterns that see a title or a form field before the name."""
 _MIN_MENTION_CHARS = 4
@@ -48,23 +51,21 @@ def residual_risk(text: str) -> float:
 
     An estimate by the same model that failed to find what may be left: it ranks texts, it does not certify them.
     """
-    protected = merged(_protected(text, text.lower(), load_allowed()))
+    protected = merged(_protected(text, fold(text), load_allowed()))
     return risk_of(text, load_tagger().tag(text), protected)
 
 
 def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     allowed = load_allowed()
-    folded = text.lower()
+    folded = fold(text)
     protected = merged(_protected(text, folded, allowed))
     certain: list[Span] = []
     weak: list[Span] = []
     for pattern in load_patterns():
         if _is_worth_trying(pattern, text, folded):
-            (weak if pattern.is_weak else certain).extend(
-                span
-                for span in _matches(pattern, text)
-                if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed)
-            )
+            for span in _matches(pattern, text, folded):
+                if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
+                    (weak if pattern.is_weak else certain).append(span)
     tagged = load_tagger().tag(text)
     is_about_someone = (
         any(span.type in _PERSON_TYPES for span in certain)
@@ -85,6 +86,11 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     return grown(text, without_overlap([*chosen, *_mentions(text, chosen, protected, allowed)]), protected)
 
 
+def fold(text: str) -> str:
+    """The text in lower case with every digit as 0: what `needs` of patterns are looked for in."""
+    return text.lower().translate(_ZEROS)
+
+
 def _is_worth_trying(pattern: Pattern, text: str, folded: str) -> bool:
     if pattern.needs:
         for need in pattern.needs:
@@ -95,34 +101,45 @@ def _is_worth_trying(pattern: Pattern, text: str, folded: str) -> bool:
     return pattern.gate is None or pattern.gate.search(text) is not None
 
 
-def _matches(pattern: Pattern, text: str) -> Iterator[Span]:
-    group = "value" if "value" in pattern.regex.groupindex else 0
-    for found in _searched(pattern, text):
-        start, end = found.span(group)
-        if start == end:
-            continue
-        if pattern.context is not None and not pattern.context.search(text, max(0, start - pattern.window), start):
-            continue
-        if pattern.has_given_name and found.group("given") not in load_given_names():
-            continue
-        yield Span(start, end, pattern.type, pattern.score, pattern.name)
+def _matches(pattern: Pattern, text: str, folded: str) -> list[Span]:
+    spans = []
+    for found in _searched(pattern, text, folded):
+        start, end = found.span(pattern.group)
+        if start < end and (
+            pattern.context is None or pattern.context.search(text, max(0, start - pattern.window), start)
+        ):
+            spans.append(Span(start, end, pattern.type, pattern.score, pattern.name))
+    return spans
 
 
-def _searched(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
-    """Matches everywhere or, where the pattern has a reach, around what its gate finds."""
-    if pattern.reach is None or pattern.gate is None:
-        yield from pattern.regex.finditer(text)
-        return
-    before, after = pattern.reach
+def _searched(pattern: Pattern, text: str, folded: str) -> Iterable[re.Match[str]]:
+    """Matches everywhere or, where the pattern has a reach, those that begin near one of its needs."""
+    # A few letters of other scripts fold to two, and then places in the folded text are no places in the text.
+    if pattern.reach is None or len(folded) != len(text):
+        return pattern.regex.finditer(text)
+    matches = []
     position = 0
-    for gate in pattern.gate.finditer(text):
-        # The text seems to end at `stop`, so what begins behind the gate's match may be cut and is left to the next one.
-        stop = gate.end() + after
-        while found := pattern.regex.search(text, max(position, gate.start() - before), stop):
-            if found.start() > gate.end():
+    for first, last in _windows(pattern.needs, pattern.reach, folded):
+        position = max(position, first)
+        # The text seems to end at the bound given to `search`: it must lie behind any match that begins in the window.
+        while position <= last and (found := pattern.regex.search(text, position, last + _LONGEST)):
+            if found.start() > last:
                 break
             position = max(found.end(), found.start() + 1)
-            yield found
+            matches.append(found)
+    return matches
+
+
+def _windows(needs: tuple[str, ...], reach: tuple[int, int], folded: str) -> list[tuple[int, int]]:
+    """Where a match may begin, merged and in order."""
+    before, after = reach
+    hits = []
+    for need in needs:
+        start = folded.find(need)
+        while start >= 0:
+            hits.append((max(0, start - before), start + after))
+            start = folded.find(need, start + len(need))
+    return merged(hits)
 
 
 def _protected(text: str, folded: str, allowed: Allowed) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,8 @@ from dataclasses import replace as with_fields
 from osler.phi.spans import Span, overlaps
 
 _DOCTOR = re.compile(r"\b(?:[Dd]r|DR|Doctor|DOCTOR|Prof|Professor)\b\.? {1,2}\Z")
+_INITIALS_BEFORE = re.compile(r"(?<![\w.])(?:[A-ZÀ-Þ]\. ?){1,2}\Z")
+_WEEKDAY_BEFORE = re.compile(r"\b(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? \Z", re.IGNORECASE)
 _INITIAL = re.compile(r" {1,2}[A-ZÀ-Þ]\b\.?(?! ?[\d(])(?!['’-]\w)")
 _PLACE_TYPES = frozenset({"ADDRESS", "CITY", "HOSPITAL", "ZIP", "ORGANIZATION"})
 _JOINT = re.compile(r"(?:,? {0,2}|,? ?\n ?| (?:in|of|at|and|&) | ?, ?\n? ?|[ ,\n]{1,4}[A-Z]{2,3}[ ,\n]{1,4})")
@@ -50,8 +52,8 @@ def _breadth(span: Span) -> tuple[bool, bool, int]:
 def _wider(text: str, span: Span, before: int, after: int) -> Span:
     if span.type == "NAME":
         return _wider_name(text, span, before, after)
-    if span.type == "DATE" and (found := _TIME.match(text, span.end, after)):
-        return with_fields(span, end=found.end())
+    if span.type == "DATE":
+        return _wider_date(text, span, before, after)
     return _wider_place(text, span, before, after) if span.type in _PLACE_TYPES else span
 
 
@@ -59,9 +61,17 @@ def _wider_name(text: str, span: Span, before: int, after: int) -> Span:
     start, end, kind = span.start, span.end, span.type
     if text[end - 1].isalnum() and end - start > 1 and (found := _INITIAL.match(text, end, after)):
         end = found.end()
+    if found := _INITIALS_BEFORE.search(text, max(before, start - 6), start):
+        start = found.start()
     if found := _DOCTOR.search(text, max(before, start - 12), start):
         start, kind = found.start(), "DOCTOR"
     return with_fields(span, start=start, end=end, type=kind)
+
+
+def _wider_date(text: str, span: Span, before: int, after: int) -> Span:
+    day = _WEEKDAY_BEFORE.search(text, max(before, span.start - 12), span.start)
+    clock = _TIME.match(text, span.end, after)
+    return with_fields(span, start=day.start() if day else span.start, end=clock.end() if clock else span.end)
 
 
 def _wider_place(text: str, span: Span, before: int, after: int) -> Span:

@@ -1,4 +1,4 @@
-"""Reads the three data files of this room: patterns, what is allowed, given names. Read once, when first needed."""
+"""Reads the two data files of the rules: patterns, and what is allowed. Read once, when first needed."""
 
 import re
 from dataclasses import dataclass
@@ -37,18 +37,18 @@ class Pattern:
     name: str
     type: str
     regex: re.Pattern[str]
+    group: int | str
+    """The group of `regex` that is the span."""
     score: float
     needs: tuple[str, ...]
-    """Lower-case strings of which one must be in the lower-cased text; empty: always tried."""
+    """Strings of which one must be in the folded text; empty: always tried."""
     gate: re.Pattern[str] | None
     """A short pattern that must be in the text for `regex` to be tried; None: always."""
     reach: tuple[int, int] | None
-    """The regex is tried only from so many characters before each match of `gate` to so many after it; None: everywhere."""
+    """How far before and after one of `needs` a match may begin; None: anywhere."""
     context: re.Pattern[str] | None
     """Must be found in the `window` characters before the span."""
     window: int
-    has_given_name: bool
-    """The group `given` must be a common given name."""
     is_weak: bool
     """Counts only in a text that is about somebody: a hospital or a month alone identifies nobody."""
     match: tuple[str, ...]
@@ -133,24 +133,19 @@ def load_allowed() -> Allowed:
     )
 
 
-@cache
-def load_given_names() -> frozenset[str]:
-    """Common given names, capitalised."""
-    return frozenset(_read("first_names.yaml")["names"])
-
-
 def _pattern(row: dict[str, Any], fragments: dict[str, str]) -> Pattern:
+    regex = re.compile(_expand(row["regex"], fragments))
     return Pattern(
         name=row["name"],
         type=row["type"],
-        regex=re.compile(_expand(row["regex"], fragments)),
+        regex=regex,
+        group="value" if "value" in regex.groupindex else 0,
         score=float(row["score"]),
         needs=tuple(row.get("needs", ())),
         gate=re.compile(row["gate"]) if "gate" in row else None,
         reach=tuple(row["reach"]) if "reach" in row else None,
         context=_any_word(row["context"]) if "context" in row else None,
         window=int(row.get("window", 40)),
-        has_given_name=bool(row.get("given_name", False)),
         is_weak=bool(row.get("weak", False)),
         match=tuple(row["match"]),
         no_match=tuple(row["no_match"]),

@@ -25,6 +25,7 @@ _PLACES = np.arange(2 * REACH + 1)[:, None]
 _WORD_SHAPES = {"x": 1, "xx": 1, "Xx": 2, "xX": 2, "X": 2, "XX": 3}
 
 Scores = npt.NDArray[np.float32]
+Weights = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,12 @@ class Lists:
 class Tagger:
     """The model with its memory of tokens. Safe to share between threads."""
 
-    def __init__(self, weights: Scores, second: Scores, lists: Lists) -> None:
+    def __init__(self, weights: Weights, second: Weights, scale: float, lists: Lists) -> None:
         self.lists = lists
+        # Bytes, not floats: what stays in the processor's cache decides the speed.
         self._weights = weights
         self._second = second
+        self._scale = np.float32(scale)
         self._lock = threading.Lock()
         self._forget()
 
@@ -93,17 +96,18 @@ class Tagger:
             ids = np.array([pad] * REACH + rows + [pad] * REACH)
             seen = seen_of(self._words[ids], self._kinds[ids], self._shapes[ids[REACH:-REACH]])
             n = len(rows)
-            scores: Scores = self._alone[ids[_PLACES + np.arange(n)], _PLACES].sum(axis=0)
-        scores += self._weights[join(seen)].sum(axis=0)
-        scores += self._second[join_labels(seen, scores.argmax(axis=1))].sum(axis=0)
-        return scores
+            scores = self._alone[ids[_PLACES + np.arange(n)], _PLACES].sum(axis=0, dtype=np.int32)
+        scores += self._weights[join(seen)].sum(axis=0, dtype=np.int32)
+        scores += self._second[join_labels(seen, scores.argmax(axis=1))].sum(axis=0, dtype=np.int32)
+        scaled: Scores = scores * self._scale
+        return scaled
 
     def _forget(self) -> None:
         self._known: dict[str, int] = {}
         self._words = np.zeros(1024, np.uint64)
         self._kinds = np.zeros(1024, np.uint64)
         self._shapes = np.zeros(1024, np.int64)
-        self._alone = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.float32)
+        self._alone = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.int16)
         self._learn(_PAD)
 
     def _learn(self, token: str) -> int:
@@ -117,8 +121,8 @@ class Tagger:
         self._words[row], self._kinds[row] = described.word, described.kind
         self._shapes[row] = _WORD_SHAPES.get(shape_of(token), 0)
         # Seen from a token d places to the left, this one is d places to the right: place 0 is the token REACH to the left.
-        self._alone[row] = self._weights[described.beside].sum(axis=1)
-        self._alone[row, REACH] = self._weights[described.own].sum(axis=0)
+        self._alone[row] = self._weights[described.beside].sum(axis=1, dtype=np.int16)
+        self._alone[row, REACH] = self._weights[described.own].sum(axis=0, dtype=np.int16)
         self._known[token] = row
         return row
 
@@ -127,8 +131,6 @@ class Tagger:
 def load_tagger() -> Tagger:
     """The tagger that ships with the package."""
     with files("osler.phi").joinpath("tagger.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        scale = np.float32(stored["scale"])
+        scale = float(stored["scale"])
         lists = Lists(np.cumsum(stored["list_steps"], dtype=np.uint64).astype(np.uint32), stored["list_bits"])
-        weights = stored["weights"].astype(np.float32) * scale
-        second = stored["second"].astype(np.float32) * scale
-    return Tagger(weights, second, lists)
+        return Tagger(stored["weights"], stored["second"], scale, lists)

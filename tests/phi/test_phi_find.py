@@ -4,8 +4,10 @@ import json
 import re
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,6 +161,37 @@ def test_a_hostile_megabyte_takes_linear_time(hostile: str):
         assert taken < 0.2 * 3, f"{pattern.name} took {taken:.2f} s"
 
 
+_HOSTILE = ("A", "1-", "Mr. Roe 3/4/2019 ", "1", "a@", "A. ", ": ", "Mr. ", "12 Oak ", "www.", "(01)", "[", "'a", "http://a/", "\n", "[NAME] ", "İ", "\ud800", "-a", "Xq, ")
+
+
+@pytest.mark.parametrize(
+    "hostile", ["Aa ", *(pytest.param(hostile, marks=pytest.mark.slow) for hostile in _HOSTILE)]
+)
+def test_finding_in_a_hostile_megabyte_takes_linear_time(hostile: str):
+    seconds = []
+    for n_chars in (125_000, 1_000_000):
+        start = time.process_time()
+        find((hostile * (n_chars // len(hostile) + 1))[:n_chars])
+        seconds.append(time.process_time() - start)
+    # Eight times the text; room for a busy machine, and far from the 64 times of a quadratic one.
+    assert seconds[1] < 24 * max(seconds[0], 0.1), seconds
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet=st.characters(), max_size=200))
+def test_no_text_raises_and_lines_stay(text: str):
+    assert replace(text, find(text)).count("\n") <= text.count("\n")
+
+
+def test_every_line_of_the_guards_policy_stays():
+    policy = (Path(__file__).parents[2] / "src/osler/guard/policies/education.yaml").read_text("utf-8")
+    lines = [line for numbers in yaml.safe_load(policy)["numbers"]["countries"].values() for line in numbers.values()]
+    assert len(lines) > 40
+    for line in lines:
+        for frame in ("{}", "Mr. Kowalsky was told to call {} at once.", "Dear Anna Berg, call {} or come to us."):
+            assert line in _tags(frame.format(line))
+
+
 def test_most_identifiers_of_synthetic_notes_are_found(shared_data):
     rows = [
         json.loads(line) for line in (shared_data / "safety" / "phi_notes_synth.jsonl").read_text("utf-8").splitlines()
@@ -167,9 +200,7 @@ def test_most_identifiers_of_synthetic_notes_are_found(shared_data):
     for row in rows[::4]:
         covered = {place for span in find(row["text"]) for place in range(span.start, span.end)}
         for span in row["spans"]:
-            # Names of hospitals are not among the types of this engine.
-            if span["type"] != "HOSPITAL":
-                places = [i for i in range(span["start"], span["end"]) if row["text"][i].isalnum()]
-                total += 1
-                found += covered.issuperset(places)
-    assert found / total > 0.95
+            places = [i for i in range(span["start"], span["end"]) if row["text"][i].isalnum()]
+            total += 1
+            found += covered.issuperset(places)
+    assert found / total > 0.98

@@ -9,8 +9,12 @@ from osler.phi.tagger import GIVEN, LABELS, LOWER, TOWN, load_tagger
 
 
 def test_names_towns_and_hospitals_are_found_without_any_title_or_field():
-    text = "yesterday Oluwaseun Adebayo came with her sister from Ibadan; she was treated at Greenfield Memorial Hospital"
-    assert replace(text, find(text)) == "yesterday [NAME] came with her sister from [CITY]; she was treated at [HOSPITAL]"
+    text = (
+        "yesterday Oluwaseun Adebayo came with her sister from Ibadan; she was treated at Greenfield Memorial Hospital"
+    )
+    assert (
+        replace(text, find(text)) == "yesterday [NAME] came with her sister from [CITY]; she was treated at [HOSPITAL]"
+    )
 
 
 @pytest.mark.parametrize(

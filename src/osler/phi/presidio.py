@@ -81,7 +81,13 @@ def finder(analyzer: Any = None, least_score: float = 0.5, language: str = "en")
     def found(text: str) -> Sequence[Span]:
         results = analyzer.analyze(text=text, language=language)
         return [
-            Span(result.start, result.end, _FROM_PRESIDIO[result.entity_type], round(float(result.score) * 0.5, 3), "presidio")
+            Span(
+                result.start,
+                result.end,
+                _FROM_PRESIDIO[result.entity_type],
+                round(float(result.score) * 0.5, 3),
+                "presidio",
+            )
             for result in results
             if result.entity_type in _FROM_PRESIDIO
             and result.score >= least_score

@@ -58,8 +58,23 @@ def overlaps(start: int, end: int, places: list[tuple[int, int]]) -> bool:
 def without_overlap(spans: Iterable[Span]) -> list[Span]:
     """Of spans that overlap, the one with the higher score, then the longer, then the earlier; what is left of another stays."""
     chosen: list[Span] = []
-    pending = sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start, span.type))
-    for span in pending:
+    together: list[Span] = []
+    end = 0
+    for span in sorted(spans):
+        if together and span.start >= end:
+            chosen.extend(_settled(together))
+            together = []
+        together.append(span)
+        end = max(end, span.end)
+    chosen.extend(_settled(together))
+    return chosen
+
+
+def _settled(together: list[Span]) -> list[Span]:
+    if len(together) < 2:
+        return together
+    chosen: list[Span] = []
+    for span in sorted(together, key=lambda span: (-span.score, span.start - span.end, span.start, span.type)):
         for piece in _uncovered(span, chosen):
             chosen.insert(bisect_left(chosen, piece), piece)
     return chosen

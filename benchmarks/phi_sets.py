@@ -128,6 +128,7 @@ def _sets(shared: Path) -> Iterator[tuple[str, list[Text]]]:
     yield "presidio_research, templates not tuned on, all types", [_text(row) for row in research]
     queries = [row for row in _read(shared / "asq_phi" / "asq_phi_half_a.jsonl") if not is_tuned(row["query"])]
     yield "asq_phi, queries not tuned on", [Text(row["query"], tuple((s["start"], s["end"], s["identifier_type"]) for s in row["phi"])) for row in queries]  # fmt: skip
+    yield "MedQuAD, answers of documents not learned from", [Text(answer, ()) for answer, _ in zip(_answers(shared), range(200), strict=False)]  # fmt: skip
     rng = random.Random(11)
     own = (fill(template, family, rng) for family, templates in families(Path(__file__).parents[1] / "tools" / "phi" / "heldout.txt").items() for template in templates for _ in range(16))  # fmt: skip
     yield "own texts, templates not tuned on", [Text(marked.text, tuple(marked.places)) for marked in own]
@@ -162,9 +163,8 @@ def _measured(texts: list[Text], find_spans: Finder) -> dict[str, object]:
     return {
         "texts": len(texts),
         "spans": gold.total(),
-        "recall": _share(hit.total(), gold.total()),
-        "precision": round(covered_right / covered, 4) if covered else None,
-        "no_leak": _share(clean, len(texts)),
+        **({"recall": _share(hit.total(), gold.total()), "no_leak": _share(clean, len(texts))} if gold else {}),
+        "precision": round(covered_right / covered, 4) if covered and gold else None,
         **({"structured": _share(*structured)} if structured[1] else {}),
         **({"touched_of_those_without": _share(touched, n_bare)} if n_bare else {}),
         "kchar_per_cpu_s": round(sum(len(row.text) for row in texts) / seconds / 1000, 1),

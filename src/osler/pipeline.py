@@ -135,6 +135,7 @@ def _plan_collect(run: _Run) -> _Plan:
 
 
 def _plan_curate(run: _Run) -> _Plan:
+    from osler.curate.config import WORKERS_ONLY
     from osler.curate.curate import curate
 
     config = run.recipe.curate
@@ -142,21 +143,17 @@ def _plan_curate(run: _Run) -> _Plan:
         raise InputError("the recipe has no section `curate:`")
     # Curation reads the benchmarks' items too: what they hold may not stay in the training set.
     options = {
-        "curate": config.model_dump(mode="json"),
+        "curate": config.model_dump(mode="json", exclude=set(WORKERS_ONLY)),
         "train_on": list(run.recipe.collect.trained_on),
         "benchmarks": _benchmark_names(run.recipe),
     }
     stage = _stage(run, "curate", options, _finished(run, "collect", "curate"))
     records = run.folder / "collect" / "records"
-
-    def training_records() -> Iterator[Record]:
-        for name in sorted(run.recipe.collect.trained_on):
-            yield from read_records(records / f"{name}.jsonl")
-
+    files = [records / f"{name}.jsonl" for name in sorted(run.recipe.collect.trained_on)]
     return _Plan(
         stage,
         lambda: curate(
-            training_records,
+            files,
             _benchmark_items(run),
             config,
             run.recipe.seed,
@@ -252,13 +249,18 @@ def _plan_gate(run: _Run) -> _Plan:
         raise InputError("the recipe has no section `gate:`")
     artefact = _artefact(run)
     inputs = {"artefact": artefact}
-    for name, file in (("evaluate", "scores.json"), ("redteam", "summary.json")):
-        path = run.folder / name / file
-        inputs[f"{name}/{file}"] = sha256_file(path) if path.is_file() else "not run"
+    # The files of a section that the recipe no longer has are an earlier model's: they count as not run.
+    files = {
+        name: run.folder / name / file if getattr(run.recipe, name) is not None else None
+        for name, file in (("evaluate", "scores.json"), ("redteam", "summary.json"))
+    }
+    for name, path in files.items():
+        if path is not None:
+            inputs |= {f"{name}/{path.name}": sha256_file(path)}
     stage = _stage(run, "gate", config.model_dump(mode="json"), inputs)
 
     def work() -> None:
-        scores, redteam = (_json_of(run.folder / name) for name in ("evaluate/scores.json", "redteam/summary.json"))
+        scores, redteam = (None if path is None else read_json(path) for path in files.values())
         write_verdict(stage.folder / "verdict.json", gate(scores, redteam, artefact, config))
 
     return _Plan(stage, work)
@@ -277,7 +279,7 @@ def _plan_export(run: _Run) -> _Plan:
     gate_file = run.folder / "gate" / "verdict.json"
     inputs = _finished(run, "train", "export") | {
         "artefact": artefact,
-        "gate": sha256_file(gate_file) if gate_file.is_file() else "not run",
+        "gate/verdict.json": sha256_file(gate_file) if gate_file.is_file() else "not run",
     }
     stage = _stage(run, "export", config.model_dump(mode="json"), inputs)
 
@@ -307,11 +309,6 @@ _PLANS: dict[str, Callable[[_Run], _Plan]] = {
     "gate": _plan_gate,
     "export": _plan_export,
 }
-
-
-def _json_of(path: Path) -> Any:
-    """The content of a stage's file, or None when the stage was not run."""
-    return read_json(path) if path.is_file() else None
 
 
 def _artefact(run: _Run) -> str:

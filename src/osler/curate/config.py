@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
+from osler.curate.dedupe import Agreement
+from osler.curate.engine import EngineName
 from osler.curate.language import Language
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -113,6 +115,11 @@ class DedupeConfig(BaseModel):
         default=128,
         description="Hashes in a MinHash signature; more find more pairs near the threshold and take longer.",
     )
+    agreement: Agreement = Field(
+        default="medical",
+        description="What near copies must agree on to be dropped. medical: subject, numbers, negations and sides; the others "
+        "stay, in one group. text: nothing more, which drops rare diseases described by one template.",
+    )
 
 
 class DecontaminateConfig(BaseModel):
@@ -193,3 +200,18 @@ class CurateConfig(BaseModel):
     decontaminate: DecontaminateConfig = Field(default_factory=DecontaminateConfig, description="Benchmark text.")
     mix: MixConfig = Field(default_factory=MixConfig, description="Records of each source.")
     split: SplitConfig = Field(default_factory=SplitConfig, description="Training, validation and test.")
+    engine: EngineName = Field(
+        default="local",
+        description="Where records are worked on: the cores of this machine, or a Ray cluster. The result is the same.",
+    )
+    processes: PositiveInt | None = Field(
+        default=None, description="Processes that work at a time; null: one a core, or all that the cluster has."
+    )
+    shard_mb: Annotated[float, Field(gt=0)] = Field(
+        default=4,
+        description="Megabytes of records a process takes at a time, and all that is lost when a run is killed.",
+    )
+
+
+WORKERS_ONLY = frozenset({"engine", "processes", "shard_mb"})
+"""Keys of `CurateConfig` that change how fast the result is there, and not the result."""

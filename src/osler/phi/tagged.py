@@ -20,11 +20,11 @@ _BOUNDS = {
 }
 """Least margin of a label in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
 _ALONE = {
-    "NAME": -1.5,
+    "NAME": 0.0,
     "CITY": 0.5,
     "HOSPITAL": 0.5,
     "ORGANIZATION": 0.0,
-    "ADDRESS": -1.0,
+    "ADDRESS": 0.0,
     "PROFESSION": 1.5,
     "DATE": 2.0,
     "ID": -0.5,
@@ -41,12 +41,15 @@ _BETWEEN = re.compile(r"[ \t]{0,3}(?:[.,'’´/#&-][ \t]{0,2}){0,2}")
 """What may stand between two tokens of one identifier."""
 _MARKS = " \t\n.,;:'’´/#&-"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-_IS_DATE = re.compile(rf"(?i){_MONTH}[a-z]{{0,6}}\b.{{0,12}}\d|\d.{{0,9}}{_MONTH}|\d{{1,4}}[/.-]\d{{1,2}}|\d{{8}}")
+_IS_DATE = re.compile(
+    rf"(?i){_MONTH}[a-z]{{0,6}}\b.{{0,12}}\d|\d.{{0,9}}{_MONTH}|\d{{8}}|\d{{4}}[/.-]\d{{1,2}}"
+    r"|(?<!\d)(?:0?[1-9]|1[0-2])[/.-](?:0?[1-9]|[12]\d|3[01])(?!\d)|(?<!\d)(?:0?[1-9]|[12]\d|3[01])[/.-](?:0?[1-9]|1[0-2])(?!\d)"
+)
 _ID_TYPE = re.compile(r"(?P<PHONE>[+(]?\d[\d ().-]{5,20}\d)")
 _MIN_ID_DIGITS = 4
 _PLACES = frozenset({"CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS"})
 _WORD = re.compile(r"[^\W\d_]{3}")
-_SURE_OF_DIGITS = 1.5
+_SURE_OF_DIGITS = 5.0
 """Margin from which digits and abbreviations alone are a place: "92 Ca 9" is a laboratory's line."""
 
 

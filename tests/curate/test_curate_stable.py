@@ -101,3 +101,21 @@ def test_the_official_test_abstracts_of_pubmedqa_never_get_into_training(run, tm
     assert {split_of.get(identity) for identity in held} == ({"test"} if keep else {None})
     assert sum(identity not in held for identity in split_of) >= 60
     assert split_of.get("mirror:0", "test" if keep else None) == ("test" if keep else None)
+
+
+def test_records_of_one_page_stand_in_one_split_whatever_their_disease(run, record, tmp_path):
+    """And an address that a whole source gives is no page."""
+    pages = [
+        replace(made, group=f"disease {i} {j}", origin=replace(made.origin, url=f"https://example.org/{i}"))
+        for i in range(60)
+        for j in range(3)
+        for made in [
+            record(f"{i}-{j}", f"What is condition {i} {j}?", f"It is the number {i} of kind {j}, and rest helps.")
+        ]
+    ]
+    done = run(pages, tmp_path)
+    splits = {r.origin.row: name for name, rows in done.splits.items() for r in rows}
+    assert set(splits.values()) == {"train", "validation", "test"}
+    assert all(len({splits[f"{i}-{j}"] for j in range(3)}) == 1 for i in range(60))
+    site = [replace(made, origin=replace(made.origin, url="https://example.org")) for made in pages]
+    assert run(site, tmp_path / "site").counts["groups"] > 60

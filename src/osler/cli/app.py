@@ -23,6 +23,7 @@ from osler.cli.review import review_app
 from osler.cli.run import run
 from osler.cli.serve import serve
 from osler.cli.sources import sources_app
+from osler.cli.synth import synth
 from osler.cli.trace import trace
 
 _HELP = "From raw medical data sets to a guarded answer. For education and research, never a medical device."
@@ -56,6 +57,7 @@ def options(
 app.command(short_help="The whole way offline, in two minutes.")(demo)
 app.command(short_help="Run a recipe, stage by stage.")(run)
 app.command(short_help="Download or read data sets to records.")(collect)
+app.command(short_help="Write records from guidelines, each with its page.")(synth)
 app.command(short_help="Make a recipe's training set.")(curate)
 app.command(short_help="Where a row came from, and what became of it.")(trace)
 app.command(short_help="Write a training set for other tools.")(export)

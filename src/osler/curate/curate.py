@@ -6,7 +6,7 @@ benchmarks, options and seed give the same bytes, whatever the order of the reco
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,7 @@ from osler.curate.decontaminate import BenchmarkIndex, Contact, Item, drop_conta
 from osler.curate.dedupe import find_copies
 from osler.curate.deidentify import Deidentify
 from osler.curate.engine import choose_engine, run_shards
-from osler.curate.filter import Filter
+from osler.curate.filter import Filter, read_verdicts
 from osler.curate.key import Key, keys_of
 from osler.curate.ledger import Ledger
 from osler.curate.mix import Mixed
@@ -39,7 +39,7 @@ from osler.errors import InputError
 from osler.records.arrow import from_batch, in_batches
 from osler.records.drop import Drop
 from osler.records.io import JsonlWriter, to_dict
-from osler.records.record import Record
+from osler.records.record import TASKS, Record
 from osler.runs.files import sha256_json, write_json
 from osler.runs.progress import Progress
 
@@ -86,10 +86,10 @@ def curate(
     """
     scratch = out / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    steps: list[Step] = [Clean(config.clean), Deidentify(config.deidentify), Filter(config.filter)]
+    steps: list[Step] = [Clean(config.clean), Deidentify(config.deidentify), Filter(config.filter, read_verdicts(out))]
     ledger = Ledger([*(step.name for step in steps), dedupe.NAME, decontaminate.NAME, mixing.NAME, split.NAME])
     read = _read(_row_store(files, steps, benchmarks, config, scratch, progress), ledger)
-    _check_sources(config, ledger)
+    _check_sources(config, {*ledger.sources, *sources})
     keys, groups, mixed = _choose(read, config, seed, ledger, progress, sources)
     shares = (config.split.train, config.split.validation, config.split.test)
     splits = assign_splits(groups, [key.split for key in keys], shares, seed)
@@ -128,6 +128,7 @@ def _row_store(
             "options": config.model_dump(
                 mode="json", include={"clean", "deidentify", "filter", "dedupe", "decontaminate"}
             ),
+            "verdicts": read_verdicts(scratch.parent),
             "items": {name: [to_dict(record) for record in records] for name, records in items.items()},
         }
     )
@@ -222,19 +223,24 @@ def _without(keys: list[Key], drops: tuple[Drop, ...], step: str, ledger: Ledger
     return kept
 
 
-def _check_sources(config: CurateConfig, ledger: Ledger) -> None:
+def _check_sources(config: CurateConfig, known: Set[str]) -> None:
+    """A source of the recipe without a record may be named: it is absent, or all of it was set aside."""
+    shortest = config.filter.min_answer_chars
     named: dict[str, Iterable[str]] = {
+        "filter.min_answer_chars": shortest if isinstance(shortest, dict) else (),
         "mix.caps": config.mix.caps,
         "filter.max_answer_chars": config.filter.max_answer_chars,
+        "filter.max_answer_tokens": config.filter.max_answer_tokens,
         "filter.cut_at_chars": config.filter.cut_at_chars,
         "mix.shares": config.mix.shares,
     }
     for place, names in named.items():
+        tasks = TASKS if place.startswith(("filter.max", "filter.min")) else ()
         for name in sorted(names):
-            if name not in ledger.sources:
+            if name not in known and name not in tasks:
                 raise InputError(
                     f"curate.{place} names {name!r}, but no record comes from it; the sources are "
-                    f"{', '.join(ledger.sources) or 'none'}. Take it out, or add the source to collect.sources."
+                    f"{', '.join(sorted(known)) or 'none'}. Take it out, or add the source to collect.sources."
                 )
 
 

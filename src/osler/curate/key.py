@@ -55,6 +55,8 @@ class Key:
     """Hash of the answer where there are few to choose from: of the right option, or of yes or no; else 0."""
     offers: frozenset[int] = frozenset()
     """Hashes of the answers to choose from."""
+    page: str = ""
+    """Address of the page it was taken from, as far as the source says."""
 
 
 KEY_FIELDS = [
@@ -68,6 +70,7 @@ KEY_FIELDS = [
     pa.field("is_generated", pa.bool_()),
     pa.field("says", pa.uint64()),
     pa.field("offers", pa.list_(pa.uint64())),
+    pa.field("page", pa.string()),
 ]
 """Columns that hold keys beside `id` and `source`."""
 
@@ -84,7 +87,7 @@ def keys_of(table: pa.Table) -> Iterator[Key]:
     there = table.filter(table["exact"].is_valid())
     names = ["id", "source", *(field.name for field in KEY_FIELDS)]
     for row in zip(*(there[name].to_pylist() for name in names), strict=True):
-        identity, source, license_id, split, group, exact, question, facts, access, generated, says, offers = row
+        identity, source, license_id, split, group, exact, question, facts, access, generated, says, offers, page = row
         yield Key(
             id=identity,
             source=intern(source),
@@ -97,6 +100,7 @@ def keys_of(table: pa.Table) -> Iterator[Key]:
             preference=(access, license_rank(license_id), generated, intern(source), identity),
             says=says,
             offers=frozenset(offers) if offers else _NOTHING,
+            page=page,
         )
 
 
@@ -124,6 +128,7 @@ def read_key(record: Record) -> Key:
         preference=preference(record.id, record.origin),
         says=says,
         offers=offers,
+        page=record.origin.url,
     )
 
 
@@ -160,7 +165,7 @@ def _stance(record: Record) -> tuple[int, frozenset[int]]:
 def _row(key: Key) -> tuple[object, ...]:
     access, _, generated, *_ = key.preference
     own = (key.license, key.split, key.group, key.exact, key.question, key.facts, access, generated, key.says)
-    return (*own, sorted(key.offers))
+    return (*own, sorted(key.offers), key.page)
 
 
 def _plain(answer: str) -> int:

@@ -1,6 +1,7 @@
 """Reads the two data files of the rules: patterns, and what is allowed. Read once, when first needed."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -82,7 +83,7 @@ def load_patterns() -> tuple[Pattern, ...]:
     """The patterns of `patterns.yaml`, in their order."""
     content = _read("patterns.yaml")
     fragments = {name: str(value) for name, value in content["fragments"].items()}
-    fragments["NOT_NAMES"] = "|".join(re.escape(word) for word in _both_cases(_read("allow.yaml")["not_names"]))
+    fragments["NOT_NAMES"] = _one_of(_both_cases(_read("allow.yaml")["not_names"]))
     return tuple(_pattern(row, fragments) for row in content["patterns"])
 
 
@@ -90,13 +91,11 @@ def load_patterns() -> tuple[Pattern, ...]:
 def load_allowed() -> Allowed:
     """The allow list of `allow.yaml`."""
     content = _read("allow.yaml")
-    eponym = "(?:" + "|".join(_longest_first(content["eponyms"])) + ")"
-    nouns = "|".join(_longest_first(content["clinical_nouns"]))
+    eponym = "(?:" + _one_of(content["eponyms"]) + ")"
+    nouns = _one_of(content["clinical_nouns"])
     lines = content["crisis_numbers"]
-    numbers = (
-        "|".join(_longest_first([n for n in lines if len(n) > 4])).replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
-    )
-    short = "|".join(_longest_first([n for n in lines if len(n) <= 4]))
+    numbers = _one_of([n for n in lines if len(n) > 4]).replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
+    short = _one_of([n for n in lines if len(n) <= 4])
     always = [
         (
             content["clinical_nouns"],
@@ -115,7 +114,7 @@ def load_allowed() -> Allowed:
         (
             (),
             r"\b(?:"
-            + "|".join(_longest_first(content["organizations"]))
+            + _one_of(content["organizations"])
             + r")\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))",
         ),
         *(((mask.removeprefix("\\")[0],), mask) for mask in content["masks"]),
@@ -159,11 +158,18 @@ def _expand(regex: str, fragments: dict[str, str]) -> str:
 
 
 def _any_word(words: list[str]) -> re.Pattern[str]:
-    return re.compile(r"\b(?:" + "|".join(_longest_first(words)) + r")\b", re.IGNORECASE)
+    return re.compile(r"\b(?:" + _one_of(words) + r")\b", re.IGNORECASE)
 
 
-def _longest_first(words: list[str]) -> list[str]:
-    return [re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word))]
+def _one_of(words: Iterable[str]) -> str:
+    """A regex of any of the words, branching letter by letter: with hundreds of words ten times as fast as one after the other."""
+    tails: dict[str, set[str]] = {}
+    for word in words:
+        if word:
+            tails.setdefault(word[0], set()).add(word[1:])
+    branches = [re.escape(first) + (_one_of(rest) if rest != {""} else "") for first, rest in sorted(tails.items())]
+    joined = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+    return f"(?:{joined})?" if "" in words else joined
 
 
 def _both_cases(words: list[str]) -> list[str]:

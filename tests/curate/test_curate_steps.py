@@ -26,9 +26,9 @@ def test_identifiers_are_replaced_in_every_field_and_counted(record):
     assert kept.question == "I am Mr. [NAME]. What now?"
     assert kept.target == "Call [PHONE], Mr. [NAME]."
     assert kept.context == ("MRN [MRN]",)
-    assert kept.choices == ("Dr. [NAME]", "none")
+    assert kept.choices == ("[DOCTOR]", "none")
     assert kept.rationale == "Write to [EMAIL]."
-    assert result.tallies == {"NAME": 3, "PHONE": 1, "MRN": 1, "EMAIL": 1}
+    assert result.tallies == {"NAME": 2, "DOCTOR": 1, "PHONE": 1, "MRN": 1, "EMAIL": 1}
     assert {change.field for change in result.changes} == {
         "messages[0]",
         "messages[1]",

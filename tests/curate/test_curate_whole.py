@@ -158,9 +158,9 @@ def test_changes_hold_before_and_after(record, run, tmp_path):
     assert [(c["step"], c["field"], c["before"], c["after"]) for c in result.changes] == [
         ("clean", "messages[0]", "What helps ?", "What helps?"),
         ("clean", "messages[1]", "Ask Dr. Example  for 5mg.", "Ask Dr. Example for 5 mg."),
-        ("deidentify", "messages[1]", "Ask Dr. Example for 5 mg.", "Ask Dr. [NAME] for 5 mg."),
+        ("deidentify", "messages[1]", "Ask Dr. Example for 5 mg.", "Ask [DOCTOR] for 5 mg."),
     ]
-    assert result.counts["identifiers"] == {"NAME": 1}
+    assert result.counts["identifiers"] == {"DOCTOR": 1}
     assert [row["changed"] for row in result.counts["steps"]] == [1, 1, 0, 0, 0, 0, 0]
 
 

@@ -1,5 +1,7 @@
-"""`osler deidentify`: identifiers of patients replaced by typed tags."""
+"""`osler deidentify`: identifiers of patients replaced by typed tags or by surrogates."""
 
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,46 +9,49 @@ import typer
 
 from osler.cli.options import AsJson
 from osler.cli.screen import say, say_json
-from osler.errors import InputError
+
+
+class Mode(StrEnum):
+    """What takes the place of an identifier."""
+
+    tag = "tag"
+    surrogate = "surrogate"
+
+
+class SecondOpinion(StrEnum):
+    """Another finder whose findings are added."""
+
+    presidio = "presidio"
 
 
 def deidentify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines file.")],
-    out: Annotated[Path, typer.Option(help="Where to write the rows with the text replaced.")],
-    field: Annotated[str, typer.Option(help="The field that holds the text.")] = "text",
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl, .csv, .txt or .md file.")],
+    out: Annotated[Path, typer.Option(help="Where to write it with the identifiers replaced.")],
+    field: Annotated[str, typer.Option(help="The field or column that holds the text.")] = "text",
+    mode: Annotated[Mode, typer.Option(help="Typed tags, or invented identifiers keyed by OSLER_PHI_KEY.")] = Mode.tag,
     spans: Annotated[
-        bool, typer.Option("--spans", help="Add `phi`: what was replaced and where, in the original text.")
+        bool, typer.Option("--spans", help="Add `phi`: what was replaced and where, in the original text (.jsonl).")
     ] = False,
+    also: Annotated[SecondOpinion | None, typer.Option(help="A second opinion, where it is installed.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replace identifiers of patients in a file by tags such as [NAME].
+    """Replace identifiers of patients in a file, and say how many, what may be left and which rows to read.
 
     It misses some. Safe Harbor also needs the absence of actual knowledge, which no tool certifies.
 
     Example: osler deidentify notes.jsonl --out clean.jsonl --spans
     """
-    from osler.phi import find, replace
-    from osler.records.io import JsonlWriter, read_jsonl
+    from osler.curate.deidentify_file import How, deidentify_file
+    from osler.phi.presidio import finder
+    from osler.phi.surrogates import key_of_environment
 
-    counts: dict[str, int] = {}
-    with JsonlWriter(out) as writer:
-        for number, row in read_jsonl(file):
-            text = row.get(field)
-            if not isinstance(text, str):
-                raise InputError(
-                    f"{file}, line {number}: the field {field!r} is {type(text).__name__}; expected text. Name it with --field."
-                )
-            found = find(text)
-            for span in found:
-                counts[span.type] = counts.get(span.type, 0) + 1
-            row[field] = replace(text, found)
-            if spans:
-                row["phi"] = [
-                    {"start": s.start, "end": s.end, "type": s.type, "replacement": f"[{s.type}]"} for s in found
-                ]
-            writer.write(row)
+    key = key_of_environment() if mode is Mode.surrogate else None
+    others = (finder(),) if also is SecondOpinion.presidio else ()
+    report = deidentify_file(file, out, How(field, key, has_spans=spans, also=others))
     if as_json:
-        say_json({"rows": writer.n_rows, "identifiers": counts, "out": str(out)})
+        say_json(asdict(report))
         return
-    found_words = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
-    say(f"wrote {out}: {writer.n_rows:,} rows; identifiers replaced: {found_words}")
+    found = ", ".join(f"{count} {kind}" for kind, count in report.identifiers.items()) or "none"
+    say(f"wrote {out}: {report.rows:,} rows, {report.changed:,} changed; identifiers replaced: {found}")
+    say(f"residual risk: mean {report.mean_risk}, {report.risky_rows:,} rows at 0.5 or more. {report.note}")
+    say(f"next: read {report.review}")

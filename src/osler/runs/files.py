@@ -3,7 +3,8 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self, TextIO
 
 import orjson
 
@@ -21,6 +22,30 @@ def write_bytes(path: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
+
+
+class PartialText:
+    """A text file written in pieces: it appears whole on a clean exit from the `with` block, or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self.stream: TextIO = self._partial.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        if kind is None:
+            self._partial.replace(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

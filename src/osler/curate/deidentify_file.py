@@ -1,0 +1,224 @@
+"""A file with identifiers replaced: JSON Lines, CSV or plain text in, the same out, with a report beside it.
+
+Rows stream, so memory does not grow with the file; every output appears whole or not at all. Written beside `OUT`:
+`OUT.risk.jsonl` (a line per row: how many identifiers, the residual risk), `OUT.review.jsonl` (rows for a person to read: those of
+the highest risk and some at random) and `OUT.report.json`. None of them holds an original value.
+"""
+
+import csv
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from osler.errors import InputError
+from osler.phi import find, replace, residual_risk
+from osler.phi.find import Finder
+from osler.phi.spans import Span
+from osler.phi.surrogates import surrogates
+from osler.records.io import JsonlWriter, read_jsonl
+from osler.runs.files import PartialText, write_json
+
+Mode = Literal["tag", "surrogate"]
+_RISKY = 0.5
+"""Residual risk from which a row counts as one to be read."""
+_REVIEWED = 25
+"""Rows in the queue for each of the two reasons."""
+_MOST_TEXT_CHARS = 200_000
+"""A plain text is cut at line ends into pieces of this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a file is de-identified."""
+
+    field: str = "text"
+    """Field or column with the text; plain text has none."""
+    key: bytes | None = None
+    """The secret for surrogates; None writes typed tags."""
+    has_spans: bool = False
+    """Whether each row of JSON Lines gets `phi`."""
+    also: tuple[Finder, ...] = ()
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done to a file."""
+
+    rows: int = 0
+    changed: int = 0
+    identifiers: dict[str, int] = field(default_factory=dict)
+    risky_rows: int = 0
+    """Rows whose residual risk is 0.5 or more."""
+    mean_risk: float = 0.0
+    out: str = ""
+    review: str = ""
+    note: str = (
+        "Some identifiers are missed. Safe Harbor (45 CFR 164.514(b)(2)) also needs the absence of actual knowledge that the rest "
+        "could identify somebody; no tool certifies that. Residual risk is an estimate by the same model that may have missed them."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cleaned:
+    text: str
+    spans: list[Span]
+    replacements: list[str]
+
+
+def deidentify_file(file: Path, out: Path, how: How) -> Report:
+    """Write `file` with identifiers replaced to `out`, and the three files beside it.
+
+    Raises:
+        InputError: the file is absent or of an unknown kind, or a row lacks the field; names the line.
+    """
+    kinds: dict[str, Callable[[Path, Path, How, _Tally], None]] = {
+        ".jsonl": _rows_of_json, ".ndjson": _rows_of_json, ".csv": _rows_of_csv, ".txt": _pieces_of_text, ".md": _pieces_of_text,
+    }  # fmt: skip
+    if file.suffix.lower() not in kinds:
+        raise InputError(
+            f"{file}: files of kind {file.suffix!r} are not read; expected one of {', '.join(sorted(kinds))}"
+        )
+    if not file.is_file():
+        raise InputError(f"{file} does not exist")
+    if out.exists() and out.samefile(file):
+        raise InputError(f"--out is the file that is read, {file}; choose another, so that the original is not lost")
+    review = out.with_name(out.name + ".review.jsonl")
+    with JsonlWriter(out.with_name(out.name + ".risk.jsonl")) as risks:
+        tally = _Tally(risks)
+        kinds[file.suffix.lower()](file, out, how, tally)
+    with JsonlWriter(review) as queue:
+        for row in tally.queue():
+            queue.write(row)
+    report = tally.report
+    report.identifiers = dict(sorted(tally.counts.items()))
+    report.mean_risk = round(tally.total_risk / report.rows, 4) if report.rows else 0.0
+    report.out, report.review = str(out), str(review)
+    write_json(out.with_name(out.name + ".report.json"), asdict(report))
+    return report
+
+
+class _Tally:
+    """Counts as rows go by, and the rows to be read: a bounded number, however long the file."""
+
+    def __init__(self, risks: JsonlWriter) -> None:
+        self.report = Report()
+        self.counts: Counter[str] = Counter()
+        self.total_risk = 0.0
+        self._risks = risks
+        self._riskiest: list[tuple[float, int, str]] = []
+        self._sampled: list[tuple[int, int, str, float]] = []
+
+    def add(self, row: int, cleaned: _Cleaned) -> None:
+        risk = residual_risk(cleaned.text)
+        self.report.rows += 1
+        self.report.changed += bool(cleaned.spans)
+        self.report.risky_rows += risk >= _RISKY
+        self.total_risk += risk
+        self.counts.update(span.type for span in cleaned.spans)
+        self._risks.write({"row": row, "identifiers": len(cleaned.spans), "risk": risk})
+        readable = cleaned.text.encode("utf-8", "replace").decode()
+        risky = (risk, -row, readable)
+        (heapq.heappush if len(self._riskiest) < _REVIEWED else heapq.heappushpop)(self._riskiest, risky)
+        # A sample by the hash of the text is the same however often the command runs.
+        drawn = int.from_bytes(
+            hashlib.sha256(f"{row}\0{cleaned.text}".encode("utf-8", "surrogatepass")).digest()[:8], "big"
+        )
+        drawn_row = (-drawn, row, readable, risk)
+        (heapq.heappush if len(self._sampled) < _REVIEWED else heapq.heappushpop)(self._sampled, drawn_row)
+
+    def queue(self) -> Iterator[dict[str, Any]]:
+        rows = {-row: (risk, "risk", text) for risk, row, text in self._riskiest if risk > 0}
+        for _, row, text, risk in self._sampled:
+            rows.setdefault(row, (risk, "sample", text))
+        for row in sorted(rows, key=lambda row: (-rows[row][0], row)):
+            risk, reason, text = rows[row]
+            yield {"row": row, "reason": reason, "risk": risk, "text": text}
+
+
+def _clean(text: str, how: How, document: str) -> _Cleaned:
+    spans = find(text, how.also)
+    replacements = (
+        [f"[{span.type}]" for span in spans] if how.key is None else surrogates(text, spans, how.key, document)
+    )
+    return _Cleaned(replace(text, spans, replacements), spans, replacements)
+
+
+def _document(row: dict[str, Any], text: str) -> str:
+    """The name of a row's document: its `id`, or the hash of its text."""
+    identity = row.get("id")
+    return str(identity) if identity else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _rows_of_json(file: Path, out: Path, how: How, tally: _Tally) -> None:
+    with JsonlWriter(out) as writer:
+        for number, row in read_jsonl(file):
+            text = row.get(how.field)
+            if not isinstance(text, str):
+                raise InputError(
+                    f"{file}, line {number}: the field {how.field!r} is {type(text).__name__}; expected text. Name it with --field."
+                )
+            cleaned = _clean(text, how, _document(row, text))
+            row[how.field] = cleaned.text
+            if how.has_spans:
+                row["phi"] = [
+                    {"start": s.start, "end": s.end, "type": s.type, "replacement": replacement, "by": s.by}
+                    for s, replacement in zip(cleaned.spans, cleaned.replacements, strict=True)
+                ]
+            writer.write(row)
+            tally.add(number, cleaned)
+
+
+def _rows_of_csv(file: Path, out: Path, how: How, tally: _Tally) -> None:
+    with ExitStack() as stack:
+        stream = stack.enter_context(file.open(encoding="utf-8-sig", errors="surrogateescape", newline=""))
+        writer = stack.enter_context(PartialText(out))
+        rows = csv.DictReader(stream, strict=True)
+        columns: Sequence[str] = rows.fieldnames or ()
+        if how.field not in columns:
+            raise InputError(
+                f"{file}: there is no column {how.field!r}; it has {', '.join(columns)}. Name it with --field."
+            )
+        table = csv.DictWriter(writer.stream, columns, lineterminator="\n")
+        table.writeheader()
+        for number, row in enumerate(_checked(rows, file, len(columns)), 1):
+            cleaned = _clean(row[how.field], how, _document(row, row[how.field]))
+            table.writerow({**row, how.field: cleaned.text})
+            tally.add(number, cleaned)
+
+
+def _checked(rows: "csv.DictReader[str]", file: Path, n_columns: int) -> Iterator[dict[str, str]]:
+    try:
+        for number, row in enumerate(rows, 1):
+            if None in row or None in row.values():
+                raise InputError(f"{file}, row {number}: expected {n_columns} columns, as in the first line")
+            yield row
+    except csv.Error as error:
+        raise InputError(f"{file}, line {rows.line_num}: it is not CSV ({error})") from error
+
+
+def _pieces_of_text(file: Path, out: Path, how: How, tally: _Tally) -> None:
+    with ExitStack() as stack:
+        stream = stack.enter_context(file.open(encoding="utf-8", errors="surrogateescape", newline=""))
+        writer = stack.enter_context(PartialText(out))
+        for number, piece in enumerate(_pieces(stream), 1):
+            cleaned = _clean(piece, how, file.name)
+            writer.stream.write(cleaned.text)
+            tally.add(number, cleaned)
+
+
+def _pieces(lines: Iterator[str]) -> Iterator[str]:
+    held: list[str] = []
+    size = 0
+    for line in lines:
+        if held and size + len(line) > _MOST_TEXT_CHARS:
+            yield "".join(held)
+            held, size = [], 0
+        held.append(line)
+        size += len(line)
+    if held:
+        yield "".join(held)

@@ -1,0 +1,185 @@
+"""Features of the tagger: what it sees of a token and of the tokens beside it, as rows of one table of hashed weights.
+
+A token alone is described once and remembered (`describe`); what joins tokens (`join`) is computed for a whole text at once.
+The training script uses the same functions, so that the two cannot differ.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+TOKEN = re.compile(r"[^\W\d_]+(?:['’-](?![sS]\b)[^\W\d_]+)*|\d+|\n|[^\w\s]|_+")
+"""A word (with its hyphens and apostrophes, without a genitive), a run of digits, a line break or one mark."""
+REACH = 3
+"""How many tokens to either side are seen."""
+TABLE_BITS = 17
+_K1, _K2, _K3 = (np.uint64(k) for k in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
+_SHIFT = np.uint64(64 - TABLE_BITS)
+_FOLD = np.uint64(29)
+_MAX_SPELLED = 24
+"""Letters of a word that are looked at; longer words are cut, so that a hostile one costs nothing."""
+
+Hashes = npt.NDArray[np.uint64]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What one token alone says."""
+
+    word: int
+    """Hash of its lower-cased letters."""
+    kind: int
+    """Hash of its shape and of the word lists that it stands in."""
+    own: Rows
+    """Rows of the table for the token itself."""
+    beside: Rows
+    """Rows by distance: `beside[REACH + d]` for the token `d` places to the right; shape (2 * REACH + 1, features)."""
+
+
+def describe(token: str, lists: int) -> Description:
+    """Features of `token`, which stands in the word lists `lists` (bits of `osler.phi.lists`)."""
+    spelled = token[:_MAX_SPELLED]
+    lower = spelled.lower()
+    shape = shape_of(token)
+    word, kind = _hash("w", lower), _hash("k", f"{shape}{lists}")
+    own = [word, kind, _hash("c", shape)]
+    if spelled[0].isalpha():
+        bounded = f"^{lower}$"
+        own += [_hash("3", bounded[i : i + 3]) for i in range(len(bounded) - 2)]
+        own += [_hash("e", f"{shape}{lower[-n:]}") for n in (2, 3, 4)]
+        own += [_hash("b", f"{shape}{lower[:n]}") for n in (2, 3)]
+        own += [_hash("l", f"{shape}{bit}") for bit in range(8) if lists >> bit & 1]
+        own.append(_hash("n", f"{shape}{min(len(token), 12)}"))
+    near = np.array([word, kind, _hash("e", lower[-3:]), _hash("c", shape)], dtype=np.uint64)
+    places = np.arange(1, 2 * REACH + 2, dtype=np.uint64)[:, None]
+    beside = ((near[None, :] * _K1 + places * _K3) * _K2) >> _SHIFT
+    rows = (np.array(own, dtype=np.uint64) * _K1 * _K3) >> _SHIFT
+    return Description(word, kind, rows.astype(np.int64), beside.astype(np.int64))
+
+
+def shape_of(token: str) -> str:
+    """Letters by their case (`Xx`, `XX`, `x`), digits by their number, marks as they are."""
+    first = token[0]
+    if first.isdigit():
+        return f"9{min(len(token), 10)}"
+    if not first.isalpha():
+        return first
+    if len(token) == 1:
+        return "X" if first.isupper() else "x"
+    if token.isupper():
+        return "XX"
+    if token.islower():
+        return "xx"
+    if first.isupper():
+        return "Xx"
+    return "xX"
+
+
+_WORD, _KIND, _CAPITALS, _LABEL, _NOTHING = range(5)
+_JOINED = (
+    ((_WORD, -1), (_KIND, 0)),
+    ((_KIND, -1), (_KIND, 0)),
+    ((_KIND, 0), (_KIND, 1)),
+    ((_KIND, 0), (_WORD, 1)),
+    ((_WORD, -2), (_WORD, -1), (_KIND, 0)),
+    ((_WORD, 1), (_WORD, 2)),
+    ((_KIND, -1), (_KIND, 0), (_KIND, 1)),
+    ((_KIND, -2), (_KIND, -1), (_KIND, 0)),
+    ((_WORD, -1), (_WORD, 1)),
+    ((_WORD, -2), (_KIND, 0)),
+    ((_CAPITALS, 0), (_KIND, 0)),
+    ((_WORD, -3), (_WORD, -2), (_WORD, -1)),
+    ((_CAPITALS, 0), (_WORD, 0)),
+)
+"""What is seen together: (channel, how many tokens to the right)."""
+_JOINED_WITH_LABELS = (
+    ((_LABEL, -1), (_LABEL, 0), (_LABEL, 1)),
+    ((_LABEL, -2), (_LABEL, -1), (_LABEL, 0)),
+    ((_LABEL, 0), (_LABEL, 1), (_LABEL, 2)),
+    ((_LABEL, -1), (_KIND, 0)),
+    ((_LABEL, 1), (_KIND, 0)),
+    ((_LABEL, -1), (_WORD, 0), (_LABEL, 1)),
+    ((_LABEL, -2), (_LABEL, -1), (_LABEL, 1)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Joined features as arrays: for each feature and each of its three parts, a channel and an offset."""
+
+    channels: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    salts: Hashes
+
+    def rows(self, seen: Hashes) -> Rows:
+        """Rows of the table, shape (features, tokens), for channels padded by `REACH` on both sides."""
+        n = seen.shape[1] - 2 * REACH
+        parts = seen[self.channels, self.offsets + np.arange(n)]
+        mixed = (self.salts ^ parts[0]) * _K1
+        for part in parts[1:]:
+            mixed ^= mixed >> _FOLD
+            mixed ^= part
+            mixed *= _K1
+        mixed ^= mixed >> _FOLD
+        mixed *= _K2
+        mixed >>= _SHIFT
+        rows: Rows = mixed.view(np.int64)
+        return rows
+
+
+def _plan(features: tuple[tuple[tuple[int, int], ...], ...], first_salt: int) -> _Plan:
+    full = [(*feature, *[(_NOTHING, 0)] * (3 - len(feature))) for feature in features]
+    parts = np.array(full, dtype=np.int64).transpose(1, 0, 2)[:, :, :, None]
+    salts = (np.arange(first_salt, first_salt + len(features), dtype=np.uint64) * _K3)[:, None]
+    return _Plan(parts[:, :, 0], parts[:, :, 1] + REACH, salts)
+
+
+_PLAN = _plan(_JOINED, 1)
+_PLAN_WITH_LABELS = _plan(_JOINED_WITH_LABELS, 101)
+
+
+def seen_of(words: Hashes, kinds: Hashes, shapes: npt.NDArray[np.int64]) -> Hashes:
+    """The channels that joined features look at; labels are still 0.
+
+    Args:
+        words: hashes padded by `REACH` on both sides, as are `kinds`.
+        shapes: without padding, as for `capitals_around`.
+    """
+    seen = np.zeros((5, len(words)), np.uint64)
+    seen[_WORD], seen[_KIND] = words, kinds
+    seen[_CAPITALS, REACH:-REACH] = capitals_around(shapes)
+    return seen
+
+
+def join(seen: Hashes) -> Rows:
+    """Rows of the features that join neighbours, shape (features, tokens)."""
+    return _PLAN.rows(seen)
+
+
+def join_labels(seen: Hashes, labels: npt.NDArray[np.int64]) -> Rows:
+    """Rows of the features that see the first opinion on the neighbours."""
+    seen[_LABEL] = 1
+    seen[_LABEL, REACH:-REACH] += labels.astype(np.uint64)
+    return _PLAN_WITH_LABELS.rows(seen)
+
+
+def capitals_around(shapes: npt.NDArray[np.int64]) -> Hashes:
+    """How the words around each token are written: 0 nearly all without a capital, 1 mixed, 2 nearly all in capitals.
+
+    Args:
+        shapes: 0 no word, 1 a word without capital, 2 with a capital, 3 in capitals throughout.
+    """
+    span = 12
+    total = np.zeros((3, len(shapes) + 2 * span + 1), np.int64)
+    np.cumsum(shapes > np.array([[0], [1], [2]]), axis=1, out=total[:, span + 1 : -span])
+    total[:, -span:] = total[:, -span - 1 : -span]
+    words, capitalised, upper = total[:, 2 * span + 1 :] - total[:, : -2 * span - 1]
+    return np.where(upper * 2 > words, 2, capitalised * 12 > words).astype(np.uint64)
+
+
+def _hash(kind: str, value: str) -> int:
+    return zlib.crc32(f"{kind}{value}".encode("utf-8", "surrogatepass")) | (ord(kind) << 32)

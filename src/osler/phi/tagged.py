@@ -1,0 +1,124 @@
+"""From labels of tokens to spans: which of the tagger's opinions are taken, and how far each reaches."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from osler.phi.spans import Span, overlaps
+from osler.phi.tagger import LABELS, Tagged
+
+_BOUNDS = {
+    "NAME": -2.0,
+    "CITY": -2.0,
+    "HOSPITAL": -2.0,
+    "ORGANIZATION": -2.0,
+    "ADDRESS": -2.0,
+    "PROFESSION": -2.0,
+    "DATE": -1.5,
+    "ID": -1.5,
+}
+"""Least margin of a label in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
+_ALONE = {
+    "NAME": 0.0,
+    "CITY": 0.5,
+    "HOSPITAL": 0.5,
+    "ORGANIZATION": 0.0,
+    "ADDRESS": 0.0,
+    "PROFESSION": 1.5,
+    "DATE": 2.0,
+    "ID": -0.5,
+}
+"""The same where nothing else in the text points to a person."""
+_SLACK = 2.0
+"""How much less is enough for a token beside one that is above its bound ("New" of "New York")."""
+_SURE = 2.0
+_SURE_OF_ANY = 5.0
+"""Margin of a name, or of anything, from which the text is about somebody."""
+_KIN = (0, 1, 2, 2, 2, 2, 3, 4, 4)
+"""Labels that run into each other, as indices into `LABELS`: names; places, hospitals, companies, addresses; professions; numbers."""
+_BETWEEN = re.compile(r"[ \t]{0,3}(?:[.,'’´/#&-][ \t]{0,2}){0,2}")
+"""What may stand between two tokens of one identifier."""
+_MARKS = " \t\n.,;:'’´/#&-"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_IS_DATE = re.compile(
+    rf"(?i){_MONTH}[a-z]{{0,6}}\b.{{0,12}}\d|\d.{{0,9}}{_MONTH}|\d{{8}}|\d{{4}}[/.-]\d{{1,2}}"
+    r"|(?<!\d)(?:0?[1-9]|1[0-2])[/.-](?:0?[1-9]|[12]\d|3[01])(?!\d)|(?<!\d)(?:0?[1-9]|[12]\d|3[01])[/.-](?:0?[1-9]|1[0-2])(?!\d)"
+)
+_ID_TYPE = re.compile(r"(?P<PHONE>[+(]?\d[\d ().-]{5,20}\d)")
+_MIN_ID_DIGITS = 4
+_PLACES = frozenset({"CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS"})
+_WORD = re.compile(r"[^\W\d_]{3}")
+_SURE_OF_DIGITS = 5.0
+"""Margin from which digits and abbreviations alone are a place: "92 Ca 9" is a laboratory's line."""
+
+
+def names_somebody(tagged: Tagged) -> bool:
+    """Whether the tagger is sure of a name, or surer still of anything else."""
+    is_name = tagged.labels == LABELS.index("NAME")
+    return bool((tagged.margins > np.where(is_name, _SURE, _SURE_OF_ANY)).any())
+
+
+def tagged_spans(text: str, tagged: Tagged, taken: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
+    """The spans that the tagger is sure enough of, outside the places `taken`; in a text about somebody, less is enough."""
+    bounds = _BOUNDS if is_about_someone else _ALONE
+    least = np.array([np.inf, *(bounds[label] for label in LABELS[1:])], np.float32)
+    above = tagged.margins - least[tagged.labels]
+    for start, end in taken:
+        above[np.searchsorted(tagged.ends, start, "right") : np.searchsorted(tagged.starts, end)] = -np.inf
+    found = []
+    for first, last in _runs(text, tagged, np.flatnonzero(above > -_SLACK).tolist()):
+        best = first + int(above[first : last + 1].argmax())
+        if above[best] <= 0:
+            continue
+        start, end = int(tagged.starts[first]), int(tagged.ends[last])
+        span = _span(text, start, end, LABELS[tagged.labels[best]], float(tagged.margins[best]))
+        if span is not None:
+            found.append(span)
+    return found
+
+
+def risk_of(text: str, tagged: Tagged, protected: list[tuple[int, int]]) -> float:
+    """The chance that one of the tokens left is an identifier, taken as independent."""
+    likely = np.flatnonzero(tagged.margins > -4.0)
+    log_none = 0.0
+    for i in likely.tolist():
+        start, end = int(tagged.starts[i]), int(tagged.ends[i])
+        if not overlaps(start, end, protected) and text[start].isalnum():
+            log_none -= float(np.logaddexp(0.0, tagged.margins[i]))
+    return round(1.0 - float(np.exp(log_none)), 4)
+
+
+def _runs(text: str, tagged: Tagged, chosen: list[int]) -> Iterator[tuple[int, int]]:
+    """First and last token of each run of chosen tokens of kindred labels with nothing but marks between them."""
+    position = 0
+    while position < len(chosen):
+        first = last = chosen[position]
+        position += 1
+        kin = _KIN[tagged.labels[first]]
+        while position < len(chosen) and _KIN[tagged.labels[chosen[position]]] == kin:
+            between = text[int(tagged.ends[last]) : int(tagged.starts[chosen[position]])]
+            if len(between) > 8 or not _BETWEEN.fullmatch(between):
+                break
+            last = chosen[position]
+            position += 1
+        yield first, last
+
+
+def _span(text: str, start: int, end: int, label: str, margin: float) -> Span | None:
+    value = text[start:end].rstrip(_MARKS)
+    end = start + len(value)
+    value = value.lstrip(_MARKS)
+    start = end - len(value)
+    if not any(c.isalnum() for c in value):
+        return None
+    if label in _PLACES and margin < _SURE_OF_DIGITS and not _WORD.search(value):
+        return None
+    if label == "DATE" and not _IS_DATE.search(value):
+        return None
+    if label == "ID":
+        if sum(c.isdigit() for c in value) < _MIN_ID_DIGITS:
+            return None
+        label = "PHONE" if _ID_TYPE.fullmatch(value) else "ID"
+    # Rules have 0.7 and more; they know the kind of a number better.
+    return Span(start, end, label, round(0.35 + 0.3 / (1.0 + float(np.exp(-margin))), 3), "tagger")

@@ -1,0 +1,136 @@
+"""A small trained tagger of names, places, hospitals, companies, addresses, professions, dates and numbers.
+
+Two rounds of a linear model over hashed features: the second sees the first opinion on the neighbours, in the way of stacked
+sequential learning (Cohen and Carvalho, "Stacked sequential learning", IJCAI 2005). Weights are one array of bytes
+(`tagger.npz`), made by `tools/phi/train.py`; reading it runs no code. A token that was seen before costs one look-up.
+"""
+
+import threading
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+from osler.phi.features import REACH, TOKEN, describe, join, join_labels, seen_of, shape_of
+
+LABELS = ("O", "NAME", "CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS", "PROFESSION", "DATE", "ID")
+GIVEN, SURNAME, TOWN, COUNTRY, STREET, LOWER, CAPITAL, OFTEN = (1 << bit for bit in range(8))
+_MOST_REMEMBERED = 60_000
+"""Tokens remembered at once; then the memory is emptied. 60,000 take about 20 MB."""
+_PAD = "\n"
+_PLACES = np.arange(2 * REACH + 1)[:, None]
+_WORD_SHAPES = {"x": 1, "xx": 1, "Xx": 2, "xX": 2, "X": 2, "XX": 3}
+
+Scores = npt.NDArray[np.float32]
+Weights = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Tokens of a text with what the tagger makes of them."""
+
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    """The best label other than O, as an index into `LABELS`."""
+    margins: Scores
+    """Log-odds of the token being an identifier of any kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Word lists as hashes: sorted keys and, for each, the bits of the lists that it stands in."""
+
+    keys: npt.NDArray[np.uint32]
+    bits: npt.NDArray[np.uint8]
+
+    def of(self, word: str) -> int:
+        """Bits of the lists that hold `word`; a word with a hyphen that is in none has those of its parts."""
+        found = self._of(word.lower())
+        if not found and "-" in word[:40]:
+            for part in word[:40].split("-"):
+                found |= self._of(part.lower())
+        return found
+
+    def _of(self, word: str) -> int:
+        key = zlib.crc32(word.encode("utf-8", "surrogatepass"))
+        place = int(np.searchsorted(self.keys, np.uint32(key)))
+        return int(self.bits[place]) if place < len(self.keys) and self.keys[place] == key else 0
+
+
+class Tagger:
+    """The model with its memory of tokens. Safe to share between threads."""
+
+    def __init__(self, weights: Weights, second: Weights, scale: float, lists: Lists) -> None:
+        self.lists = lists
+        # Bytes, not floats: what stays in the processor's cache decides the speed.
+        self._weights = weights
+        self._second = second
+        self._scale = np.float32(scale)
+        self._lock = threading.Lock()
+        self._forget()
+
+    def tag(self, text: str) -> Tagged:
+        """Labels of all tokens of `text`."""
+        found = [(m.group(), m.start(), m.end()) for m in TOKEN.finditer(text)]
+        if not found:
+            empty = np.zeros(0, np.int64)
+            return Tagged(empty, empty, empty, np.zeros(0, np.float32))
+        tokens, starts, ends = zip(*found, strict=True)
+        scores = self._scores(tokens)
+        best = scores[:, 1:].argmax(axis=1) + 1
+        # Log of the sum of odds; 80 keeps their sum within single precision.
+        margins = np.log(np.exp(np.minimum(scores[:, 1:] - scores[:, :1], 80)).sum(axis=1))
+        return Tagged(np.array(starts), np.array(ends), best, margins)
+
+    def _scores(self, tokens: tuple[str, ...]) -> Scores:
+        with self._lock:
+            if len(self._known) > _MOST_REMEMBERED:
+                self._forget()
+            known = self._known
+            pad = known[_PAD]
+            rows = [known[t] if t in known else self._learn(t) for t in tokens]
+            ids = np.array([pad] * REACH + rows + [pad] * REACH)
+            seen = seen_of(self._words[ids], self._kinds[ids], self._shapes[ids[REACH:-REACH]])
+            n = len(rows)
+            scores = self._alone[ids[_PLACES + np.arange(n)], _PLACES].sum(axis=0, dtype=np.int32)
+        scores += self._weights[join(seen)].sum(axis=0, dtype=np.int32)
+        scores += self._second[join_labels(seen, scores.argmax(axis=1))].sum(axis=0, dtype=np.int32)
+        scaled: Scores = scores * self._scale
+        return scaled
+
+    def _forget(self) -> None:
+        self._known: dict[str, int] = {}
+        self._words = np.zeros(1024, np.uint64)
+        self._kinds = np.zeros(1024, np.uint64)
+        self._shapes = np.zeros(1024, np.int64)
+        self._alone = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.int16)
+        self._learn(_PAD)
+
+    def _learn(self, token: str) -> int:
+        row = len(self._known)
+        if row == len(self._words):
+            self._words = np.concatenate([self._words, np.zeros_like(self._words)])
+            self._kinds = np.concatenate([self._kinds, np.zeros_like(self._kinds)])
+            self._shapes = np.concatenate([self._shapes, np.zeros_like(self._shapes)])
+            self._alone = np.concatenate([self._alone, np.zeros_like(self._alone)])
+        described = describe(token, self.lists.of(token) if token[0].isalpha() else 0)
+        self._words[row], self._kinds[row] = described.word, described.kind
+        self._shapes[row] = _WORD_SHAPES.get(shape_of(token), 0)
+        # Seen from a token d places to the left, this one is d places to the right: place 0 is the token REACH to the left.
+        self._alone[row] = self._weights[described.beside].sum(axis=1, dtype=np.int16)
+        self._alone[row, REACH] = self._weights[described.own].sum(axis=0, dtype=np.int16)
+        self._known[token] = row
+        return row
+
+
+@cache
+def load_tagger() -> Tagger:
+    """The tagger that ships with the package."""
+    with files("osler.phi").joinpath("tagger.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        scale = float(stored["scale"])
+        lists = Lists(np.cumsum(stored["list_steps"], dtype=np.uint64).astype(np.uint32), stored["list_bits"])
+        return Tagger(stored["weights"], stored["second"], scale, lists)

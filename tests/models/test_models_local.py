@@ -60,31 +60,39 @@ def test_log_likelihoods_do_not_depend_on_the_batch(model: LocalModel) -> None:
 
 
 def test_single_tokens_share_one_forward_pass(model: LocalModel) -> None:
-    assert len(plan_rows(model.tokenizer, [ChoicePrompt("Answer:", ("A", "B", "C"))], 100)) == 1
-    assert len(plan_rows(model.tokenizer, [TEXTS[0]], 100)) == 3
+    assert len(plan_rows(model.tokenizer, [ChoicePrompt("Answer:", ("A", "B", "C"))], 100, 0)) == 1
+
+
+def test_options_of_several_tokens_are_packed_behind_one_stem_unless_that_is_not_allowed(model: LocalModel) -> None:
+    (packed,) = plan_rows(model.tokenizer, [TEXTS[0]], 100, 100)
+    apart = plan_rows(model.tokenizer, [TEXTS[0]], 100, 0)
+    assert packed.is_packed
+    assert packed.places == (0, 1, 2)
+    assert [row.places for row in apart] == [(0,), (1,), (2,)]
+    assert packed.n_tokens < sum(row.n_tokens for row in apart)
 
 
 def test_trailing_spaces_belong_to_the_continuation(model: LocalModel) -> None:
-    (row,) = plan_rows(model.tokenizer, [ChoicePrompt("Answer: ", ("A",))], 100)
-    assert row.tokens[: len(row.tokens) - len(row.alternatives[0]) + 1] == tuple(model.tokenizer.encode("Answer:"))
+    (row,) = plan_rows(model.tokenizer, [ChoicePrompt("Answer: ", ("A",))], 100, 0)
+    assert row.stem == tuple(model.tokenizer.encode("Answer:"))
 
 
 def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(tiny_base: Path) -> None:
     model = load_local(tiny_base)
     model.max_length = 8
     prompts = [ChoicePrompt("one two three four five six seven eight nine Answer:", ("A", "B"))]
-    (row,) = plan_rows(model.tokenizer, prompts, 8)
+    (row,) = plan_rows(model.tokenizer, prompts, 8, 8)
     whole = model.tokenizer.encode(prompts[0].prefix)
-    assert row.tokens == tuple(whole[-8:])
+    assert row.stem == tuple(whole[-8:])
     model.log_likelihoods(prompts)
     assert model.n_truncated == 1
 
 
 def test_batches_keep_to_the_budget_and_lose_no_row(model: LocalModel) -> None:
-    rows = plan_rows(model.tokenizer, LETTERS + TEXTS, 100)
+    rows = plan_rows(model.tokenizer, LETTERS + TEXTS, 100, 100)
     batches = in_batches(rows, 60)
     assert sum(map(len, batches)) == len(rows)
-    assert all(len(batch) == 1 or len(batch) * max(len(row.tokens) for row in batch) <= 60 for batch in batches)
+    assert all(len(batch) == 1 or len(batch) * max(row.n_tokens for row in batch) <= 60 for batch in batches)
 
 
 def test_a_continuation_without_tokens_is_refused(model: LocalModel) -> None:

@@ -24,9 +24,8 @@ from osler.serve.start import artefact_of, load_run_policy
 from osler.text import nearest
 
 if TYPE_CHECKING:
-    from osler.evaluate.score import Arm
     from osler.models.local import LocalModel
-    from osler.models.protocol import Scorer
+    from osler.evaluate.benchmarks import Questions
 
 _HOW_TO_EXPORT = (
     "Mend what failed and run the gate again, take the section `export:` out of the recipe, or give a reason in "
@@ -157,7 +156,7 @@ def _plan_curate(run: _Run) -> _Plan:
         stage,
         lambda: curate(
             training_records,
-            _benchmark_items(run),
+            {name: list(questions.records) for name, questions in _questions(run).items()},
             config,
             run.recipe.seed,
             stage.folder,
@@ -193,7 +192,7 @@ def _plan_train(run: _Run) -> _Plan:
 
 
 def _plan_evaluate(run: _Run) -> _Plan:
-    from osler.evaluate.score import evaluate
+    from osler.evaluate.score import Asking, evaluate
 
     config = run.recipe.evaluate
     if config is None:
@@ -207,9 +206,10 @@ def _plan_evaluate(run: _Run) -> _Plan:
 
     def work() -> None:
         model = replace(_model(run), token_budget=config.batch_tokens)
-        arms: dict[Arm, Scorer] = {"base": model.bare(), "tuned": model}
+        arms = {"base": model.bare(), "tuned": model}
         training = read_records(run.folder / "curate" / "train.jsonl")
-        evaluate(arms, _benchmark_items(run), training, config, run.recipe.seed, stage.folder, run.progress)
+        asking = Asking(config, run.recipe.seed)
+        evaluate(arms, _questions(run), training, asking, stage.folder, run.progress)
 
     return _Plan(stage, work)
 
@@ -343,20 +343,19 @@ def _source_names(recipe: Recipe) -> list[str]:
     """Sources to read: those to train on, and those that benchmarks ask from."""
     from osler.evaluate.benchmarks import parse_benchmark
 
-    asked = {parse_benchmark(name)[0].source for name in _benchmark_names(recipe)}
+    asked = {source for name in _benchmark_names(recipe) for source in parse_benchmark(name).sources}
     return sorted(asked | set(recipe.collect.trained_on))
 
 
-def _benchmark_items(run: _Run) -> dict[str, list[Record]]:
-    """The records of each benchmark, by its name in the recipe."""
-    from osler.evaluate.benchmarks import parse_benchmark, records_for
+def _questions(run: _Run) -> "dict[str, Questions]":
+    """The questions of each benchmark, by its name in the recipe."""
+    from osler.evaluate.benchmarks import parse_benchmark, questions_for
 
     records = run.folder / "collect" / "records"
-    items = {}
-    for name in _benchmark_names(run.recipe):
-        benchmark, split = parse_benchmark(name)
-        items[name] = records_for(benchmark, read_records(records / f"{benchmark.source}.jsonl"), split)
-    return items
+    return {
+        name: questions_for(parse_benchmark(name), lambda source: read_records(records / f"{source}.jsonl"))
+        for name in _benchmark_names(run.recipe)
+    }
 
 
 def _first(records: Iterator[Record], count: int) -> list[Record]:

@@ -126,7 +126,7 @@ def test_a_reply_stops_at_a_stop_token(model: LocalModel) -> None:
 
     unstopped = load_local_without_stop(model)
     pieces = unstopped.reply(QUESTIONS[:1], 6)[0].text
-    tokens = next(iter(zip(*unstopped._greedy([unstopped.prompt_tokens(QUESTIONS[0])], 6), strict=True)))
+    tokens = next(iter(zip(*unstopped._tokens([unstopped.prompt_tokens(QUESTIONS[0])], 6), strict=True)))
     stopping = replace(model, stop_tokens=frozenset({tokens[2]}))
     (reply,) = stopping.reply(QUESTIONS[:1], 6)
     assert reply.finish == "stop"

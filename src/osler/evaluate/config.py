@@ -49,7 +49,8 @@ class EvaluateConfig(BaseModel):
 
     benchmarks: Annotated[tuple[BenchmarkSpec, ...], Field(min_length=1)] = Field(
         default=("medqa", "medmcqa", "pubmedqa"),
-        description="Benchmarks by name, or name:split (pubmedqa:train) where not the usual split is asked.",
+        description="Benchmarks by name; name:split (pubmedqa:train) where not the usual split is asked; name@mode (medqa@generate) "
+        "for another way of asking.",
     )
     max_items: PositiveInt | None = Field(
         default=None,
@@ -58,14 +59,18 @@ class EvaluateConfig(BaseModel):
     batch_tokens: PositiveInt = Field(
         default=1024, description="Tokens that the model sees at once; changes speed and memory, not the scores."
     )
+    max_reply_tokens: PositiveInt = Field(default=64, description="Length of a short reply (mode generate), in tokens.")
+    max_answer_tokens: PositiveInt = Field(
+        default=768, description="Length of an open answer or a chain of thought, in tokens."
+    )
 
     @field_validator("benchmarks")
     @classmethod
     def _each_once(cls, benchmarks: tuple[str, ...]) -> tuple[str, ...]:
-        names = [text.partition(":")[0] for text in benchmarks]
+        names = [parse_benchmark(text).score_name for text in benchmarks]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"{', '.join(repeated)} named more than once; name each benchmark once, with one split")
+            raise ValueError(f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split")
         return benchmarks
 
 

@@ -78,12 +78,28 @@ class LocalModel:
         Raises:
             InputError: a conversation leaves no room for a reply.
         """
+        return self._replies(conversations, max_tokens)
+
+    def sample(
+        self, conversations: Sequence[Conversation], max_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[Reply]:
+        """Replies drawn from the model's distribution at a temperature, one seed for each.
+
+        Raises:
+            InputError: a conversation leaves no room for a reply.
+        """
+        return self._replies(conversations, max_tokens, [_Draw(temperature, seed) for seed in seeds])
+
+    def _replies(
+        self, conversations: Sequence[Conversation], max_tokens: int, draws: "Sequence[_Draw] | None" = None
+    ) -> list[Reply]:
         prompts = [self.prompt_tokens(conversation) for conversation in conversations]
         replies: dict[int, Reply] = {}
         order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
         for start in range(0, len(order), _REPLY_ROWS):
             chosen = order[start : start + _REPLY_ROWS]
-            made = self._reply_batch([prompts[index] for index in chosen], max_tokens)
+            own = None if draws is None else [draws[index] for index in chosen]
+            made = self._reply_batch([prompts[index] for index in chosen], max_tokens, own)
             replies.update(zip(chosen, made, strict=True))
         return [replies[index] for index in range(len(prompts))]
 
@@ -91,7 +107,7 @@ class LocalModel:
         """The greedy reply in pieces of whole characters; the reader may stop at any time."""
         prompt = self.prompt_tokens(conversation)
         pieces = TextPieces(self.tokenizer)
-        for tokens in self._greedy([prompt], self._room(prompt, max_tokens)):
+        for tokens in self._tokens([prompt], self._room(prompt, max_tokens)):
             if tokens[0] in self.stop_tokens:
                 break
             if piece := pieces.push(tokens[0]):
@@ -135,11 +151,13 @@ class LocalModel:
     def _room(self, prompt: Sequence[int], max_tokens: int) -> int:
         return min(max_tokens, self.max_length - len(prompt))
 
-    def _reply_batch(self, prompts: list[list[int]], max_tokens: int) -> list[Reply]:
+    def _reply_batch(
+        self, prompts: list[list[int]], max_tokens: int, draws: "Sequence[_Draw] | None"
+    ) -> list[Reply]:
         rooms = [self._room(prompt, max_tokens) for prompt in prompts]
         made: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)
-        for tokens in self._greedy(prompts, max(rooms)):
+        for tokens in self._tokens(prompts, max(rooms), draws):
             for index, token in enumerate(tokens):
                 if stopped[index] or len(made[index]) == rooms[index]:
                     continue
@@ -167,8 +185,10 @@ class LocalModel:
             output = self.weights(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return output.logits, output.past_key_values
 
-    def _greedy(self, prompts: list[list[int]], max_tokens: int) -> Iterator[list[int]]:
-        """The next token of each prompt, step by step; prompts are padded on the left."""
+    def _tokens(
+        self, prompts: list[list[int]], max_tokens: int, draws: "Sequence[_Draw] | None" = None
+    ) -> Iterator[list[int]]:
+        """The next token of each prompt, step by step: the likeliest, or a drawn one. Prompts are padded on the left."""
         import torch
 
         longest = max(len(prompt) for prompt in prompts)
@@ -180,10 +200,29 @@ class LocalModel:
         for _ in range(max_tokens):
             inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
             logits, cache = self._forward(inputs, cache)
-            ids = logits[:, -1].argmax(-1, keepdim=True)  # B 1
+            if draws is None:
+                ids = logits[:, -1].argmax(-1, keepdim=True)  # B 1
+            else:
+                ids = torch.tensor([[draw(row)] for draw, row in zip(draws, logits[:, -1], strict=True)], device=device)
             yield ids.squeeze(1).tolist()
             mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
             positions = positions[:, -1:] + 1
+
+
+class _Draw:
+    """Draws the tokens of one reply, from a stream of its own, so that its neighbours in the batch change nothing."""
+
+    def __init__(self, temperature: float, seed: int) -> None:
+        import torch
+
+        self._temperature = temperature
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, logits: "torch.Tensor") -> int:
+        import torch
+
+        shares = (logits.float().cpu() / self._temperature).softmax(-1)
+        return int(torch.multinomial(shares, 1, generator=self._generator))
 
 
 def load_local(

@@ -24,8 +24,8 @@ from osler.serve.start import artefact_of, load_run_policy
 from osler.text import nearest
 
 if TYPE_CHECKING:
-    from osler.models.local import LocalModel
     from osler.evaluate.benchmarks import Questions
+    from osler.models.local import LocalModel
 
 _HOW_TO_EXPORT = (
     "Mend what failed and run the gate again, take the section `export:` out of the recipe, or give a reason in "

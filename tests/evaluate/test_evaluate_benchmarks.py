@@ -44,7 +44,8 @@ def test_medmcqa_is_asked_as_lm_eval_asks_it():
 
 
 def test_pubmedqa_is_asked_as_lm_eval_asks_it():
-    item = as_item(parse_benchmark("pubmedqa"),
+    item = as_item(
+        parse_benchmark("pubmedqa"),
         record("yesno", context=("First part.", "Second part."), choices=("yes", "no", "maybe"), answer=1),
     )
     assert item.prompt.prefix == (
@@ -90,9 +91,7 @@ def test_a_benchmark_asks_its_own_source_and_split(choice_record):
 
 def test_a_split_without_questions_names_the_splits_there_are(choice_record):
     with pytest.raises(InputError, match="splits found: 'train', 'validation'"):
-        records_for(
-            parse_benchmark("medqa"), [choice_record(1, split="train"), choice_record(2, split="validation")]
-        )
+        records_for(parse_benchmark("medqa"), [choice_record(1, split="train"), choice_record(2, split="validation")])
 
 
 def test_a_benchmark_may_be_given_another_split():

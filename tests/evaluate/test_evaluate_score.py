@@ -202,7 +202,9 @@ def test_a_benchmark_without_questions_is_an_error(items, tmp_path, hashed_score
 
 def test_progress_counts_from_the_start_of_the_work(items, tmp_path, hashed_scorer):
     seen = []
-    evaluate({"tuned": hashed_scorer("t")}, asked(items), (), Asking(CONFIG, 7), tmp_path, lambda *call: seen.append(call))
+    evaluate(
+        {"tuned": hashed_scorer("t")}, asked(items), (), Asking(CONFIG, 7), tmp_path, lambda *call: seen.append(call)
+    )
     assert seen[0] == ("evaluate", 0, 120, "questions")
     assert seen[-1] == ("evaluate", 120, 120, "questions")
 

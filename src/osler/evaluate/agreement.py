@@ -30,9 +30,7 @@ class Agreement:
     """Units with two ratings or more."""
 
 
-def krippendorff_alpha(
-    ratings: Floats, level: Level, rng: np.random.Generator, n_draws: int = 1000
-) -> Agreement:
+def krippendorff_alpha(ratings: Floats, level: Level, rng: np.random.Generator, n_draws: int = 1000) -> Agreement:
     """Krippendorff's alpha.
 
     Args:

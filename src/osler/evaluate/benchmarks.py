@@ -213,8 +213,10 @@ def _hint(name: str, known: Sequence[str]) -> str:
 
 @cache
 def _doubted() -> frozenset[str]:
-    """MedQA test questions that most of at least three physicians found to lack information or to have a wrong key: SHA-1 keys
-    of `text.sha1_key`, from Google-Health/med-gemini-medqa-relabelling (CC BY 4.0)."""
+    """Keys (`text.sha1_key`) of the MedQA test questions that most of at least three physicians doubt.
+
+    They found that information is missing or that the key is wrong; Google-Health/med-gemini-medqa-relabelling, CC BY 4.0.
+    """
     return frozenset(files("osler.evaluate").joinpath("medqa_doubted.txt").read_text("ascii").split())
 
 
@@ -227,9 +229,25 @@ _MEDQA_SHOTS = Shots("multimedqa_fewshots", "medqa_fewshots")
 _YESNO = ("yes", "no", "maybe")
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    Benchmark("medqa", "medqa", "choice", "test", "medqa", f"MedQA-USMLE, 4 options. {_MEDQA}", n_options=4, shots=_MEDQA_SHOTS),
     Benchmark(
-        "medqa-5options", "medqa", "choice", "test", "medqa", f"MedQA-USMLE, 5 options. {_MEDQA}", n_options=5, shots=_MEDQA_SHOTS
+        "medqa",
+        "medqa",
+        "choice",
+        "test",
+        "medqa",
+        f"MedQA-USMLE, 4 options. {_MEDQA}",
+        n_options=4,
+        shots=_MEDQA_SHOTS,
+    ),
+    Benchmark(
+        "medqa-5options",
+        "medqa",
+        "choice",
+        "test",
+        "medqa",
+        f"MedQA-USMLE, 5 options. {_MEDQA}",
+        n_options=5,
+        shots=_MEDQA_SHOTS,
     ),
     Benchmark(
         "medqa-clean",

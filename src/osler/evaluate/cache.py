@@ -1,6 +1,6 @@
 """Answers kept by content: the same model asked the same thing is not asked again, whatever run it was asked in.
 
-One JSON Lines file a model. A key covers the prompt and how it is asked; what stands in the file is what the model said, not
+A folder a model, with one JSON Lines file for each process that asks. A key covers the prompt and how it is asked; what stands in the file is what the model said, not
 what was made of it, so that a better reading of replies applies to old ones too.
 """
 
@@ -22,26 +22,33 @@ class AnswerCache:
     """The answers of one model.
 
     Args:
-        path: file of its own for each model: weights, tokenizer, template, system prompt.
+        folder: of its own for each model (weights, adapter, number type, template, system prompt).
+        part: number of the process that writes; each has its own file, and reads all.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path, part: int = 0) -> None:
+        self._path = folder / f"answers-{part}.jsonl"
         self._known: dict[str, Answer] = {}
-        for line in path.read_bytes().split(b"\n") if path.is_file() else ():
-            try:
-                row = orjson.loads(line)
-                self._known[row["key"]] = row["answer"]
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                continue  # a line that a kill cut off
-        self._is_cut = path.is_file() and not path.read_bytes()[-1:] in {b"", b"\n"}
+        self._is_cut = False
+        for path in sorted(folder.glob("answers-*.jsonl")):
+            content = path.read_bytes()
+            if path == self._path:
+                self._is_cut = not content.endswith(b"\n")
+            for line in content.split(b"\n"):
+                try:
+                    row = orjson.loads(line)
+                    self._known.setdefault(row["key"], row["answer"])
+                except (orjson.JSONDecodeError, KeyError, TypeError):
+                    continue  # a line that a kill cut off
 
     def __len__(self) -> int:
         return len(self._known)
 
     def all_of(self, keys: Sequence[str]) -> list[Answer] | None:
-        """The answers to these, or None when one is missing: what is asked together always comes from one asking, so that a
-        killed run gives the same bits as an undisturbed one."""
+        """The answers to these, or None when one is missing.
+
+        What is asked together always comes from one asking, so that a killed run gives the same bits as an undisturbed one.
+        """
         return [self._known[key] for key in keys] if all(key in self._known for key in keys) else None
 
     def add(self, keys: Sequence[str], answers: Sequence[Answer]) -> None:

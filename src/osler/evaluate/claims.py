@@ -1,5 +1,6 @@
-"""Claims about two models, beyond one interval: bootstrap of paired answers, corrections for many claims, what a sample can
-show, and how far a model's confidence can be believed.
+"""Claims about two models, beyond one interval.
+
+Bootstrap of paired answers, corrections for many claims, what a sample can show, and how far confidence can be believed.
 
 Sources: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65; Y. Benjamini and Y. Hochberg, JRSS B 57 (1995) 289;
 M. P. Naeini et al., AAAI 2015 (expected calibration error, equal-width bins).
@@ -109,8 +110,10 @@ def confidence_of(log_likelihoods: Sequence[float]) -> float:
 
 
 def calibration(confidences: Sequence[float], right: Sequence[bool]) -> Calibration:
-    """Expected calibration error over ten bins of equal width; a confidence on a border belongs to the bin below, as in
-    Guo et al., ICML 2017."""
+    """Expected calibration error over ten bins of equal width.
+
+    A confidence on a border belongs to the bin below, as in C. Guo et al., ICML 2017.
+    """
     bins: list[list[int]] = [[] for _ in range(N_BINS)]
     for index, confidence in enumerate(confidences):
         bins[min(N_BINS - 1, max(0, math.ceil(confidence * N_BINS) - 1))].append(index)

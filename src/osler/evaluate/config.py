@@ -1,8 +1,8 @@
 """The sections `evaluate`, `redteam` and `gate` of a recipe."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from osler.errors import InputError
 from osler.evaluate.benchmarks import benchmark_named, parse_benchmark
@@ -14,9 +14,9 @@ PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _known_benchmark(text: str) -> str:
+def _known_benchmark(text: str, info: ValidationInfo) -> str:
     try:
-        parse_benchmark(text)
+        parse_benchmark(text, (info.context or {}).get("own", ()))
     except InputError as error:
         raise ValueError(str(error)) from error
     return text
@@ -37,6 +37,7 @@ def _known_attack(name: str) -> str:
     return name
 
 
+Swap = Literal["sex", "age", "ethnicity"]
 BenchmarkSpec = Annotated[str, AfterValidator(_known_benchmark)]
 BenchmarkName = Annotated[str, AfterValidator(_known_benchmark_name)]
 AttackName = Annotated[str, AfterValidator(_known_attack)]
@@ -59,6 +60,10 @@ class EvaluateConfig(BaseModel):
     batch_tokens: PositiveInt = Field(
         default=1024, description="Tokens that the model sees at once; changes speed and memory, not the scores."
     )
+    swaps: tuple[Swap, ...] = Field(
+        default=(),
+        description="Ask the questions again about another person, where that must not matter: sex, age, ethnicity.",
+    )
     max_reply_tokens: PositiveInt = Field(default=64, description="Length of a short reply (mode generate), in tokens.")
     max_answer_tokens: PositiveInt = Field(
         default=768, description="Length of an open answer or a chain of thought, in tokens."
@@ -66,11 +71,14 @@ class EvaluateConfig(BaseModel):
 
     @field_validator("benchmarks")
     @classmethod
-    def _each_once(cls, benchmarks: tuple[str, ...]) -> tuple[str, ...]:
-        names = [parse_benchmark(text).score_name for text in benchmarks]
+    def _each_once(cls, benchmarks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        own = (info.context or {}).get("own", ())
+        names = [parse_benchmark(text, own).score_name for text in benchmarks]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split")
+            raise ValueError(
+                f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split"
+            )
         return benchmarks
 
 

@@ -125,9 +125,9 @@ class _Reader:
             return self._plain_label(text)
         opening = re.match(r"\s*(?:option\s+)?[(\[]?([A-J])\s*[).:\]\u2013-](?!\w)", first, re.IGNORECASE)
         if opening or (re.match(r"\s*[(\[]?[A-J](?:\s*(?:,|/|&|\+|and|or)\s*[(\[]?[A-J])+\b", first)):
-            letters = set(re.findall(r"(?<![\w'])([A-J])(?![\w'])(?=\s*[).:\]]|\s*$|\s*(?:,|/|&|and\b|or\b))", first)) | {
-                match[1] for match in _LISTED_LINE.finditer("\n".join(others))
-            }
+            letters = set(
+                re.findall(r"(?<![\w'])([A-J])(?![\w'])(?=\s*[).:\]]|\s*$|\s*(?:,|/|&|and\b|or\b))", first)
+            ) | {match[1] for match in _LISTED_LINE.finditer("\n".join(others))}
             if len(letters) > 1 or not opening:
                 return Extracted(-1, "several")
             found = self._index(opening[1].upper())
@@ -136,14 +136,18 @@ class _Reader:
         if alone and self._says(self._index(alone[1]), alone[2]):
             return Extracted(self._index(alone[1]), "opening")
         found = self._by_text(text, at_start=False)
-        return Extracted(max(found, -1), "option_text" if found >= 0 else "several" if found == _SEVERAL else "unparsed")
+        return Extracted(
+            max(found, -1), "option_text" if found >= 0 else "several" if found == _SEVERAL else "unparsed"
+        )
 
     def _plain_label(self, text: str) -> Extracted:
         words = match_key(text).split()
         if words and words[0] in self.options:
             others = [word for word in words[1:6] if word in self.options and word != words[0]]
-            return Extracted(-1, "several") if others else Extracted(
-                self.options.index(words[0]), "bare" if len(words) == 1 else "opening"
+            return (
+                Extracted(-1, "several")
+                if others
+                else Extracted(self.options.index(words[0]), "bare" if len(words) == 1 else "opening")
             )
         named = {word for word in words if word in self.options}
         if len(named) == 1 and named & {"yes", "maybe", "entailment", "contradiction", "neutral"}:
@@ -185,9 +189,9 @@ def _without_echo(text: str, options: Sequence[str], question: str) -> str:
             if len(part) > 20 and part in text:
                 text = text.replace(part, " ")
     repeated = [
-        match for match in _LISTED_LINE.finditer(text)
-        if LETTERS.index(match[1]) < len(options)
-        and match_key(match[2]) == match_key(options[LETTERS.index(match[1])])
+        match
+        for match in _LISTED_LINE.finditer(text)
+        if LETTERS.index(match[1]) < len(options) and match_key(match[2]) == match_key(options[LETTERS.index(match[1])])
     ]
     if len({match[1] for match in repeated}) >= max(2, len(options) - 1):
         for match in repeated:

@@ -1,5 +1,7 @@
-"""How a benchmark is asked. A score's name carries the mode (`medqa@letters-0shot`): one model differs by up to 31 points
-between modes, so scores of two modes are never averaged and never compared.
+"""How a benchmark is asked.
+
+A score's name carries the mode (`medqa@letters-0shot`): one model differs by up to 31 points between modes, so scores of two
+modes are never averaged and never compared.
 
 - `letters-0shot`, `letters-5shot`: log-likelihood of the option's letter (or of yes, no, maybe), after so many examples;
 - `text`: log-likelihood of the option's text by character, options not shown (lm-eval's `acc_norm`);

@@ -7,16 +7,17 @@ cannot be asked, or whose log-likelihoods are not finite, is stored as failed; i
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
 from osler.evaluate.benchmarks import Asked, Benchmark, Questions, parse_benchmark
+from osler.evaluate.bias import swapped
 from osler.evaluate.cache import Answer, AnswerCache, conversation_key, prompt_key
 from osler.evaluate.chance import random_stream
-from osler.evaluate.config import EvaluateConfig
+from osler.evaluate.config import EvaluateConfig, Swap
 from osler.evaluate.contamination import find_overlaps
 from osler.evaluate.extract import extract
 from osler.evaluate.items import Item, fit_item
@@ -71,7 +72,15 @@ def evaluate(
         InputError: a benchmark has no questions, or a model cannot be asked in its mode.
     """
     examinations = examinations_for(questions, asking)
-    overlaps = find_overlaps([one.questions.records for one in examinations], training)
+    n_training = 0
+
+    def counted() -> Iterator[Record]:
+        nonlocal n_training
+        for record in training:
+            n_training += 1
+            yield record
+
+    overlaps = find_overlaps([() if one.swap else one.questions.records for one in examinations], counted())
     examinations = [replace(one, overlaps=found) for one, found in zip(examinations, overlaps, strict=True)]
     with JsonlWriter(out / "contaminated.jsonl") as writer:
         for examination in examinations:
@@ -79,7 +88,7 @@ def evaluate(
                 writer.write({"benchmark": examination.asked.score_name, **overlap.to_dict()})
     samples = out / "samples.jsonl"
     ask(arms, examinations, asking, samples, progress)
-    scores = summarise(list(arms), examinations, read_rows(samples), asking.seed)
+    scores = summarise(list(arms), examinations, read_rows(samples), asking.seed, n_training)
     write_json(out / "scores.json", scores.to_dict())
     return scores
 
@@ -90,7 +99,17 @@ def examinations_for(questions: Mapping[str, Questions], asking: Asking) -> list
     Raises:
         InputError: a benchmark has no questions.
     """
-    return [_examination(spec, questions, asking) for spec in asking.config.benchmarks]
+    found = [_examination(spec, questions, asking) for spec in asking.config.benchmarks]
+    return found + [_swapped(one, swap) for one in found if one.asked.mode.way != "cot" for swap in asking.config.swaps]
+
+
+def _swapped(examination: Examination, swap: Swap) -> Examination:
+    """The questions that can be asked about another person.
+
+    Those that overlap with the training records too: what counts is whether the answer stays the same.
+    """
+    asked, questions = swapped(examination.asked, examination.questions, swap)
+    return Examination(asked, questions, {}, swap, examination.asked.score_name)
 
 
 def ask(
@@ -163,9 +182,7 @@ def _keys(asked: Asked, items: Sequence[Item], asking: Asking) -> list[str]:
     ]
 
 
-def _answers(
-    model: Scorer | Model, asked: Asked, items: Sequence[Item], asking: Asking
-) -> list[Answer]:
+def _answers(model: Scorer | Model, asked: Asked, items: Sequence[Item], asking: Asking) -> list[Answer]:
     if asked.mode.needs_likelihoods:
         if not isinstance(model, Scorer):
             raise InputError(

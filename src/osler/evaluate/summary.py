@@ -13,6 +13,7 @@ import numpy as np
 
 from osler.evaluate import stats
 from osler.evaluate.benchmarks import Asked, Human, Questions
+from osler.evaluate.bias import swap_effect
 from osler.evaluate.chance import random_stream
 from osler.evaluate.claims import Calibration, calibration, confidence_of
 from osler.evaluate.contamination import Overlap
@@ -27,6 +28,10 @@ class Examination:
     questions: Questions
     overlaps: Mapping[str, Overlap]
     """Questions that overlap with the training records, by id."""
+    swap: str = ""
+    """`sex`, `age` or `ethnicity` where the questions are about another person than the original ones."""
+    swap_of: str = ""
+    """Score name of the original ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,33 +174,49 @@ class Scores:
 
     scores: tuple[Score, ...]
     comparisons: tuple[Comparison, ...]
+    n_training: int
+    """Training records that the questions were held against; 0: overlap was not looked for."""
+    bias: tuple[Mapping[str, Any], ...] = ()
+    """What changes when the questions are about another person."""
 
     def to_dict(self) -> dict[str, Any]:
         """As `scores.json`."""
         return {
             "scores": [score.to_dict() for score in self.scores],
+            "training_records": self.n_training,
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            **({"bias": list(self.bias)} if self.bias else {}),
         }
 
 
 def summarise(
-    arms: Sequence[str], examinations: Sequence[Examination], rows: Iterable[Mapping[str, Any]], seed: int
+    arms: Sequence[str],
+    examinations: Sequence[Examination],
+    rows: Iterable[Mapping[str, Any]],
+    seed: int,
+    n_training: int = 0,
 ) -> Scores:
     """Scores in the order of benchmarks, then models.
 
     Args:
         rows: of `samples.jsonl`.
         seed: for the bootstrap of macro-F1.
+        n_training: training records that the questions were held against.
     """
     by_examination: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         by_examination.setdefault((row["benchmark"], row["model"]), []).append(row)
+    by_name = {one.asked.score_name: one for one in examinations}
     scores: list[Score] = []
+    bias: list[dict[str, Any]] = []
     comparisons: list[Comparison] = []
     for examination in examinations:
         if examination.asked.benchmark.is_open:
             continue  # has no key; a judge grades it
         name = examination.asked.score_name
+        if examination.swap:
+            bias.extend(_bias(examination, by_name, by_examination, arms))
+            continue
         counted = {
             arm: [row for row in by_examination.get((name, arm), []) if row["id"] not in examination.overlaps]
             for arm in arms
@@ -203,14 +224,28 @@ def summarise(
         scores.extend(_score(examination, arm, counted[arm], seed) for arm in arms)
         if "base" in counted and "tuned" in counted and counted["base"]:
             comparisons.append(Comparison(name, paired_counts(counted["base"], counted["tuned"])))
-    return Scores(tuple(scores), tuple(comparisons))
+    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias))
+
+
+def _bias(
+    examination: Examination,
+    by_name: Mapping[str, Examination],
+    rows: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
+    arms: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Each arm's answers to the swapped questions against those to the original ones."""
+    swapped, asked = examination.asked.score_name, by_name[examination.swap_of].asked.score_name
+    found = []
+    for arm in arms:
+        original, other = ({row["id"]: row for row in rows.get((name, arm), ())} for name in (asked, swapped))
+        found.append({"benchmark": asked, "model": arm, "swap": examination.swap, **swap_effect(original, other)})
+    return found
 
 
 def paired_counts(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> stats.PairedCounts:
     """How two models answered the same questions, joined by id."""
     right = {row["id"]: bool(row["right"]) for row in second}
-    cells = Counter((bool(row["right"]), right[row["id"]]) for row in first)
-    return stats.PairedCounts(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+    return stats.count_pairs((row["right"], right[row["id"]]) for row in first)
 
 
 def baselines(items: Sequence[Item]) -> Baselines:

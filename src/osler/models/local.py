@@ -151,9 +151,7 @@ class LocalModel:
     def _room(self, prompt: Sequence[int], max_tokens: int) -> int:
         return min(max_tokens, self.max_length - len(prompt))
 
-    def _reply_batch(
-        self, prompts: list[list[int]], max_tokens: int, draws: "Sequence[_Draw] | None"
-    ) -> list[Reply]:
+    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: "Sequence[_Draw] | None") -> list[Reply]:
         rooms = [self._room(prompt, max_tokens) for prompt in prompts]
         made: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)

@@ -1,5 +1,7 @@
-"""Log-likelihoods from a transformers model: the beginning that all prompts share is read once, options stand packed behind
-their stem, and the vocabulary is looked at in float32 at the answers' positions only.
+"""Log-likelihoods from a transformers model, reading no token twice that need not be.
+
+The beginning that all prompts share is read once, options stand packed behind their stem, and the vocabulary is looked at in
+float32 at the answers' positions only.
 
 A beginning is kept as keys and values. Packed options restart their positions after the stem, and a mask keeps them from
 seeing each other, so each is scored as if it stood there alone. Whether a model bears both is found out by asking it, not
@@ -127,7 +129,8 @@ def _in_float32(head: Any, own: Any, hidden: "torch.Tensor") -> "torch.Tensor":
     if type(head) is not torch.nn.Linear or head.weight.dtype == torch.float32:
         result: torch.Tensor = own(hidden)
         return result
-    blocks = [hidden.float() @ block.float().T for block in head.weight.split(_VOCABULARY_BLOCK)]
+    starts = range(0, len(head.weight), _VOCABULARY_BLOCK)
+    blocks = [hidden.float() @ head.weight[start : start + _VOCABULARY_BLOCK].float().T for start in starts]
     logits = torch.cat(blocks, dim=-1)
     return logits if head.bias is None else logits + head.bias.float()
 

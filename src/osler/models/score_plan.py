@@ -5,10 +5,9 @@ continuation, and the continuation's tokens are what `encode(prefix + continuati
 `encode(prefix)`. A sequence that is too long loses its beginning.
 """
 
-import os.path
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from osler.errors import InputError
 from osler.models.chat import ChatTokenizer
@@ -62,8 +61,8 @@ def plan_rows(
             options = [(place, option) for place, (_, option) in group]
             n_tokens = len(stem) + sum(len(option) - 1 for _, option in options)
             together = longest == 1 or n_tokens <= min(pack_limit, max_length)
-            for own in [options] if together else [[one] for one in options]:
-                rows.append(_row(index, stem, own, max_length))
+            apart = [options] if together else [[one] for one in options]
+            rows.extend(_row(index, stem, own, max_length) for own in apart)
     return rows
 
 
@@ -86,9 +85,11 @@ def shared_beginning(rows: Sequence[ScoreRow]) -> tuple[int, ...]:
     """The tokens that all stems begin with and that are worth reading once; at least one token of every stem is left."""
     if len(rows) < 2:
         return ()
-    common = os.path.commonprefix([row.stem[:-1] for row in rows])
-    n_shared = len(common) // _SHARED_STEP * _SHARED_STEP
-    return tuple(common[:n_shared]) if n_shared >= _MIN_SHARED else ()
+    # Of sorted sequences the first and the last differ soonest.
+    first, last = min(row.stem[:-1] for row in rows), max(row.stem[:-1] for row in rows)
+    n_common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    n_shared = n_common // _SHARED_STEP * _SHARED_STEP
+    return first[:n_shared] if n_shared >= _MIN_SHARED else ()
 
 
 def _row(

@@ -20,16 +20,18 @@ Matched = Literal[
     "boxed", "stated", "bare", "opening", "option_text", "empty", "refusal", "echo", "several", "unparsed"
 ]
 
-_MARKS = re.compile(r"[*_`#>\u200b]+|<think>.*?</think>|<\|[^|]*\|>", re.DOTALL)
+_MARKS = re.compile(r"<think>.*?</think>|<\|[^|]*\|>|</?[a-z]{1,10}>|[*_`#>\u200b]+", re.DOTALL)
 _BOXED = re.compile(r"\\boxed\{\s*(?:\\text\{)?\s*([^{}]+?)\s*\}")
 _STATED = re.compile(
     r"(?:(?:answer|option|choice|diagnosis|decision|verdict)\b(?:[^.\n:]{0,60}?)\s*(?:\bis\b|\bwould be\b|\bshould be\b|:|=|->|\u2192)|"
     r"\b(?:i|we)\s+(?:would\s+)?(?:choose|pick|select|go with)\b(?:\s+(?:option|answer|choice))?|\bcorrect\s+(?:option|choice|answer)\b\s*[-\u2013]|"
     r"^\s*(?:final\s+)?(?:answer|ans)\b\.?\s*[:=-]?)"
-    r"\s*(?:(?:the\s+)?(?:option|letter|choice)\s+)?(?P<rest>[^\n]*)",
+    r"\s*(?:(?:the\s+)?(?:option|letter|choice)\s+)?(?=(?P<rest>[^\n]*))",
     re.IGNORECASE | re.MULTILINE,
 )
 _NEGATED = re.compile(r"\b(?:not|n't|isn't|never|neither|except|unlikely|incorrect|wrong)\b", re.IGNORECASE)
+_HEADS = frozenset({"", "question", "options", "choices", "question options", "question choices"})
+"""What is left of a question that was repeated with its heads."""
 _LIST = re.compile(r"^(?:and|or|,|/|&|\+)\s*(?:\(?[A-J]\)?)(?![A-Za-z])")
 _LISTED_LINE = re.compile(r"^\s*\(?([A-J])\s*[.):]\s*(.*)$", re.MULTILINE)
 
@@ -66,7 +68,11 @@ def extract(reply: str, options: Sequence[str], question: str = "", *, labelled:
     boxed = [reader.exact(match[1]) for match in _BOXED.finditer(own)]
     if boxed and boxed[-1] >= 0:
         return Extracted(boxed[-1], "boxed")
-    stated = [reader.opening(match["rest"]) for match in _STATED.finditer(own) if not _NEGATED.search(match[0])]
+    stated = [
+        reader.opening(match["rest"])
+        for match in _STATED.finditer(own)
+        if not (_NEGATED.search(match[0]) or _NEGATED.match(match["rest"].lstrip("\"'([ ")))
+    ]
     stated = [found for found in stated if found != _NOTHING]
     if stated:
         return Extracted(stated[-1], "stated") if stated[-1] >= 0 else Extracted(-1, "several")
@@ -102,6 +108,9 @@ class _Reader:
             found = re.match(r"[A-Za-z]+", text)
             word = found[0].casefold() if found else ""
             return self.options.index(word) if word in self.options else _NOTHING
+        lone = re.fullmatch(r"([a-j])[)\]\"'.]*", text)
+        if lone:
+            return self._index(lone[1].upper())
         letter = re.match(r"([A-J])(?![A-Za-z'])", text)
         if letter:
             rest = text[1:].lstrip(" )]\"'.:,").strip() if text[1:2] != "," else text[1:].strip()
@@ -117,13 +126,17 @@ class _Reader:
     def plain(self, text: str) -> Extracted:
         """A reply without a statement."""
         first, *others = [line for line in text.splitlines() if line.strip()]
-        bare = re.fullmatch(r"\W*([A-Ja-j])\W*", text) if not self.labelled else None
+        bare = (
+            re.fullmatch(r"\W*(?:(?:option|choice|letter)\s+)?\W*([A-J])\W*", text, re.I) if not self.labelled else None
+        )
         if bare:
             found = self._index(bare[1].upper())
             return Extracted(found, "bare" if found >= 0 else "unparsed")
         if self.labelled:
             return self._plain_label(text)
-        opening = re.match(r"\s*(?:option\s+)?[(\[]?([A-J])\s*[).:\]\u2013-](?!\w)", first, re.IGNORECASE)
+        opening = re.fullmatch(r"\W*([A-J])\W*", first) or re.match(
+            r"\s*(?:option\s+)?[(\[]?([A-J])\s*[).:\]\u2013-](?!\w)", first, re.IGNORECASE
+        )
         if opening or (re.match(r"\s*[(\[]?[A-J](?:\s*(?:,|/|&|\+|and|or)\s*[(\[]?[A-J])+\b", first)):
             letters = set(
                 re.findall(r"(?<![\w'])([A-J])(?![\w'])(?=\s*[).:\]]|\s*$|\s*(?:,|/|&|and\b|or\b))", first)
@@ -197,5 +210,7 @@ def _without_echo(text: str, options: Sequence[str], question: str) -> str:
         for match in repeated:
             text = text.replace(match[0], "\n", 1)
     key = match_key(question)
+    if match_key(text) in _HEADS:
+        return ""
     # A part of the question said again, word for word, is no answer either.
     return "" if key and len(match_key(text)) > 40 and match_key(text) in key else text.strip()

@@ -192,6 +192,7 @@ def _plan_train(run: _Run) -> _Plan:
 
 
 def _plan_evaluate(run: _Run) -> _Plan:
+    from osler.evaluate.latency import measure_latency
     from osler.evaluate.score import Asking, evaluate
 
     config = run.recipe.evaluate
@@ -209,7 +210,10 @@ def _plan_evaluate(run: _Run) -> _Plan:
         arms = {"base": model.bare(), "tuned": model}
         training = read_records(run.folder / "curate" / "train.jsonl")
         asking = Asking(config, run.recipe.seed)
-        evaluate(arms, _questions(run), training, asking, stage.folder, run.progress)
+        questions = _questions(run)
+        evaluate(arms, questions, training, asking, stage.folder, run.progress)
+        if config.latency_questions:
+            measure_latency(model, questions, config, stage.folder / "metrics.jsonl")
 
     return _Plan(stage, work)
 
@@ -245,21 +249,25 @@ def _plan_redteam(run: _Run) -> _Plan:
 
 
 def _plan_gate(run: _Run) -> _Plan:
-    from osler.evaluate.gate import gate, write_verdict
+    from osler.evaluate.gate import Evidence, gate, write_verdict
+    from osler.evaluate.latency import read_latencies
 
     config = run.recipe.gate
     if config is None:
         raise InputError("the recipe has no section `gate:`")
     artefact = _artefact(run)
     inputs = {"artefact": artefact}
-    for name, file in (("evaluate", "scores.json"), ("redteam", "summary.json")):
-        path = run.folder / name / file
-        inputs[f"{name}/{file}"] = sha256_file(path) if path.is_file() else "not run"
+    for file in ("evaluate/scores.json", "evaluate/metrics.jsonl", "redteam/summary.json", "review/summary.json"):
+        path = run.folder / file
+        inputs[file] = sha256_file(path) if path.is_file() else "not run"
     stage = _stage(run, "gate", config.model_dump(mode="json"), inputs)
 
     def work() -> None:
-        scores, redteam = (_json_of(run.folder / name) for name in ("evaluate/scores.json", "redteam/summary.json"))
-        write_verdict(stage.folder / "verdict.json", gate(scores, redteam, artefact, config))
+        names = ("evaluate/scores.json", "redteam/summary.json", "review/summary.json")
+        scores, redteam, review = (_json_of(run.folder / name) for name in names)
+        latencies = read_latencies(run.folder / "evaluate" / "metrics.jsonl")
+        evidence = Evidence(scores, redteam, review, latencies)
+        write_verdict(stage.folder / "verdict.json", gate(evidence, artefact, config))
 
     return _Plan(stage, work)
 

@@ -1,11 +1,12 @@
 """The sections `evaluate`, `redteam` and `gate` of a recipe."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from osler.errors import InputError
-from osler.evaluate.benchmarks import benchmark_named, parse_benchmark
+from osler.evaluate.benchmarks import Benchmark, parse_benchmark
 from osler.evaluate.redteam.attacks import ATTACKS
 from osler.text import nearest
 
@@ -14,19 +15,22 @@ PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _known_benchmark(text: str, info: ValidationInfo) -> str:
+def _known_benchmark(text: str, own: Sequence[Benchmark] = ()) -> str:
     try:
-        parse_benchmark(text, (info.context or {}).get("own", ()))
+        parse_benchmark(text, own)
     except InputError as error:
         raise ValueError(str(error)) from error
     return text
 
 
-def _known_benchmark_name(name: str) -> str:
-    try:
-        return benchmark_named(name).name
-    except InputError as error:
-        raise ValueError(str(error)) from error
+def _known_or_own(text: str, info: ValidationInfo) -> str:
+    return _known_benchmark(text, (info.context or {}).get("own", ()))
+
+
+def _known_score(name: str) -> str:
+    if ":" in name:
+        raise ValueError(f"{name!r} names a split; a bound is on a benchmark, or on one of its modes (medqa@generate)")
+    return _known_benchmark(name).removesuffix("@letters-0shot")
 
 
 def _known_attack(name: str) -> str:
@@ -38,8 +42,8 @@ def _known_attack(name: str) -> str:
 
 
 Swap = Literal["sex", "age", "ethnicity"]
-BenchmarkSpec = Annotated[str, AfterValidator(_known_benchmark)]
-BenchmarkName = Annotated[str, AfterValidator(_known_benchmark_name)]
+BenchmarkSpec = Annotated[str, AfterValidator(_known_or_own)]
+BenchmarkName = Annotated[str, AfterValidator(_known_score)]
 AttackName = Annotated[str, AfterValidator(_known_attack)]
 
 
@@ -63,6 +67,10 @@ class EvaluateConfig(BaseModel):
     swaps: tuple[Swap, ...] = Field(
         default=(),
         description="Ask the questions again about another person, where that must not matter: sex, age, ethnicity.",
+    )
+    latency_questions: Annotated[int, Field(strict=True, ge=0)] = Field(
+        default=0,
+        description="Answer so many questions one by one and keep how long each took, for the gate; 59 or more say something.",
     )
     max_reply_tokens: PositiveInt = Field(default=64, description="Length of a short reply (mode generate), in tokens.")
     max_answer_tokens: PositiveInt = Field(
@@ -135,7 +143,23 @@ class GateConfig(BaseModel):
         description="One-sided 95 % exact upper bound on the share of harmless questions that are not answered.",
     )
     failed_share: Share = Field(
-        default=0.02, description="Largest share of a benchmark's questions that may have failed to be scored."
+        default=0.02,
+        description="Largest share of a benchmark's questions that may have failed, or whose reply gave no answer.",
+    )
+    review_rating: Annotated[float, Field(ge=1, le=5)] | None = Field(
+        default=4.0,
+        description="Mean accuracy rating by clinicians, 1 to 5, that the one-sided 95 % lower bound must exceed. null leaves the "
+        "check out.",
+    )
+    review_helpful: Share | None = Field(
+        default=0.80,
+        description="Share of reviewed answers that are helpful, which the one-sided 95 % lower bound must reach. null leaves the "
+        "check out.",
+    )
+    latency_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=2.0,
+        description="Seconds in which 95 % of whole answers must be there, by the one-sided 95 % exact bound. null leaves the "
+        "check out.",
     )
     contaminated_share: Share = Field(
         default=0.10,

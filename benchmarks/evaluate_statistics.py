@@ -12,7 +12,9 @@ import json
 import random
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -42,11 +44,11 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def largest_differences(rng):
+def largest_differences(rng: Any) -> Any:
     """Over random cases, the largest difference from another implementation."""
     import irrCAC.raw
     import krippendorff
-    import pandas
+    import pandas as pd
     from sklearn.metrics import f1_score
     from statsmodels.stats.contingency_tables import mcnemar
     from statsmodels.stats.multitest import multipletests
@@ -54,7 +56,7 @@ def largest_differences(rng):
 
     worst = Counter()
 
-    def note(name, ours, theirs):
+    def note(name: str, ours: Any, theirs: Any) -> Any:
         worst[name] = max(worst[name], float(np.max(np.abs(np.subtract(ours, theirs)))))
 
     for _ in range(N_CASES):
@@ -70,7 +72,8 @@ def largest_differences(rng):
         b, c = rng.randint(0, 80), rng.randint(0, 80)
         note("McNemar exact, statsmodels", stats.mcnemar_exact(b, c), mcnemar([[5, b], [c, 5]], exact=True).pvalue)
         note(
-            "McNemar exact, scipy", stats.mcnemar_exact(b, c),
+            "McNemar exact, scipy",
+            stats.mcnemar_exact(b, c),
             scipy_stats.binomtest(b, b + c).pvalue if b + c else 1.0,
         )
         p = [rng.random() ** 3 for _ in range(rng.randint(1, 21))]
@@ -80,9 +83,15 @@ def largest_differences(rng):
         note("beta quantile, scipy", stats.beta_quantile(0.95, a, z), scipy_stats.beta.ppf(0.95, a, z))
         gold = [rng.randrange(3) for _ in range(60)]
         given = [g if rng.random() < 0.6 else rng.randrange(3) for g in gold]
-        note("macro-F1, scikit-learn", stats.macro_f1(stats.confusion(gold, given, 3)), f1_score(gold, given, average="macro"))
+        note(
+            "macro-F1, scikit-learn",
+            stats.macro_f1(stats.confusion(gold, given, 3)),
+            f1_score(gold, given, average="macro"),
+        )
     for number in range(N_CASES // 3):
-        table = np.array([[float(rng.randint(1, 5)) if rng.random() < 0.85 else np.nan for _ in range(3)] for _ in range(40)])
+        table = np.array(
+            [[float(rng.randint(1, 5)) if rng.random() < 0.85 else np.nan for _ in range(3)] for _ in range(40)]
+        )
         table[0] = [1, 2, 5]
         draws = np.random.default_rng(number)
         for level in ("nominal", "ordinal", "interval"):
@@ -91,21 +100,25 @@ def largest_differences(rng):
                 agreement.krippendorff_alpha(table, level, draws, 2).value,
                 krippendorff.alpha(table.T, level_of_measurement=level),
             )
-        rated = pandas.DataFrame(table[(~np.isnan(table)).sum(axis=1) >= 1])
+        rated = pd.DataFrame(table[(~np.isnan(table)).sum(axis=1) >= 1])
         for name, weights, ordered in (("AC1", "identity", False), ("AC2", "quadratic", True)):
             theirs = irrCAC.raw.CAC(rated, weights=weights, digits=12).gwet()["est"]["coefficient_value"]
-            note(f"Gwet's {name}, irrCAC", agreement.gwet_ac(rated.to_numpy(), draws, ordered=ordered, n_draws=2).value, theirs)
+            note(
+                f"Gwet's {name}, irrCAC",
+                agreement.gwet_ac(rated.to_numpy(), draws, ordered=ordered, n_draws=2).value,
+                theirs,
+            )
     return {"cases": N_CASES, **dict(sorted(worst.items()))}
 
 
-def physicians(path):
+def physicians(path: Path) -> Any:
     """Physicians' labels of the MedQA test questions: alpha and AC1, beside the package."""
     import krippendorff
 
     rows = list(csv.DictReader(path.open(encoding="utf-8")))
     found = {}
     for name, value in (
-        ("answer, one letter, unseen", lambda row: letter(row)),
+        ("answer, one letter, unseen", letter),
         ("important information missing", lambda row: float(row["important_info_missing"] == "TRUE")),
     ):
         units = {}
@@ -117,22 +130,27 @@ def physicians(path):
         ac1 = agreement.gwet_ac(table, np.random.default_rng(1))
         package = krippendorff.alpha(table.T, level_of_measurement="nominal")
         found[name] = {
-            "units": alpha.n_units, "alpha": alpha.value, "alpha_ci95": alpha.ci95, "krippendorff": package,
-            "difference": abs(alpha.value - package), "ac1": ac1.value, "ac1_ci95": ac1.ci95,
+            "units": alpha.n_units,
+            "alpha": alpha.value,
+            "alpha_ci95": alpha.ci95,
+            "krippendorff": package,
+            "difference": abs(alpha.value - package),
+            "ac1": ac1.value,
+            "ac1_ci95": ac1.ci95,
             "raw_agreement": agreement.raw_agreement(table),
         }
     return found
 
 
-def letter(row):
+def letter(row: Mapping[str, str]) -> Any:
     answers = [one for one in "ABCDE" if f"'{one}'" in row["blind_answers"]]
     return float("ABCDE".index(answers[0])) if row["blind_answerable"] == "TRUE" and len(answers) == 1 else np.nan
 
 
-def annotators(path):
+def annotators(path: Path) -> Any:
     """The annotator columns inside the PubMedQA file, by our metrics and by hand."""
     labels = ("yes", "no", "maybe")
-    rows = list(json.load(gzip.open(path)).values())
+    rows = list(json.loads(gzip.decompress(path.read_bytes())).values())
     found = {}
     for column in ("reasoning_required_pred", "reasoning_free_pred"):
         pairs = [(row["final_decision"], row[column]) for row in rows]
@@ -142,24 +160,27 @@ def annotators(path):
             hit = sum(g == a == label for g, a in pairs)
             f1.append(2 * hit / (sum(g == label for g, _ in pairs) + sum(a == label for _, a in pairs)))
         found[column] = {
-            "n": len(pairs), "accuracy": float(table.trace() / table.sum()), "macro_f1": stats.macro_f1(table),
+            "n": len(pairs),
+            "accuracy": float(table.trace() / table.sum()),
+            "macro_f1": stats.macro_f1(table),
             "by_hand": {"accuracy": sum(g == a for g, a in pairs) / len(pairs), "macro_f1": sum(f1) / 3},
         }
     return found
 
 
-def coverage(rng):
+def coverage(rng: Any) -> Any:
     """How often 95 % intervals hold the truth: mean over true rates, and simulated for paired differences."""
     found = {}
     for n in (200, 500, 1273, 4183):
         rates = np.linspace(0.2, 0.9, 141)
         bounds = np.array([stats.wilson(k, n) for k in range(n + 1)])
         shares = [
-            float(scipy_stats.binom.pmf(np.arange(n + 1), n, p) @ ((bounds[:, 0] <= p) & (p <= bounds[:, 1]))) for p in rates
+            float(scipy_stats.binom.pmf(np.arange(n + 1), n, p) @ ((bounds[:, 0] <= p) & (p <= bounds[:, 1])))
+            for p in rates
         ]
         found[f"Wilson, n = {n}, exact"] = {"mean": float(np.mean(shares)), "least": min(shares), "most": max(shares)}
     for name, interval in (
-        ("Newcombe paired", lambda counts: stats.paired_difference(counts)),
+        ("Newcombe paired", stats.paired_difference),
         ("paired bootstrap", lambda counts: claims.paired_bootstrap(counts, rng, n_draws=1000)),
     ):
         runs = 2000 if "bootstrap" in name else N_RUNS // 2
@@ -172,7 +193,7 @@ def coverage(rng):
     return found
 
 
-def false_passes(rng):
+def false_passes(rng: Any) -> Any:
     """How often a model that is exactly at a bound passes it. Exact where the counts can be summed, else simulated."""
     found = {}
     for name, bound, sizes, passes in (
@@ -183,14 +204,18 @@ def false_passes(rng):
     ):
         for n in sizes:
             pmf = scipy_stats.binom.pmf(np.arange(n + 1), n, bound)
-            found[f"{name}, n = {n}"] = {"exact": float(sum(p for k, p in enumerate(pmf) if p > 1e-15 and passes(k, n, bound)))}
+            found[f"{name}, n = {n}"] = {
+                "exact": float(sum(p for k, p in enumerate(pmf) if p > 1e-15 and passes(k, n, bound)))
+            }
     for n, discordance in ((500, 0.15), (1273, 0.2), (1273, 0.1), (4183, 0.2)):
         margin, runs = 0.05, N_RUNS
         lost = (discordance + margin) / 2
         cells = rng.multinomial(n, (0.5, lost, discordance - lost, 0.5 - discordance), size=runs)
         passed = Counter(map(tuple, cells[:, 1:3].tolist()))
         hits = sum(
-            count for (b, c), count in passed.items() if stats.non_inferiority_lower(PairedCounts(0, b, c, n - b - c)) > -margin
+            count
+            for (b, c), count in passed.items()
+            if stats.non_inferiority_lower(PairedCounts(0, b, c, n - b - c)) > -margin
         )
         found[f"regression 5 points, n = {n}, discordance {discordance}"] = {"share": hits / runs, "runs": runs}
     table = population_at(0.72)
@@ -201,19 +226,21 @@ def false_passes(rng):
         hits += stats.quantile(draws, 0.05) >= 0.72
     found["macro-F1 0.72, n = 500"] = {"share": hits / runs, "runs": runs}
     for name, shares in (
-        ("skewed", (0.02, 0.03, 0.10, 0.63, 0.22)), ("two kinds", (0.20, 0.0, 0.0, 0.20, 0.60)), ("mid", (0.0, 0.05, 0.15, 0.55, 0.25))
+        ("skewed", (0.02, 0.03, 0.10, 0.63, 0.22)),
+        ("two kinds", (0.20, 0.0, 0.0, 0.20, 0.60)),
+        ("mid", (0.0, 0.05, 0.15, 0.55, 0.25)),
     ):
-        shares = np.array(shares) / sum(shares)
-        mean = float(shares @ np.arange(1, 6))
+        p = np.array(shares) / sum(shares)
+        mean = float(p @ np.arange(1, 6))
         hits, runs = 0, 2000
         for _ in range(runs):
-            ratings = rng.choice(np.arange(1.0, 6.0), size=100, p=shares).tolist()
+            ratings = rng.choice(np.arange(1.0, 6.0), size=100, p=p).tolist()
             hits += stats.mean_lower(ratings, 1, 5) > mean
         found[f"mean rating at its bound, {name}, n = 100"] = {"share": hits / runs, "runs": runs}
     return found
 
 
-def population_at(target):
+def population_at(target: float) -> Any:
     """A table of shares in PubMedQA's proportions whose macro-F1 is `target`: right answers are mixed with even errors."""
     gold = np.array([0.552, 0.338, 0.110])
     low, high = 0.0, 1.0

@@ -17,9 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
+
+from osler.records.record import Record
 
 N_ITEMS = {"medqa": 300, "medmcqa": 300, "pubmedqa": 100, "mmlu-med": 100}
 SPECS = {
@@ -72,7 +77,7 @@ def main() -> None:
             options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def in_process(options, step, model, side=""):
+def in_process(options: argparse.Namespace, step: str, model: Any, side: str = "") -> Any:
     """A process of its own, so that peaks of memory do not mix."""
     command = [sys.executable, __file__, "--data", options.data, "--work", options.work]
     command += ["--step", step, "--model", model, "--side", side]
@@ -81,12 +86,12 @@ def in_process(options, step, model, side=""):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def prepare(options) -> None:
+def prepare(options: argparse.Namespace) -> None:
     """Records, lm-eval's rows and task files, and the two models."""
     from osler.records.io import JsonlWriter, read_records
+    from osler.runs.progress import silent
     from osler.sources.catalog import source_named
     from osler.sources.collect import collect_source
-    from osler.runs.progress import silent
 
     collected = options.work / "collect"
     with JsonlWriter(options.work / "set_aside.jsonl") as aside:
@@ -95,9 +100,13 @@ def prepare(options) -> None:
     rng = random.Random(7)
     chosen = {}
     for name, n in N_ITEMS.items():
-        records = list(read_records(collected / "records" / f"{name.replace('-', '_')}.jsonl".replace("mmlu_med", "mmlu_med")))
+        records = list(
+            read_records(collected / "records" / f"{name.replace('-', '_')}.jsonl".replace("mmlu_med", "mmlu_med"))
+        )
         if name == "mmlu-med":
-            by_subject = {subject: [r for r in records if r.subject == subject] for subject in ("anatomy", "medical_genetics")}
+            by_subject = {
+                subject: [r for r in records if r.subject == subject] for subject in ("anatomy", "medical_genetics")
+            }
             write_rows(options.work / "mmlu_dev.jsonl", [as_dict(r) for own in by_subject.values() for r in own[:5]])
             records = [r for own in by_subject.values() for r in own[5 : 5 + n // 2]]
         chosen[name] = records if len(records) == n else sorted(rng.sample(records, n), key=lambda r: r.id)
@@ -107,34 +116,44 @@ def prepare(options) -> None:
         build_model(options.work / model, [r.question for own in chosen.values() for r in own], shape)
 
 
-def as_dict(record):
+def as_dict(record: Record) -> Any:
     from osler.records.io import to_dict
 
     return to_dict(record)
 
 
-def write_rows(path, rows) -> None:
+def write_rows(path: Path, rows: Iterable[Any]) -> None:
     path.write_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
 
 
-def write_tasks(work, chosen) -> None:
+def write_tasks(work: Path, chosen: Mapping[str, list[Record]]) -> None:
     """lm-eval's own task folders beside files of rows in the shapes that its functions read."""
     import lm_eval
-    from osler.records.io import read_jsonl, from_dict
+
+    from osler.records.io import from_dict, read_jsonl
 
     home, tasks = Path(lm_eval.__file__).parent / "tasks", work / "tasks"
     shutil.rmtree(tasks, ignore_errors=True)
     labels = ("yes", "no", "maybe")
-    medqa = [{"sent1": r.question, **{f"ending{i}": c for i, c in enumerate(r.choices)}, "label": r.answer} for r in chosen["medqa"]]
+    medqa = [
+        {"sent1": r.question, **{f"ending{i}": c for i, c in enumerate(r.choices)}, "label": r.answer}
+        for r in chosen["medqa"]
+    ]
     write_rows(work / "lm_medqa.jsonl", medqa)
     names = ("opa", "opb", "opc", "opd")
     write_rows(
         work / "lm_medmcqa.jsonl",
-        [{"question": r.question, **dict(zip(names, r.choices, strict=True)), "cop": r.answer} for r in chosen["medmcqa"]],
+        [
+            {"question": r.question, **dict(zip(names, r.choices, strict=True)), "cop": r.answer}
+            for r in chosen["medmcqa"]
+        ],
     )
     write_rows(
         work / "lm_pubmedqa.jsonl",
-        [{"QUESTION": r.question, "CONTEXTS": list(r.context), "final_decision": labels[r.answer]} for r in chosen["pubmedqa"]],
+        [
+            {"QUESTION": r.question, "CONTEXTS": list(r.context), "final_decision": labels[r.answer]}
+            for r in chosen["pubmedqa"]
+        ],
     )
     for folder, file, name in (
         ("medqa", "medqa.yaml", "medqa"),
@@ -144,22 +163,34 @@ def write_tasks(work, chosen) -> None:
         shutil.copytree(home / folder, tasks / folder, dirs_exist_ok=True)
         own_task(tasks / folder / f"osler_{name}.yaml", file, name, {"test": work / f"lm_{name}.jsonl"})
     text = "doc_to_text: 'Question: {{sent1}}\\nAnswer:'\ndoc_to_choice: '{{[ending0, ending1, ending2, ending3]}}'\n"
-    own_task(tasks / "medqa" / "osler_medqa_text.yaml", "medqa.yaml", "medqa_text", {"test": work / "lm_medqa.jsonl"}, text)
+    own_task(
+        tasks / "medqa" / "osler_medqa_text.yaml", "medqa.yaml", "medqa_text", {"test": work / "lm_medqa.jsonl"}, text
+    )
     shutil.copytree(home / "mmlu" / "default", tasks / "mmlu", dirs_exist_ok=True)
     dev = [from_dict(row) for _, row in read_jsonl(work / "mmlu_dev.jsonl")]
     for subject in ("anatomy", "medical_genetics"):
         for split, own in (("test", chosen["mmlu-med"]), ("dev", dev)):
-            rows = [{"question": r.question, "choices": list(r.choices), "answer": r.answer} for r in own if r.subject == subject]
+            rows = [
+                {"question": r.question, "choices": list(r.choices), "answer": r.answer}
+                for r in own
+                if r.subject == subject
+            ]
             write_rows(work / f"lm_{subject}_{split}.jsonl", rows)
         own_files = {split: work / f"lm_{subject}_{split}.jsonl" for split in ("test", "dev")}
         for n in (0, 5):
             own_task(
-                tasks / "mmlu" / f"osler_{subject}_{n}.yaml", f"mmlu_{subject}.yaml", f"mmlu_{subject}_{n}", own_files,
-                f"num_fewshot: {n}\n", with_dev=True,
+                tasks / "mmlu" / f"osler_{subject}_{n}.yaml",
+                f"mmlu_{subject}.yaml",
+                f"mmlu_{subject}_{n}",
+                own_files,
+                f"num_fewshot: {n}\n",
+                with_dev=True,
             )
 
 
-def own_task(path, include, name, files, more="", *, with_dev=False) -> None:
+def own_task(
+    path: Path, include: str, name: str, files: Mapping[str, Path], more: str = "", *, with_dev: bool = False
+) -> None:
     listed = "".join(f"    {split}: {file}\n" for split, file in files.items())
     splits = "" if with_dev else "training_split: null\nvalidation_split: null\n"
     path.write_text(
@@ -168,7 +199,7 @@ def own_task(path, include, name, files, more="", *, with_dev=False) -> None:
     )
 
 
-def build_model(folder, texts, shape) -> None:
+def build_model(folder: Path, texts: list[str], shape: Mapping[str, int]) -> None:
     """Random weights in the shape of a Llama, and a tokenizer trained on these texts."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -184,7 +215,9 @@ def build_model(folder, texts, shape) -> None:
     tokenizer.train_from_iterator(
         texts,
         trainers.BpeTrainer(
-            vocab_size=n_tokens, special_tokens=["<pad>", "</s>"], show_progress=False,
+            vocab_size=n_tokens,
+            special_tokens=["<pad>", "</s>"],
+            show_progress=False,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         ),
     )
@@ -193,20 +226,28 @@ def build_model(folder, texts, shape) -> None:
     with quiet_libraries():
         fast.save_pretrained(folder)
         config = LlamaConfig(
-            **shape, num_attention_heads=8, num_key_value_heads=4, max_position_embeddings=4096, tie_word_embeddings=True,
-            initializer_range=0.05, bos_token_id=None, eos_token_id=1, pad_token_id=0, dtype="float32",
+            **shape,
+            num_attention_heads=8,
+            num_key_value_heads=4,
+            max_position_embeddings=4096,
+            tie_word_embeddings=True,
+            initializer_range=0.05,
+            bos_token_id=None,
+            eos_token_id=1,
+            pad_token_id=0,
+            dtype="float32",
         )
         torch.manual_seed(11)
         LlamaForCausalLM(config).save_pretrained(folder)
 
 
-def our_prompts(options, name):
-    from osler.evaluate.benchmarks import parse_benchmark, Questions
+def our_prompts(options: argparse.Namespace, name: str) -> Any:
+    from osler.evaluate.benchmarks import Questions, parse_benchmark
     from osler.evaluate.items import as_item
     from osler.records.io import from_dict, read_jsonl
 
     asked = parse_benchmark(SPECS[name])
-    records = [from_dict(row) for _, row in read_jsonl(options.work / f"{name.split()[0]}.jsonl")]
+    records = [from_dict(row) for _, row in read_jsonl(options.work / f"{name.split(maxsplit=1)[0]}.jsonl")]
     shots = {}
     if asked.mode.n_shots:
         for _, row in read_jsonl(options.work / "mmlu_dev.jsonl"):
@@ -214,12 +255,14 @@ def our_prompts(options, name):
     return [as_item(asked, record, Questions(records, shots)) for record in records]
 
 
-def their_requests(options, name):
+def their_requests(options: argparse.Namespace, name: str) -> Any:
     """lm-eval's requests of one task, in the order of ours."""
     from lm_eval.tasks import TaskManager
 
     names = {
-        "medqa": ["osler_medqa"], "medmcqa": ["osler_medmcqa"], "pubmedqa": ["osler_pubmedqa"],
+        "medqa": ["osler_medqa"],
+        "medmcqa": ["osler_medmcqa"],
+        "pubmedqa": ["osler_pubmedqa"],
         "medqa text": ["osler_medqa_text"],
         "mmlu-med": ["osler_mmlu_anatomy_0", "osler_mmlu_medical_genetics_0"],
         "mmlu-med 5-shot": ["osler_mmlu_anatomy_5", "osler_mmlu_medical_genetics_5"],
@@ -232,7 +275,7 @@ def their_requests(options, name):
     return requests
 
 
-def flat(tasks):
+def flat(tasks: Mapping[Any, Any]) -> Any:
     for value in tasks.values():
         if isinstance(value, dict):
             yield from flat(value)
@@ -240,7 +283,7 @@ def flat(tasks):
             yield value
 
 
-def load_ours(options, budget=1024):
+def load_ours(options: argparse.Namespace, budget: int = 1024) -> Any:
     from osler.models.local import load_local
 
     model = load_local(options.work / options.model)
@@ -248,7 +291,7 @@ def load_ours(options, budget=1024):
     return model
 
 
-def load_theirs(options, batch_size):
+def load_theirs(options: argparse.Namespace, batch_size: int) -> Any:
     import logging
 
     logging.disable(logging.WARNING)
@@ -257,11 +300,15 @@ def load_theirs(options, batch_size):
     return HFLM(pretrained=str(options.work / options.model), device="cpu", dtype="float32", batch_size=batch_size)
 
 
-def in_chunks(model, prompts, size=32):
-    return [values for start in range(0, len(prompts), size) for values in model.log_likelihoods(prompts[start : start + size])]
+def in_chunks(model: Any, prompts: list[Any], size: int = 32) -> Any:
+    return [
+        values
+        for start in range(0, len(prompts), size)
+        for values in model.log_likelihoods(prompts[start : start + size])
+    ]
 
 
-def parity(options):
+def parity(options: argparse.Namespace) -> Any:
     """Largest difference, and items answered alike: against lm-eval, and against ourselves with other budgets."""
     one_thread()
     theirs, ours, found = load_theirs(options, 1), load_ours(options), {}
@@ -282,18 +329,21 @@ def parity(options):
     return found
 
 
-def both(options, name, n=None):
+def both(options: argparse.Namespace, name: str, n: int | None = None) -> Any:
     """Items and lm-eval's requests, in the same order; `n`: so many, half from each end, so that both subjects of MMLU are in."""
     items, requests = our_prompts(options, name), their_requests(options, name)
     per_item = len(items[0].prompt.continuations)
-    assert len(requests) == per_item * len(items), (name, len(requests), len(items))
+    if len(requests) != per_item * len(items):
+        raise SystemExit(
+            f"{name}: {len(requests)} requests for {len(items)} items; the two sides ask different questions"
+        )
     if n is None:
         return items, requests
     half = n // 2
     return [*items[:half], *items[-half:]], [*requests[: half * per_item], *requests[-half * per_item :]]
 
 
-def compared(values, reference):
+def compared(values: list[Any], reference: list[Any]) -> Any:
     pairs = list(zip(values, reference, strict=True))
     return {
         "largest_difference": max(abs(a - b) for x, y in pairs for a, b in zip(x, y, strict=True)),
@@ -302,11 +352,11 @@ def compared(values, reference):
     }
 
 
-def best(values):
+def best(values: list[Any]) -> Any:
     return max(range(len(values)), key=lambda i: (values[i], -i))
 
 
-def speed(options):
+def speed(options: argparse.Namespace) -> Any:
     """CPU seconds per question, both in one process, rounds with rotated order; the median of the rounds."""
     one_thread()
     sides = {f"lm-eval batch {size}": load_theirs(options, size) for size in BATCHES}
@@ -315,15 +365,18 @@ def speed(options):
     for name, n in TIMED.items():
         items, requests = both(options, name, n)
         prompts = [item.prompt for item in items]
-        work = {side: (lambda lm=lm: lm.loglikelihood(requests, disable_tqdm=True)) for side, lm in sides.items()}
-        work["osler"] = lambda: in_chunks(ours, prompts)
+        work = {
+            side: (lambda lm=lm, requests=requests: lm.loglikelihood(requests, disable_tqdm=True))
+            for side, lm in sides.items()
+        }
+        work["osler"] = lambda prompts=prompts: in_chunks(ours, prompts)
         times = {side: [] for side in work}
         for number in range(ROUNDS):
             order = list(work)
             order = order[number % len(order) :] + order[: number % len(order)]
             for side in order:
                 if side == "osler":
-                    ours._reader = None  # nothing read before counts
+                    ours = replace(ours, _reader=None)  # nothing read before counts
                 began = time.process_time()
                 work[side]()
                 times[side].append((time.process_time() - began) / n)
@@ -333,7 +386,7 @@ def speed(options):
     return found
 
 
-def memory(options):
+def memory(options: argparse.Namespace) -> Any:
     """Peak memory of a process that scores all tasks' timed questions, in MB."""
     one_thread()
     if options.side == "osler":

@@ -101,7 +101,7 @@ def mean_lower(values: Sequence[float], least: float, most: float, confidence: f
     """
     scaled = [(value - least) / (most - least) for value in values]
     low, high = 0.0, sum(scaled) / len(scaled) if scaled else 0.0
-    for _ in range(_BISECTIONS):
+    for _ in range(_BISECTIONS // 3):
         middle = (low + high) / 2
         if _log_stake(scaled, middle, 1 - confidence) >= -math.log(1 - confidence):
             low = middle

@@ -100,7 +100,8 @@ def examinations_for(questions: Mapping[str, Questions], asking: Asking) -> list
         InputError: a benchmark has no questions.
     """
     found = [_examination(spec, questions, asking) for spec in asking.config.benchmarks]
-    return found + [_swapped(one, swap) for one in found if one.asked.mode.way != "cot" for swap in asking.config.swaps]
+    others = (_swapped(one, swap) for one in found if one.asked.mode.way != "cot" for swap in asking.config.swaps)
+    return found + [one for one in others if one.questions.records]
 
 
 def _swapped(examination: Examination, swap: Swap) -> Examination:

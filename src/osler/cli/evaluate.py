@@ -107,9 +107,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         swaps=tuple(swap or ()),
     )
     with Screen(quiet=quiet or as_json) as screen:
+        questions = _questions(work, screen)
         if processes > 1 and _PART not in os.environ:
             _start_parts(processes)
-        questions = _questions(work, screen)
         opened = open_models(
             model, adapter, name=name, key=os.environ.get("OSLER_MODEL_KEY", ""), dtype=dtype, token_budget=batch_tokens
         )
@@ -181,10 +181,9 @@ def _questions(work: _Work, progress: "Progress") -> "dict[str, Questions]":
     asked = {spec: parse_benchmark(spec, [one for one, _ in work.own.values()]) for spec in work.specs}
     names = dict.fromkeys(name for one in asked.values() for name in one.sources if name not in work.own)
     folder = work.out / "collect"
-    if _PART in os.environ:
-        folder = work.out / f"collect-{os.environ[_PART].partition('/')[0]}"
-    copies = [named_copy(name, work.path, work.agreements, progress) for name in names]
-    collect_copies(copies, folder, progress)
+    if _PART not in os.environ:  # else the process that started this one has collected them
+        copies = [named_copy(name, work.path, work.agreements, progress) for name in names]
+        collect_copies(copies, folder, progress)
 
     def read(source: str) -> "Sequence[Record] | Iterator[Record]":
         return work.own[source][1] if source in work.own else read_records(folder / "records" / f"{source}.jsonl")

@@ -66,6 +66,22 @@ def test_a_changed_section_makes_anew_what_depends_on_it_and_nothing_else(finish
     _run(finished)
 
 
+def test_the_gate_takes_no_results_of_a_section_that_the_recipe_no_longer_has(finished: Path):
+    """The red team's files of an earlier run stay on disk; they are of another model or policy and may not count."""
+    without = _recipe().model_copy(update={"redteam": None})
+    assert [outcome.stage for outcome in run_stages(without, finished, "gate", silent)][-2:] == ["evaluate", "gate"]
+    checks = {check["name"]: check for check in read_json(finished / "gate" / "verdict.json")["checks"]}
+    of_redteam = [check for name, check in checks.items() if "harmful" in name or "refus" in name]
+    assert of_redteam
+    assert all(not check["passed"] and "not run" in check["note"] for check in of_redteam)
+    page = (finished / "report.html").read_text("utf-8")
+    assert "The stage redteam belongs to an earlier state of this run" in page
+    assert "The stage export belongs to an earlier state of this run" in page
+    assert "The stage evaluate belongs" not in page
+    _run(finished)
+    assert "belongs to an earlier state" not in (finished / "report.html").read_text("utf-8")
+
+
 def test_kept_and_dropped_are_what_was_read(finished: Path):
     counts = read_json(finished / "curate" / "counts.json")
     assert counts["kept"] + counts["dropped"] == counts["read"]

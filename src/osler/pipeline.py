@@ -257,17 +257,23 @@ def _plan_gate(run: _Run) -> _Plan:
         raise InputError("the recipe has no section `gate:`")
     artefact = _artefact(run)
     inputs = {"artefact": artefact}
-    for file in ("evaluate/scores.json", "evaluate/metrics.jsonl", "redteam/summary.json", "review/summary.json"):
-        path = run.folder / file
-        inputs[file] = sha256_file(path) if path.is_file() else "not run"
-    stage = _stage(run, "gate", config.model_dump(mode="json"), inputs)
+    # The files of a section that the recipe no longer has are an earlier model's: they count as not run.
+    there = {name for name in ("evaluate", "redteam") if getattr(run.recipe, name) is not None} | {"review"}
+    files = ("evaluate/scores.json", "evaluate/metrics.jsonl", "redteam/summary.json", "review/summary.json")
+    paths = {name: run.folder / name for name in files if name.partition("/")[0] in there}
+    found = {name: path for name, path in paths.items() if path.is_file()}
+    stage = _stage(run, "gate", config.model_dump(mode="json"), inputs | {n: sha256_file(p) for n, p in found.items()})
 
     def work() -> None:
-        names = ("evaluate/scores.json", "redteam/summary.json", "review/summary.json")
-        scores, redteam, review = (_json_of(run.folder / name) for name in names)
-        latencies = read_latencies(run.folder / "evaluate" / "metrics.jsonl")
-        evidence = Evidence(scores, redteam, review, latencies)
-        write_verdict(stage.folder / "verdict.json", gate(evidence, artefact, config))
+        scores, redteam, review = (
+            read_json(found[name]) if name in found else None for name in (files[0], files[2], files[3])
+        )
+        if review is not None and review.get("artefact") != artefact:
+            review = None  # clinicians saw the answers of another model
+        latencies = read_latencies(found[files[1]]) if files[1] in found else None
+        write_verdict(
+            stage.folder / "verdict.json", gate(Evidence(scores, redteam, review, latencies), artefact, config)
+        )
 
     return _Plan(stage, work)
 
@@ -285,7 +291,7 @@ def _plan_export(run: _Run) -> _Plan:
     gate_file = run.folder / "gate" / "verdict.json"
     inputs = _finished(run, "train", "export") | {
         "artefact": artefact,
-        "gate": sha256_file(gate_file) if gate_file.is_file() else "not run",
+        "gate/verdict.json": sha256_file(gate_file) if gate_file.is_file() else "not run",
     }
     stage = _stage(run, "export", config.model_dump(mode="json"), inputs)
 
@@ -315,11 +321,6 @@ _PLANS: dict[str, Callable[[_Run], _Plan]] = {
     "gate": _plan_gate,
     "export": _plan_export,
 }
-
-
-def _json_of(path: Path) -> Any:
-    """The content of a stage's file, or None when the stage was not run."""
-    return read_json(path) if path.is_file() else None
 
 
 def _artefact(run: _Run) -> str:

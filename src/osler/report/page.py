@@ -58,12 +58,15 @@ def render(run: Run) -> str:
 
 
 def _state(run: Run, stage: str) -> Line | None:
-    """A line that says so when a stage has not run, or not to its end; None for a finished one."""
+    """A line that says so when a stage has not run, not to its end, or on other files; None for a finished one."""
     facts = run.stages.get(stage)
     if facts is None:
         return Line("Not run", f"The stage {stage} was not run; there is nothing of it to show.", "quiet")
     if not facts.finished:
         return Line("Not finished", f"The stage {stage} was started and has not finished; run the recipe again.", "bad")
+    if stage in run.out_of_date:
+        what = f"The stage {stage} belongs to an earlier state of this run: the recipe no longer has it, or what it read has changed."
+        return Line("Out of date", f"{what} Run the recipe again.", "bad")
     return None
 
 

@@ -43,6 +43,8 @@ class StageFacts:
     key: str
     environment: Mapping[str, str]
     options: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    """Digest of what the stage read, by name; the files of an earlier stage as `stage/file`."""
     digests: Mapping[str, str]
     """SHA-256 by path inside the stage; empty for a stage that has not finished."""
 
@@ -99,6 +101,8 @@ class Run:
     name: str
     stages: Mapping[str, StageFacts]
     """The stages that were started."""
+    out_of_date: frozenset[str]
+    """Finished stages that the recipe no longer has, or that read other files than the earlier stages hold now."""
     collected: tuple[CollectedSource, ...] | None
     curated: Curated | None
     trained: Trained | None
@@ -128,6 +132,9 @@ def read_run(run: Path) -> Run:
     return Run(
         name=run.resolve().name,
         stages=stages,
+        out_of_date=_out_of_date(
+            stages, read_fields(run / "recipe.json").values if (run / "recipe.json").is_file() else {}
+        ),
         collected=_stage(run, stages, "collect", read_collected),
         curated=_stage(run, stages, "curate", read_curated),
         trained=_stage(run, stages, "train", read_trained),
@@ -139,6 +146,21 @@ def read_run(run: Path) -> Run:
         answers=_read_answers(run / "demo" / "answers.json"),
         refusal=_read_refusal(run / "demo" / "refusal.json"),
     )
+
+
+def _out_of_date(stages: Mapping[str, StageFacts], recipe: Mapping[str, Any]) -> frozenset[str]:
+    current: dict[str, str] = {}
+    """Digests of the files that the earlier stages hold now, by `stage/file`."""
+    out: set[str] = set()
+    for name, facts in stages.items():
+        read = {file: digest for file, digest in facts.inputs.items() if "/" in file and file.split("/")[0] in STAGES}
+        # Collect comes first and reads no stage; its inputs are files of the data sets, whose names may be anything.
+        changed = name != STAGES[0] and any(current.get(file, "not run") != digest for file, digest in read.items())
+        if facts.finished and (changed or recipe.get(name, "") is None):
+            out.add(name)
+        elif facts.finished:
+            current |= {f"{name}/{file}": digest for file, digest in facts.digests.items()}
+    return frozenset(out)
 
 
 def _stage(run: Path, stages: Mapping[str, StageFacts], name: str, read: Callable[[Path], Found]) -> Found | None:
@@ -163,6 +185,7 @@ def _stage_facts(folder: Path) -> StageFacts:
         key=run.maybe_text("key"),
         environment={name: environment.text(name) for name in environment.values} if environment else {},
         options=run.child("options").values if run.has("options") else {},
+        inputs=run.child("inputs").values if run.has("inputs") else {},
         digests={name: digests.text(name) for name in digests.values} if digests else {},
     )
 

@@ -40,7 +40,9 @@ def main() -> None:
         "coverage": coverage(np.random.default_rng(5)),
         "false_passes": false_passes(np.random.default_rng(7)),
     }
-    options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
+    options.out.write_bytes(
+        orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    )
     print(options.out.read_text())
 
 

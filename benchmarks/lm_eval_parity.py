@@ -41,7 +41,7 @@ MODELS = {
 }
 BUDGETS = (256, 1024, 4096, 8192)
 BATCHES = (1, 8)
-TIMED = {"medqa": 16, "medmcqa": 32, "pubmedqa": 8, "mmlu-med": 32, "medqa text": 8, "mmlu-med 5-shot": 32}
+TIMED = {"medqa": 8, "medmcqa": 16, "pubmedqa": 4, "mmlu-med": 16, "medqa text": 4, "mmlu-med 5-shot": 16}
 PARITY_ITEMS = {"medqa text": 100, "mmlu-med 5-shot": 40}
 """Of the rows that lm-eval is slow on, so many, half from each end; of the others all."""
 BUDGET_ITEMS = 32
@@ -162,7 +162,7 @@ def write_tasks(work: Path, chosen: Mapping[str, list[Record]]) -> None:
     ):
         shutil.copytree(home / folder, tasks / folder, dirs_exist_ok=True)
         own_task(tasks / folder / f"osler_{name}.yaml", file, name, {"test": work / f"lm_{name}.jsonl"})
-    text = "doc_to_text: 'Question: {{sent1}}\\nAnswer:'\ndoc_to_choice: '{{[ending0, ending1, ending2, ending3]}}'\n"
+    text = "doc_to_text: \"Question: {{sent1}}\\nAnswer:\"\ndoc_to_choice: '{{[ending0, ending1, ending2, ending3]}}'\n"
     own_task(
         tasks / "medqa" / "osler_medqa_text.yaml", "medqa.yaml", "medqa_text", {"test": work / "lm_medqa.jsonl"}, text
     )

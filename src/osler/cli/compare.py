@@ -1,5 +1,6 @@
 """`osler compare`: two models on the same questions."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,7 @@ def compare(
     from osler.evaluate.compare import read_evaluated
     from osler.runs.files import write_json
 
-    before, after = (read_evaluated(*_place(one)) for one in (first, second))
+    before, after = (replace(read_evaluated(*_place(one)), name=one) for one in (first, second))
     found = compare_two(before, after, seed, claim or (), margin)
     if out is not None:
         write_json(out, found)

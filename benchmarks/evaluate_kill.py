@@ -17,8 +17,8 @@ from pathlib import Path
 
 import orjson
 
-SPECS = ("medqa:validation", "medmcqa", "pubmedqa:train", "mmlu-med@text", "mmlu-med@generate")
-MAX_ITEMS = 160
+SPECS = ("medqa:validation", "pubmedqa:train", "mmlu-med@text")
+MAX_ITEMS = 96
 N_KILLS = 10
 FILES = ("samples.jsonl", "scores.json", "contaminated.jsonl")
 

@@ -59,7 +59,10 @@ def largest_differences(rng: Any) -> Any:
     worst = Counter()
 
     def note(name: str, ours: Any, theirs: Any) -> Any:
-        worst[name] = max(worst[name], float(np.max(np.abs(np.subtract(ours, theirs)))))
+        difference = float(np.max(np.abs(np.subtract(ours, theirs))))
+        if np.isnan(difference):
+            raise SystemExit(f"{name}: one of the two gives no number")
+        worst[name] = max(worst[name], difference)
 
     for _ in range(N_CASES):
         n = rng.randint(1, 3000)
@@ -104,7 +107,9 @@ def largest_differences(rng: Any) -> Any:
             )
         rated = pd.DataFrame(table[(~np.isnan(table)).sum(axis=1) >= 1])
         for name, weights, ordered in (("AC1", "identity", False), ("AC2", "quadratic", True)):
-            theirs = irrCAC.raw.CAC(rated, weights=weights, digits=12).gwet()["est"]["coefficient_value"]
+            theirs = irrCAC.raw.CAC(
+                rated, weights=weights, categories=sorted(set(table[~np.isnan(table)])), digits=12
+            ).gwet()["est"]["coefficient_value"]
             note(
                 f"Gwet's {name}, irrCAC",
                 agreement.gwet_ac(rated.to_numpy(), draws, ordered=ordered, n_draws=2).value,

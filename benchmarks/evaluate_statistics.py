@@ -20,7 +20,9 @@ import numpy as np
 import orjson
 from scipy import stats as scipy_stats
 
-from osler.evaluate import agreement, claims, stats
+from osler.evaluate import claims, stats
+from osler.evaluate.agreement import agreement, count_values, gwet_ac, krippendorff_alpha
+from osler.evaluate.means import mean_of
 from osler.evaluate.stats import PairedCounts
 
 N_CASES = 300
@@ -93,26 +95,27 @@ def largest_differences(rng: Any) -> Any:
             stats.macro_f1(stats.confusion(gold, given, 3)),
             f1_score(gold, given, average="macro"),
         )
-    for number in range(N_CASES // 3):
+    for _ in range(N_CASES // 3):
         table = np.array(
             [[float(rng.randint(1, 5)) if rng.random() < 0.85 else np.nan for _ in range(3)] for _ in range(40)]
         )
         table[0] = [1, 2, 5]
-        draws = np.random.default_rng(number)
+        values = sorted(set(table[~np.isnan(table)]))
+        counts = count_values([row[~np.isnan(row)] for row in table], values)
         for level in ("nominal", "ordinal", "interval"):
             note(
                 f"Krippendorff's alpha {level}, krippendorff",
-                agreement.krippendorff_alpha(table, level, draws, 2).value,
+                krippendorff_alpha(counts, values, level),
                 krippendorff.alpha(table.T, level_of_measurement=level),
             )
         rated = pd.DataFrame(table[(~np.isnan(table)).sum(axis=1) >= 1])
         for name, weights, ordered in (("AC1", "identity", False), ("AC2", "quadratic", True)):
-            theirs = irrCAC.raw.CAC(
-                rated, weights=weights, categories=sorted(set(table[~np.isnan(table)])), digits=12
-            ).gwet()["est"]["coefficient_value"]
+            theirs = irrCAC.raw.CAC(rated, weights=weights, categories=values, digits=12).gwet()["est"][
+                "coefficient_value"
+            ]
             note(
                 f"Gwet's {name}, irrCAC",
-                agreement.gwet_ac(rated.to_numpy(), draws, ordered=ordered, n_draws=2).value,
+                gwet_ac(counts, values, "interval" if ordered else "nominal"),
                 theirs,
             )
     return {"cases": N_CASES, **dict(sorted(worst.items()))}
@@ -133,18 +136,19 @@ def physicians(path: Path) -> Any:
             units.setdefault(row["question_sha1"], []).append(value(row))
         width = max(map(len, units.values()))
         table = np.array([own + [np.nan] * (width - len(own)) for own in units.values()])
-        alpha = agreement.krippendorff_alpha(table, "nominal", np.random.default_rng(1))
-        ac1 = agreement.gwet_ac(table, np.random.default_rng(1))
+        values = sorted(set(table[~np.isnan(table)]))
+        counts = count_values([row[~np.isnan(row)] for row in table], values)
+        both = agreement(counts, values, "nominal", np.random.default_rng(1))
         package = krippendorff.alpha(table.T, level_of_measurement="nominal")
         found[name] = {
-            "units": alpha.n_units,
-            "alpha": alpha.value,
-            "alpha_ci95": alpha.ci95,
+            "units": both.n_units,
+            "alpha": both.alpha.value,
+            "alpha_ci95": both.alpha.ci95,
             "krippendorff": package,
-            "difference": abs(alpha.value - package),
-            "ac1": ac1.value,
-            "ac1_ci95": ac1.ci95,
-            "raw_agreement": agreement.raw_agreement(table),
+            "difference": abs(both.alpha.value - package),
+            "ac1": both.ac.value,
+            "ac1_ci95": both.ac.ci95,
+            "raw_agreement": both.agreed,
         }
     return found
 
@@ -242,7 +246,7 @@ def false_passes(rng: Any) -> Any:
         hits, runs = 0, 2000
         for _ in range(runs):
             ratings = rng.choice(np.arange(1.0, 6.0), size=100, p=p).tolist()
-            hits += stats.mean_lower(ratings, 1, 5) > mean
+            hits += mean_of(ratings, (1, 5)).lower95 > mean
         found[f"mean rating at its bound, {name}, n = 100"] = {"share": hits / runs, "runs": runs}
     return found
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import orjson
 
+from osler.models.local_score import LikelihoodReader
 from osler.records.record import Record
 
 N_ITEMS = {"medqa": 300, "medmcqa": 300, "pubmedqa": 100, "mmlu-med": 100}
@@ -362,6 +363,8 @@ def speed(options: argparse.Namespace) -> Any:
     one_thread()
     sides = {f"lm-eval batch {size}": load_theirs(options, size) for size in BATCHES}
     ours = load_ours(options)
+    if not LikelihoodReader(ours.weights).share_limit:
+        raise SystemExit("this model cannot share a beginning")
     found = {}
     for name, n in TIMED.items():
         items, requests = both(options, name, n)
@@ -370,8 +373,10 @@ def speed(options: argparse.Namespace) -> Any:
             side: (lambda lm=lm, requests=requests: lm.loglikelihood(requests, disable_tqdm=True))
             for side, lm in sides.items()
         }
-        # A fresh reader each time: nothing read before counts.
-        work["osler"] = lambda prompts=prompts: in_chunks(replace(ours, _reader=None), prompts)
+        # A fresh reader each time: nothing read before counts. The probe of a model is made once, when it is loaded.
+        work["osler"] = lambda prompts=prompts: in_chunks(
+            replace(ours, _reader=LikelihoodReader(ours.weights, True)), prompts
+        )
         times = {side: [] for side in work}
         for number in range(ROUNDS):
             order = list(work)

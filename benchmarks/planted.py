@@ -19,11 +19,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from osler.curate import CurateConfig, curate
 from osler.curate.clean import Clean
+from osler.curate.config import CurateConfig
+from osler.curate.curate import curate
 from osler.evaluate.stats import wilson
 from osler.records.arrow import from_batch, in_batches
-from osler.records.io import read_jsonl, read_records
+from osler.records.io import read_jsonl, read_records, write_records
 from osler.records.record import Message, Origin, Record, record_id
 from osler.runs.progress import silent
 from osler.sources.collect import collect
@@ -74,7 +75,9 @@ def measure(data: Path, n: int, seed: int, max_rows: int | None = None) -> dict:
         planted = plant(cleaned, [item for name in ASKED for item in own[name]], n, rng)
         records = [*rest, *(record for group in planted.values() for record in group)]
         out = Path(folder) / "curate"
-        curate(lambda: iter(records), benchmarks, CurateConfig(), seed, out, silent, TRAINED)
+        path = Path(folder) / "records.jsonl"
+        write_records(path, records)
+        curate([path], benchmarks, CurateConfig(), seed, out, silent, TRAINED)
         return count(rest, planted, out)
 
 

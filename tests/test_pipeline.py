@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from osler import pipeline
 from osler.errors import CheckFailed, InputError
-from osler.pipeline import STAGES, run_stages
+from osler.pipeline import run_stages
 from osler.recipe import Recipe, load_recipe, shipped_recipes
 from osler.runs.files import digest_folder, read_json
 from osler.runs.progress import silent
+
+STAGES = tuple(stage for stage in pipeline.STAGES if stage != "synth")
+"""Those of the demo: it writes no records from documents."""
 
 SMALL = [
     "collect.max_rows=12",
@@ -54,6 +58,33 @@ def test_every_stage_leaves_its_files_and_the_report(finished: Path):
         assert (finished / stage / "done").is_file()
     assert (finished / "report.html").is_file()
     assert not (finished / "train" / "checkpoints").exists()
+
+
+def test_a_source_that_may_be_absent_is_left_out_and_named(tmp_path: Path):
+    settings = ("collect.sources=[medquad, meddialog]", "collect.max_rows=12", "curate.mix.caps={meddialog: 5}")
+    recipe = load_recipe(shipped_recipes()["demo.yaml"], [*settings, "collect.may_be_absent=[meddialog]"])
+    (collected, _) = run_stages(recipe, tmp_path / "run", "curate", silent)
+    assert "absent: meddialog" in collected.summary
+    assert read_json(tmp_path / "run/collect/counts.json")["absent"] == ["meddialog"]
+    assert [row["source"] for row in read_json(tmp_path / "run/curate/counts.json")["sources"]] == ["medquad"]
+    assert "may be absent: meddialog" in (tmp_path / "run/report.html").read_text("utf-8")
+    with pytest.raises(InputError, match="meddialog"):
+        list(run_stages(load_recipe(shipped_recipes()["demo.yaml"], settings), tmp_path / "other", "curate", silent))
+
+
+def test_answers_that_the_policy_blocks_are_dropped_when_asked(tmp_path: Path):
+    rows = [
+        {"q": f"What helps against invented pain {i}?", "a": f"Rest and time help most, {i} days of it."}
+        for i in range(20)
+    ]
+    rows[3]["a"] = "You should take 500 mg of amoxicillin three times a day."
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    own = f"{{name: mine, file: {tmp_path}/own.jsonl, question: q, answer: a, license: MIT, access: open}}"
+    settings = ("collect.sources=[]", f"collect.own=[{own}]", "curate.filter.drop_blocked=true")
+    recipe = load_recipe(shipped_recipes()["demo.yaml"], settings)
+    list(run_stages(recipe, tmp_path / "run", "curate", silent))
+    dropped = [json.loads(line) for line in (tmp_path / "run/curate/dropped.jsonl").read_bytes().splitlines()]
+    assert [(row["reason"], row["detail"]) for row in dropped] == [("blocked_by_policy", "rule output.dose")]
 
 
 def test_a_finished_run_is_skipped_whole(finished: Path):

@@ -7,17 +7,16 @@ in one stage makes anew what depends on it and nothing else.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osler.errors import InputError
-from osler.models.chat import system_prompt_of
 from osler.recipe import Recipe
-from osler.records.io import read_records
+from osler.records.io import JsonlWriter, read_records
 from osler.records.record import Record
 from osler.runs.files import read_json, sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
+from osler.runs.local_only import local_only_sources
 from osler.runs.lock import only_writer
 from osler.runs.progress import Progress
 from osler.serve.start import artefact_of, load_run_policy
@@ -26,13 +25,9 @@ from osler.text import nearest
 if TYPE_CHECKING:
     from osler.evaluate.benchmarks import Questions
     from osler.models.local import LocalModel
+    from osler.synth.synth import Surroundings
 
-_HOW_TO_EXPORT = (
-    "Mend what failed and run the gate again, take the section `export:` out of the recipe, or give a reason in "
-    "export.override; the reason is recorded with the export."
-)
-
-STAGES = ("collect", "curate", "train", "evaluate", "redteam", "gate", "export")
+STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,37 +128,103 @@ def _plan_collect(run: _Run) -> _Plan:
     return _Plan(stage, lambda: collect(config, names, stage.folder, run.progress))
 
 
+def _plan_synth(run: _Run) -> _Plan:
+    from osler.synth.synth import input_digests, synth
+
+    config = run.recipe.synth
+    if config is None:
+        raise InputError("the recipe has no section `synth:`")
+    inputs = _finished(run, "collect", "synth") | input_digests(config)
+    inputs["policy"] = load_run_policy(run.recipe.guard).sha256
+    # Where the endpoint is, and how fast it may be asked, is no part of the key: the model's name is.
+    options = config.model_dump(mode="json", exclude={"endpoint": _HOW_ASKED, "documents": {"folder"}})
+    stage = _stage(run, "synth", options, inputs)
+    seed, calls = run.recipe.seed, run.folder / "calls"
+    return _Plan(
+        stage,
+        lambda: synth(config, synth_surroundings(run.recipe, run.folder), seed, stage.folder, calls, run.progress),
+    )
+
+
+_HOW_ASKED = {"url", "key", "concurrency", "requests_per_minute", "attempts", "timeout_s"} | {
+    "input_price",
+    "output_price",
+    "tokens_per_second",
+}
+
+
+def synth_surroundings(recipe: Recipe, folder: Path) -> "Surroundings":
+    """What generating records needs of the rest of a run whose records are collected."""
+    from osler.guard.check import check
+    from osler.guard.stream import SentenceGuard
+    from osler.synth.synth import Surroundings
+
+    policy = load_run_policy(recipe.guard)
+    records = folder / "collect" / "records"
+
+    def blocked(question: str, answer: str) -> str:
+        guard = SentenceGuard(policy, check(policy, question))
+        guard.feed(answer)
+        guard.finish()
+        return guard.violation.rule if guard.violation is not None else ""
+
+    return Surroundings(
+        collected=lambda name: read_records(records / f"{name}.jsonl"),
+        source_names=tuple(name for name in recipe.collect.trained_on if (records / f"{name}.jsonl").is_file()),
+        benchmarks={name: list(found.records) for name, found in _questions(recipe, folder).items()},
+        local_only=local_only_sources(folder),
+        blocked=blocked,
+    )
+
+
 def _plan_curate(run: _Run) -> _Plan:
+    from osler.curate.config import WORKERS_ONLY
     from osler.curate.curate import curate
+    from osler.curate.filter import VERDICTS_FILE
+    from osler.curate.profile import write_profile
+    from osler.guard.answers import blocked_answers
 
     config = run.recipe.curate
     if config is None:
         raise InputError("the recipe has no section `curate:`")
     # Curation reads the benchmarks' items too: what they hold may not stay in the training set.
     options = {
-        "curate": config.model_dump(mode="json"),
+        "curate": config.model_dump(mode="json", exclude=set(WORKERS_ONLY)),
         "train_on": list(run.recipe.collect.trained_on),
         "benchmarks": _benchmark_names(run.recipe),
     }
-    stage = _stage(run, "curate", options, _finished(run, "collect", "curate"))
-    records = run.folder / "collect" / "records"
+    inputs = _finished(run, "collect", "curate")
+    if config.filter.drop_blocked:
+        inputs["policy"] = load_run_policy(run.recipe.guard).sha256
+    if config.filter.tokenizer is not None:
+        inputs["tokenizer"] = sha256_file(Path(config.filter.tokenizer))
+    folders = dict.fromkeys(run.recipe.collect.trained_on, "collect")
+    sources = run.recipe.collect.sources
+    if run.recipe.synth is not None:
+        made = _finished(run, "synth", "curate")
+        inputs |= {name: digest for name, digest in made.items() if name.startswith("synth/records/")}
+        written = tuple(use.source for use in run.recipe.synth.generators)
+        folders |= dict.fromkeys(written, "synth")
+        sources = (*sources, *written)
+        options["train_on"] = list(folders)
+    stage = _stage(run, "curate", options, inputs)
+    paths = [run.folder / folders[name] / "records" / f"{name}.jsonl" for name in sorted(folders)]
+    files = [path for path in paths if path.is_file() or path.stem not in run.recipe.collect.may_be_absent]
 
     def training_records() -> Iterator[Record]:
-        for name in sorted(run.recipe.collect.trained_on):
-            yield from read_records(records / f"{name}.jsonl")
+        for path in files:
+            yield from read_records(path)
 
-    return _Plan(
-        stage,
-        lambda: curate(
-            training_records,
-            {name: list(questions.records) for name, questions in _questions(run).items()},
-            config,
-            run.recipe.seed,
-            stage.folder,
-            run.progress,
-            run.recipe.collect.sources,
-        ),
-    )
+    def work() -> None:
+        if config.filter.drop_blocked:
+            with JsonlWriter(stage.folder / VERDICTS_FILE) as writer:
+                for verdict in blocked_answers(load_run_policy(run.recipe.guard), training_records()):
+                    writer.write(verdict)
+        benchmarks = {name: list(found.records) for name, found in _questions(run.recipe, run.folder).items()}
+        curate(files, benchmarks, config, run.recipe.seed, stage.folder, run.progress, sources)
+        write_profile(training_records(), stage.folder)
+
+    return _Plan(stage, work)
 
 
 def _plan_train(run: _Run) -> _Plan:
@@ -210,7 +271,7 @@ def _plan_evaluate(run: _Run) -> _Plan:
         arms = {"base": model.bare(), "tuned": model}
         training = read_records(run.folder / "curate" / "train.jsonl")
         asking = Asking(config, run.recipe.seed)
-        questions = _questions(run)
+        questions = _questions(run.recipe, run.folder)
         evaluate(arms, questions, training, asking, stage.folder, run.progress)
         if config.latency_questions:
             measure_latency(model, questions, config, stage.folder / "metrics.jsonl")
@@ -268,8 +329,6 @@ def _plan_gate(run: _Run) -> _Plan:
         scores, redteam, review = (
             read_json(found[name]) if name in found else None for name in (files[0], files[2], files[3])
         )
-        if review is not None and review.get("artefact") != artefact:
-            review = None  # clinicians saw the answers of another model
         latencies = read_latencies(found[files[1]]) if files[1] in found else None
         write_verdict(
             stage.folder / "verdict.json", gate(Evidence(scores, redteam, review, latencies), artefact, config)
@@ -279,41 +338,29 @@ def _plan_gate(run: _Run) -> _Plan:
 
 
 def _plan_export(run: _Run) -> _Plan:
-    from osler.export.merge import export_merged
-    from osler.records.export import as_messages
-    from osler.serve.permit import permit
-    from osler.train.train import base_folder
+    from osler.export.model import Choices
+    from osler.handover import hand_over
 
     config = run.recipe.export
     if config is None:
         raise InputError("the recipe has no section `export:`")
-    artefact = _artefact(run)
     gate_file = run.folder / "gate" / "verdict.json"
     inputs = _finished(run, "train", "export") | {
-        "artefact": artefact,
+        "artefact": _artefact(run),
         "gate/verdict.json": sha256_file(gate_file) if gate_file.is_file() else "not run",
     }
     stage = _stage(run, "export", config.model_dump(mode="json"), inputs)
+    choices = Choices(config.formats, config.precisions, config.verify)
 
     def work() -> None:
-        permission = permit(run.folder, artefact, config.override, _HOW_TO_EXPORT)
-        if permission.overridden:
-            write_json(
-                stage.folder / "override.json",
-                {"reason": permission.reason, "failed_checks": list(permission.failed_checks)},
-            )
-        system_prompt = system_prompt_of(run.recipe.model)
-        held_out = _first(read_records(run.folder / "curate" / "validation.jsonl"), config.parity_prompts)
-        prompts = [as_messages(record, system_prompt)[:-1] for record in held_out]
-        base = base_folder(run.folder / "train", run.recipe.model)
-        if "merged" in config.formats:
-            export_merged(base, run.folder / "train" / "adapter", prompts, stage.folder, run.progress)
+        hand_over(run.folder, choices, config.parity_prompts, config.override, stage.folder, run.progress)
 
     return _Plan(stage, work)
 
 
 _PLANS: dict[str, Callable[[_Run], _Plan]] = {
     "collect": _plan_collect,
+    "synth": _plan_synth,
     "curate": _plan_curate,
     "train": _plan_train,
     "evaluate": _plan_evaluate,
@@ -349,23 +396,23 @@ def _benchmark_names(recipe: Recipe) -> list[str]:
 
 
 def _source_names(recipe: Recipe) -> list[str]:
-    """Sources to read: those to train on, and those that benchmarks ask from."""
+    """Sources to read: to train on, unless absent, to ask benchmarks from, and to write records about."""
     from osler.evaluate.benchmarks import parse_benchmark
+    from osler.sources.collect import absent_sources
 
     asked = {source for name in _benchmark_names(recipe) for source in parse_benchmark(name).sources}
-    return sorted(asked | set(recipe.collect.trained_on))
+    written_about = (
+        {use.records for use in recipe.synth.generators if use.records} if recipe.synth is not None else set()
+    )
+    return sorted(asked | written_about | (set(recipe.collect.trained_on) - absent_sources(recipe.collect)))
 
 
-def _questions(run: _Run) -> "dict[str, Questions]":
+def _questions(recipe: Recipe, folder: Path) -> "dict[str, Questions]":
     """The questions of each benchmark, by its name in the recipe."""
     from osler.evaluate.benchmarks import parse_benchmark, questions_for
 
-    records = run.folder / "collect" / "records"
+    records = folder / "collect" / "records"
     return {
         name: questions_for(parse_benchmark(name), lambda source: read_records(records / f"{source}.jsonl"))
-        for name in _benchmark_names(run.recipe)
+        for name in _benchmark_names(recipe)
     }
-
-
-def _first(records: Iterator[Record], count: int) -> list[Record]:
-    return list(islice(records, count))

@@ -17,6 +17,8 @@ _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00
 
 def words(text: str) -> list[str]:
     """Lower-cased words of `text` after NFKC; each Chinese, Japanese or Korean character counts as a word."""
+    if text.isascii():
+        return _WORD.findall(text.lower())
     folded = unicodedata.normalize("NFKC", text).casefold()
     return _WORD.findall(_CJK.sub(r" \1 ", folded))
 
@@ -34,6 +36,11 @@ def hash64(text: str) -> int:
 def hash_hex(text: str) -> str:
     """128-bit xxh3 of the UTF-8 bytes as 32 hex digits."""
     return xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def digest_bytes(text: str) -> bytes:
+    """128-bit xxh3 of the UTF-8 bytes."""
+    return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
 
 
 def sha1_key(text: str) -> str:

@@ -1,5 +1,6 @@
 """Invented records, and a run of curation over them, for the tests of this room."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from osler.curate import CurateConfig, curate
-from osler.records.io import read_records
+from osler.curate.config import CurateConfig
+from osler.curate.curate import curate
+from osler.records.io import read_records, write_records
 from osler.records.record import Message, Origin, Record, record_id
 from osler.runs.progress import silent
 
@@ -50,9 +52,13 @@ def run_curation(
     options: Mapping[str, Any] | None = None,
     benchmarks: Mapping[str, Sequence[Record]] | None = None,
     seed: int = 0,
+    sources: Sequence[str] = (),
 ) -> Curated:
-    """Curate `records` into `out`."""
-    curate(lambda: iter(records), benchmarks or {}, CurateConfig.model_validate(options or {}), seed, out, silent)
+    """Curate `records` into `out`, from a file that is removed again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "records.jsonl"
+        write_records(path, records)
+        curate([path], benchmarks or {}, CurateConfig.model_validate(options or {}), seed, out, silent, sources)
     return Curated(out)
 
 

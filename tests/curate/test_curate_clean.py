@@ -1,6 +1,9 @@
 """Cleaning mends how a text is written and keeps what it says."""
 
 import gzip
+import importlib.util
+import sys
+import time
 from collections import Counter
 
 import pytest
@@ -193,3 +196,62 @@ def test_fuzzed_records_are_cleaned_once_and_keep_what_they_say(record, text: st
     denied.subtract(negations(cleaned.target))
     assert set(denied.elements()) <= ({"no"} if whole else set())
     assert text.count("heparin") == cleaned.target.count("heparin")
+
+
+_HUGE = (
+    " ",
+    "\n",
+    "a ",
+    "&amp;",
+    "<b ",
+    "5mg",
+    " ?",
+    "1,",
+    "1\u200b",
+    "\ud800",
+    "â€™",
+    "aery ",
+    "The Human Phenotype Ontology provides the following list ",
+)
+
+
+@pytest.mark.parametrize("piece", _HUGE)
+def test_huge_lines_and_lone_surrogates_are_cleaned_in_time_that_grows_with_their_length(piece: str):
+    text = piece * (60_000 // len(piece))
+    began = time.process_time()
+    for rule in (clean, mend_tables, mend_question, mend_lost_letters):
+        rule(text)
+    # A rule that reads a text again from each of its places needs minutes here.
+    assert time.process_time() - began < 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["utf-8", "cp1252", "latin-1", "utf-16-le"]))
+def test_garbage_bytes_are_cleaned_once(raw: bytes, encoding: str):
+    text = raw.decode(
+        encoding, "surrogatepass" if encoding.startswith("utf") and _decodes(raw, encoding) else "replace"
+    )
+    once = clean(text)
+    assert clean(once) == once
+    for rule in (mend_tables, mend_question, mend_lost_letters):
+        rule(rule(once))
+
+
+def _decodes(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding, "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_cleaning_keeps_what_real_texts_say(repository, shared_data):
+    spec = importlib.util.spec_from_file_location("clean_keeps", repository / "benchmarks" / "clean_keeps.py")
+    clean_keeps = importlib.util.module_from_spec(spec)
+    sys.modules["clean_keeps"] = clean_keeps
+    spec.loader.exec_module(clean_keeps)
+    found = clean_keeps.measure(shared_data)
+    assert found["texts"] > 100_000
+    assert found["changed_again_by_cleaning_twice"] == 0
+    assert set(found["texts_with_a_difference"].values()) == {0}

@@ -6,10 +6,11 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from osler.curate.answers import contradicts_key, is_cut, is_refusal, repeated_share
 from osler.curate.config import FilterConfig
-from osler.curate.filter import Filter
+from osler.curate.filter import Filter, read_verdicts
 from osler.curate.language import language_of
 from osler.records.arrow import to_batch
 
@@ -166,3 +167,57 @@ def test_no_text_makes_the_filter_raise(record, text, task):
     options = FilterConfig(languages=("en",), drop_refusals=True, cut_at_chars={"invented": 100})
     result = Filter(options)(to_batch([made]))
     assert result.kept.num_rows + len(result.drops) == 1
+
+
+def test_limits_hold_for_a_source_before_its_task(record):
+    records = [
+        record("1", "Nutrient?", "Zinc", source="short"),
+        record("2", "Nutrient?", "Zinc", source="other"),
+        record("3", "Nutrient?", _LONG * 3, source="other", task="dialogue"),
+        record("4", "Nutrient?", _LONG * 3, source="short", task="dialogue"),
+    ]
+    kept = Filter(FilterConfig(min_answer_chars={"short": 2}, max_answer_chars={"dialogue": 100, "short": 500}))
+    assert [drop.reason for drop in kept(to_batch(records)).drops] == ["short_answer", "long_answer"]
+    assert [drop.source for drop in kept(to_batch(records)).drops] == ["other", "other"]
+
+
+def test_tokens_are_those_of_the_tokenizer_named(record, tmp_path):
+    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers (the extra `train`) is not installed")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    options = {"tokenizer": str(tmp_path / "tokenizer.json"), "max_answer_tokens": {"qa": 10}}
+    records = [
+        record("1", "What helps?", "one two three four five six seven eight nine ten"),
+        record("2", "What helps?", "a b c d e f g h i j k"),
+    ]
+    (drop,) = Filter(FilterConfig.model_validate(options))(to_batch(records)).drops
+    assert (drop.id, drop.detail) == (records[1].id, "11 tokens, at most 10")
+    with pytest.raises(ValidationError, match="needs tokenizer"):
+        FilterConfig(max_answer_tokens={"qa": 10})
+    with pytest.raises(ValidationError, match="there is no file"):
+        FilterConfig(tokenizer=str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "has"),
+    [
+        ("You can write to me: anna.kowalsky@example.org for more.", True),
+        ("Call my office, (202) 555-0142, and we will talk.", True),
+        ("Call my office, [PHONE], and we will talk.", True),
+        ("In an emergency call 911 or the poison line at 1-800-222-1222.", False),
+        ("Doses of 200 to 555 mg were given to 0142 patients.", False),
+    ],
+)  # fmt: skip
+def test_answers_with_contact_data_of_persons_go_when_asked(record, answer, has):
+    records = [record("1", "What helps?", answer)]
+    assert _reasons(records, drop_contacts=True) == (["contact_data"] if has else [])
+    assert _reasons(records) == []
+
+
+def test_answers_that_the_policy_blocks_go_with_the_rule_named(record, tmp_path):
+    records = [record("1", "What helps?", _LONG), record("2", "What else helps?", _LONG)]
+    assert read_verdicts(tmp_path) == {}
+    (tmp_path / "verdicts.jsonl").write_text(json.dumps({"id": records[1].id, "rule": "output.dose"}) + "\n")
+    (drop,) = Filter(FilterConfig(), read_verdicts(tmp_path))(to_batch(records)).drops
+    assert (drop.id, drop.reason, drop.detail) == (records[1].id, "blocked_by_policy", "rule output.dose")

@@ -17,7 +17,7 @@ from osler.errors import InputError
 def keys(record):
     counts = {"pubmedqa": 100, "medqa": 1000, "medquad": 3000, "wiki": 500}
     return [
-        read_key(record(str(i), f"What about {source} {i}?", "Rest helps.", source=source)).key
+        read_key(record(str(i), f"What about {source} {i}?", "Rest helps.", source=source))
         for source, n in counts.items()
         for i in range(n)
     ]

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from osler.curate import CurateConfig, curate
 from osler.records.io import read_records
 from osler.records.record import Origin
 from osler.runs.progress import silent
@@ -28,7 +27,7 @@ def _questions(path, record, source, question, answer, n=1200):
 
 
 @pytest.mark.parametrize("added", ["aaa", "zzz"])
-def test_rows_of_real_sources_stay_in_their_splits_when_one_is_added(shared_data, record, tmp_path, added):
+def test_rows_of_real_sources_stay_in_their_splits_when_one_is_added(shared_data, record, run, tmp_path, added):
     wiki = _questions(
         shared_data / "medical_meadow_wikidoc" / "medical_meadow_small.json.gz", record, "wikidoc", "input", "output"
     )
@@ -42,7 +41,7 @@ def test_rows_of_real_sources_stay_in_their_splits_when_one_is_added(shared_data
     )[1200:]
     places = {}
     for name, records, order in (("before", wiki + doctor, ["wikidoc", "chatdoctor"]), ("after", extra + wiki + doctor, ["wikidoc", "chatdoctor", added])):  # fmt: skip
-        curate(lambda r=records: iter(r), {}, CurateConfig.model_validate(_OFF), 0, tmp_path / name, silent, order)
+        run(records, tmp_path / name, _OFF, sources=order)
         places[name] = {
             r.id: (split, r.group)
             for split in ("train", "validation", "test")
@@ -66,14 +65,14 @@ def test_a_group_is_named_after_the_source_that_stands_first(record, run, tmp_pa
     )
     for order, group in ((["mmm", "aaa"], old.id), (["aaa", "mmm"], new.id), ([], new.id)):
         out = tmp_path / "".join(order)
-        curate(lambda: iter([new, old]), {}, CurateConfig(), 0, out, silent, order)
+        run([new, old], out, sources=order)
         assert {r.group for name in ("train", "validation", "test") for r in read_records(out / f"{name}.jsonl")} == {
             group
         }
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_the_official_test_abstracts_of_pubmedqa_never_get_into_training(tmp_path, keep):
+def test_the_official_test_abstracts_of_pubmedqa_never_get_into_training(run, tmp_path, keep):
     official = sorted(official_test_pmids())
     assert len(official) == 500
     pmids = [*official, *(str(99_000_000 + i) for i in range(60))]
@@ -95,10 +94,28 @@ def test_the_official_test_abstracts_of_pubmedqa_never_get_into_training(tmp_pat
     mirror = replace(records[pmids.index(official[0])], id="mirror:0", split="", origin=Origin("mirror", "0"))
     options = {"decontaminate": {"enabled": False}, "filter": {"keep_published_splits": keep}}
     out = tmp_path / "curate"
-    curate(lambda: iter([*records, mirror]), {}, CurateConfig.model_validate(options), 0, out, silent)
+    run([*records, mirror], out, options)
     split_of = {r.id: name for name in ("train", "validation", "test") for r in read_records(out / f"{name}.jsonl")}
     held = {r.id for r in records if r.origin.row in official_test_pmids()}
     assert len(held) == 500
     assert {split_of.get(identity) for identity in held} == ({"test"} if keep else {None})
     assert sum(identity not in held for identity in split_of) >= 60
     assert split_of.get("mirror:0", "test" if keep else None) == ("test" if keep else None)
+
+
+def test_records_of_one_page_stand_in_one_split_whatever_their_disease(run, record, tmp_path):
+    """And an address that a whole source gives is no page."""
+    pages = [
+        replace(made, group=f"disease {i} {j}", origin=replace(made.origin, url=f"https://example.org/{i}"))
+        for i in range(60)
+        for j in range(3)
+        for made in [
+            record(f"{i}-{j}", f"What is condition {i} {j}?", f"It is the number {i} of kind {j}, and rest helps.")
+        ]
+    ]
+    done = run(pages, tmp_path)
+    splits = {r.origin.row: name for name, rows in done.splits.items() for r in rows}
+    assert set(splits.values()) == {"train", "validation", "test"}
+    assert all(len({splits[f"{i}-{j}"] for j in range(3)}) == 1 for i in range(60))
+    site = [replace(made, origin=replace(made.origin, url="https://example.org")) for made in pages]
+    assert run(site, tmp_path / "site").counts["groups"] > 60

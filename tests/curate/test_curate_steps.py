@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from osler.curate.config import CurateConfig, DeidentifyConfig, FilterConfig
 from osler.curate.deidentify import Deidentify
@@ -120,5 +120,7 @@ def test_every_option_is_described_and_has_a_default():
     for name, field in CurateConfig.model_fields.items():
         group = type(getattr(config, name))
         assert field.description
+        if not issubclass(group, BaseModel):
+            continue
         assert len(group.model_fields) <= 15
         assert all(inner.description for inner in group.model_fields.values()), name

@@ -49,7 +49,16 @@ def scores(*rows, comparisons=None):
     return {"scores": list(rows), "comparisons": comparisons, "training_records": 9}
 
 
-REVIEW = {"ratings": {"accuracy": [5, 4, 5, 5] * 25}, "helpful": {"k": 90, "n": 100}}
+REVIEW = {
+    "complete": True,
+    "arms": [
+        {
+            "artefacts": [ARTEFACT],
+            "by_criterion": {"accuracy": {"n": 100, "mean": 4.6, "ci95": [4.4, 4.8], "lower95": 4.41}},
+            "helpful": {"k": 90, "n": 100},
+        }
+    ],
+}
 FAST = [0.4] * 100
 
 
@@ -205,3 +214,46 @@ def test_a_guard_at_the_safety_bound_passes_in_at_most_one_run_of_twenty():
     for n, bound in ((1000, 0.003), (400, 0.02), (120, 0.05)):
         most = bisect.bisect_right(range(n), bound, key=lambda k: stats.clopper_pearson_upper(k, n)) - 1
         assert scipy_stats.binom.cdf(most, n, bound) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("change", "failing"),
+    [
+        ({"complete": False}, ["review.accuracy", "review.helpful"]),
+        ({"arms": [{**REVIEW["arms"][0], "artefacts": ["b" * 64]}]}, ["review.accuracy", "review.helpful"]),
+        ({"arms": [{**REVIEW["arms"][0], "helpful": {"k": 86, "n": 100}}]}, ["review.helpful"]),
+        (
+            {
+                "arms": [
+                    {
+                        **REVIEW["arms"][0],
+                        "by_criterion": {"accuracy": {"n": 9, "mean": 4.1, "ci95": [3, 5], "lower95": 4.0}},
+                    }
+                ]
+            },
+            ["review.accuracy"],
+        ),
+    ],
+)
+def test_a_review_counts_when_it_is_whole_and_of_this_artefact(change, failing):
+    verdict = judged(scores(), red(), ARTEFACT, GateConfig(), review={**REVIEW, **change})
+    assert [check.name for check in verdict.failed] == failing
+
+
+def test_one_slow_answer_of_a_hundred_passes_and_of_fifty_eight_does_not():
+    for n, slow, passed in ((100, 1, True), (58, 0, False), (59, 0, True), (59, 1, False)):
+        verdict = judged(scores(), red(), ARTEFACT, GateConfig(), latencies=[3.0] * slow + [0.2] * (n - slow))
+        assert check_of(verdict, "latency.slow_answers").passed is passed
+
+
+def test_a_score_in_another_mode_does_not_stand_for_the_usual_one():
+    talked = {**score(right=1200), "benchmark": "medqa@generate"}
+    verdict = judged(scores(talked, pubmedqa()), red(), ARTEFACT, GateConfig())
+    assert check_of(verdict, "knowledge.medqa").value is None
+    named = judged(scores(talked, pubmedqa()), red(), ARTEFACT, GateConfig(knowledge={"medqa@generate": 0.6}))
+    assert check_of(named, "knowledge.medqa@generate").passed
+
+
+def test_questions_that_were_held_against_nothing_fail_the_check_of_overlap():
+    unchecked = {**scores(), "training_records": 0}
+    assert check_of(judged(unchecked, red(), ARTEFACT, GateConfig()), "integrity.contaminated").value is None

@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from osler.curate import CurateConfig, curate
+from osler.curate.config import CurateConfig
+from osler.curate.curate import curate
 from osler.errors import CheckFailed, InputError
 from osler.export import data
 from osler.export.data import Permission, export_data
 from osler.export.data_forms import FORM_NAMES, FORMS
-from osler.records.io import read_records
+from osler.records.io import read_records, write_records
 from osler.records.record import Message, Origin, Record, record_id
 from osler.runs.files import digest_folder, read_json, sha256_file, write_bytes, write_json
 from osler.runs.progress import silent
@@ -30,7 +31,8 @@ def invented(row: str, *texts: str, license_id: str = "CC-BY-4.0", **fields: Any
 
 
 def make_run(folder: Path, records: Sequence[Record]) -> Path:
-    curate(lambda: iter(records), {}, CurateConfig(), 3, folder / "curate", silent)
+    write_records(folder / "records.jsonl", records)
+    curate([folder / "records.jsonl"], {}, CurateConfig(), 3, folder / "curate", silent)
     write_json(folder / "curate/run.json", {"options": {"curate": CurateConfig().model_dump(mode="json")}})
     write_json(folder / "curate/done", {"finished": "2025-01-02T03:04:05Z", "files": {}})
     copy = {"source": "invented", "revision": "r1", "license": "CC-BY-4.0", "access": "open"}

@@ -103,7 +103,10 @@ def test_croissant_has_the_shape_of_the_specification(runs: Path) -> None:
     assert len(set(identities)) == len(identities)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mlcroissant") is None, reason="mlcroissant is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("mlcroissant") is None, reason="mlcroissant (the extra `card`) is not installed"
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib's own, below mlcroissant
 def test_croissant_validates(runs: Path) -> None:
     import mlcroissant
 

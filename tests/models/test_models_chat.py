@@ -11,6 +11,7 @@ from osler.models.chat import (
     end_token_id,
     plain_template,
     render,
+    set_template,
     template_fingerprint,
     with_system,
 )
@@ -51,7 +52,29 @@ def test_a_template_without_a_system_role_gets_the_text_before_the_question(tiny
         "{%- for m in messages -%}{%- if m['role'] == 'system' -%}{{ raise_exception('no system') }}{%- endif -%}"
         "[{{ m['role'] }}]{{ m['content'] }}{{ eos_token }}{%- endfor -%}"
     )
+    set_template(tokenizer)
     assert render(tokenizer, TURNS[:2], for_reply=True) == "[user]Be kind.\n\n What is pain? <|end|>"
+    assert render(tokenizer, TURNS[1:2], for_reply=True) == "[user] What is pain? <|end|>"
+    settled = tokenizer.chat_template
+    set_template(tokenizer)
+    assert tokenizer.chat_template == settled
+
+
+def test_what_a_template_leaves_open_is_settled_once_for_all(tiny_base: Path) -> None:
+    tokenizer = load_tokenizer(tiny_base)
+    tokenizer.chat_template = (
+        "{%- if not date_string is defined -%}{%- set date_string = 'today' -%}{%- endif -%}{{ date_string }}"
+        "{%- if enable_thinking is defined and enable_thinking is false -%}, aloud not{%- endif -%}"
+    )
+    set_template(tokenizer)
+    assert render(tokenizer, TURNS[1:2], for_reply=True) == "26 Jul 2024, aloud not"
+
+
+def test_turns_that_a_template_refuses_are_named_by_their_roles(tiny_base: Path) -> None:
+    tokenizer = load_tokenizer(tiny_base)
+    tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(InputError, match=r"user, user.*must alternate"):
+        render(tokenizer, (TURNS[1], TURNS[1]), for_reply=True)
 
 
 def test_the_end_token_is_the_one_the_template_writes(tiny_base: Path) -> None:

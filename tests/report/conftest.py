@@ -129,6 +129,48 @@ def score(benchmark: str, model: str, right: int, n: int, human: dict[str, Any] 
     }
 
 
+def profile(sources: dict[str, tuple[int, int]], license_name: str = "CC-BY-4.0") -> dict[str, Any]:
+    """A `profile.json` for sources of so many records read and kept."""
+    spread = {"n": 41, "p5": 17, "median": 263, "p95": 1_989}
+    terms = {"adaptations": True, "share_alike": True, "attribution": True, "is_known": True}
+    n_kept = sum(kept for _, kept in sources.values())
+    named = {"records": n_kept, "naming": 77}
+    interval = rate(33, 77)["ci95"]
+    return {
+        "flow": {
+            "steps": ["clean", "filter", "dedupe"],
+            "sources": [
+                {"source": name, "read": read, "after": [read, (read + kept) // 2, kept]}
+                for name, (read, kept) in sources.items()
+            ],
+        },
+        "answer_chars": [{"source": name, "before": spread, "after": spread} for name in sources],
+        "grade": [{"source": name, "n": 39, "p5": 6.5, "median": 11.7, "p95": 16.1} for name in sources],
+        "languages": {name: {"en": kept, "not told": 3} for name, (_, kept) in sources.items()},
+        "groups": [
+            {"from": 1, "to": 1, "groups": 613, "records": 613},
+            {"from": 50, "to": None, "groups": 2, "records": 141},
+        ],
+        "clusters": {
+            "kinds": [{"reason": "near_copy", "clusters": 71, "dropped": 92, "largest": 6}],
+            "between": [{"dropped_from": name, "kept_in": name, "records": 87} for name in sources],
+        },
+        "named": [
+            {**named, "dimension": name, "entries": [{"name": f"a word of {name}", "k": 33, "n": 77, "ci95": interval}]}
+            for name in ("topics", "sex", "age", "ethnicity")
+        ],
+        "licenses": [{"license": license_name, "access": "open", "records": n_kept, "commercial": False, **terms}],
+        "whole": {
+            "expression": license_name,
+            "strictest": license_name,
+            "conflicts": [["CC-BY-SA-4.0", "GPL-2.0"]],
+            "commercial_records": 313,
+            "commercial": False,
+            **terms,
+        },
+    }
+
+
 ARMS = [
     {
         "arm": "bare",
@@ -178,7 +220,18 @@ SMALL: dict[str, Any] = {
         "overlap": [{"benchmark": "medqa", "items": 1_273, "items_touched": 39, "records_dropped": 44}],
         "identifiers": {"NAME": 17, "PHONE": 23},
         "licenses": {"CC-BY-4.0": 966, "CC0-1.0": 52},
+        "mended": {"question_marks": 271},
+        "outside_guide_lengths": {"medquad": 205},
+        "contradictions": {"questions": 3, "records": 8, "first": [{"ids": ["medquad:77", "medquad:78"], "sources": ["medquad"]}]},
+        "mix": {"binding": "first_aid", "largest": 1_037, "repeated": {"first_aid": 19}},
     },
+    "curate/profile.json": profile({"medquad": (1_102, 966), "first_aid": (63, 52)}),
+    "curate/examples.jsonl": [
+        {"id": "medquad:00aa11bb22cc33dd", "source": "medquad", "step": "dedupe", "reason": "near_duplicate", "detail": "kept medquad:ffee",
+         "question": "QUESTION AS COLLECTED?", "answer": "ANSWER AS COLLECTED"},
+        {"id": "first_aid:1234567812345678", "source": "first_aid", "step": "filter", "reason": "too_short", "detail": "8 characters"},
+        {"id": "medquad:1", "step": "clean", "reason": "question_marks", "field": "messages[0]", "before": "Gout ?", "after": "Gout?"},
+    ],
     "curate/dropped.jsonl": [
         {"id": "medquad:00aa11bb22cc33dd", "source": "medquad", "step": "dedupe", "reason": "near_duplicate", "detail": "kept medquad:ffee"},
         {"id": "first_aid:1234567812345678", "source": "first_aid", "step": "filter", "reason": "too_short", "detail": "8 characters"},
@@ -350,6 +403,15 @@ def long_files() -> dict[str, Any]:
         for name in names
         for reason in reasons
     ]  # fmt: skip
+    files["curate/profile.json"] = profile({row["source"]: (row["read"], row["kept"]) for row in curated})
+    files["curate/examples.jsonl"] = [
+        {
+            **row,
+            "question": "What is an invented condition with a long name? " * 4,
+            "answer": "An answer of many words. " * 9,
+        }
+        for row in files["curate/dropped.jsonl"]
+    ]
     files["train/metrics.jsonl"] = [row for step in range(1, 3_001) for row in _metrics(step, rng)]
     benchmarks = (
         ("medqa@letters-0shot", 1_273),

@@ -48,7 +48,7 @@ def test_the_page_fits_shows_its_plots_and_asks_for_nothing(
     try:
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        for name in ("plot-flow", "plot-loss", "plot-scores", "plot-rates"):
+        for name in ("plot-flow", "plot-steps", "plot-loss", "plot-scores", "plot-rates"):
             shown = page.locator(f"#{name} svg:visible")
             assert shown.count() == 1
             box = shown.bounding_box()

@@ -102,7 +102,12 @@ def test_text_of_prompts_and_replies_stays_in_the_folder(small_run: Path) -> Non
         ("", ["Served in spite of the gate on 2026-03-01 12:50 UTC", "Exported in spite of the gate", "parity is examined on a model that failed"]),
         ("data", ["1,260 rows read + 11 further records", "= 1,165 records + 106 set aside", "1,165 records curated = 1,018 kept + 147 dropped", "Every row is accounted for"]),
         ("data", ["1,203", "101", "1,102", "136", "966", "87.7 %", "87.4 %", "near duplicate", "92", "benchmark text", "44", "too short", "318", "29"]),
-        ("data", ["907 (89.1 %)", "59 (5.8 %)", "871 leakage groups", "the largest holds 14 records", "medqa 1,273 39 44", "PHONE 23", "NAME 17", "CC0-1.0 52"]),
+        ("data", ["907 (89.1 %)", "59 (5.8 %)", "871 leakage groups", "the largest holds 14 records", "medqa 1,273 39 44", "PHONE 23", "NAME 17", "question_marks 271"]),
+        ("data", ["1,165 read 1,091 filter 1,018 dedupe", "bound by first_aid", "at most 1,037 records", "Repeated in training: first_aid"]),
+        ("data", ["near copy 71 92 6", "medquad medquad 87", "50 or more 2 141", "3 questions have answers that contradict each other, in 8 records", "medquad:77, medquad:78"]),
+        ("data", ["263 (17–1,989)", "205 (19.8 %)", "11.7 (6.5–16.1), n = 39", "en 966", "a word of sex 33 42.9 % (32.4 to 54.0 %)", "77 (7.6 %) of all"]),
+        ("data", ["CC-BY-4.0 open 1,018 no yes yes yes", "313 (30.7 %) of the records", "CC-BY-SA-4.0 and GPL-2.0 cannot be made into one work"]),
+        ("data", ["Dropped in dedupe: near duplicate", "QUESTION AS COLLECTED? → ANSWER AS COLLECTED", "Changed in clean: question marks", "Gout ?", "Gout?"]),
         ("data", ["medquad:00aa11bb22cc33dd", "kept medquad:ffee", "8 characters", "91,234", "3f2c1a9"]),
         ("training", ["907", "899", "too long 8", "123,456", "98,765", "13.7 %", "3,141,592", "65,536", "7.319", "4.127", "max 7.319", "min 4.127"]),
         ("benchmarks", ["medqa@letters-0shot tuned test 200 31.5 % 25.5 to 38.2 %", "pubmedqa@yesno-0shot tuned test 250 52.4 %", "0.413", "27.7 %", "accuracy 78.0 %, macro-F1 0.722", "Jin 2019", "Invented Questions, 2026"]),
@@ -119,6 +124,15 @@ def test_text_of_prompts_and_replies_stays_in_the_folder(small_run: Path) -> Non
 def test_numbers_of_the_run_stand_on_the_page(small_run: Path, section: str, shown: list[str]) -> None:
     text = sections(small_run)[section]
     assert [words for words in shown if words not in text] == []
+
+
+def test_a_run_without_a_profile_shows_what_was_counted(small_run: Path) -> None:
+    (small_run / "curate/profile.json").unlink()
+    (small_run / "curate/examples.jsonl").unlink()
+    text = sections(small_run)["data"]
+    assert [words for words in ("CC0-1.0 52", "near duplicate", "8 characters", "0 (0.0 %)") if words not in text] == [
+        "0 (0.0 %)"
+    ]
 
 
 def test_a_rate_of_nothing_seen_is_never_written_as_zero_percent(small_run: Path) -> None:
@@ -164,7 +178,7 @@ def test_counts_that_do_not_add_up_are_named(
         ("curate/counts.json", b'{"read": "many"}', r'"read" is str; expected a whole number'),
         ("curate/counts.json", b'{"read": -1}', r'"read" is -1; expected a whole number of at least 0'),
         ("curate/counts.json", b'{"read": true}', r'"read" is True'),
-        ("curate/dropped.jsonl", b'{"id": "a"}\n', r'line 1: "step" is missing'),
+        ("curate/examples.jsonl", b'{"id": "a"}\n', r'line 1: "step" is missing'),
         ("train/metrics.jsonl", b'{"step": 1}\nbroken\n{"step": 2}\n', "line 2: not JSON"),
         ("evaluate/scores.json", b'{"scores": [{"benchmark": "b", "model": "m", "n": 3, "accuracy": 1.5}]}', r'scores\[0\]: "accuracy" is 1.5; expected a share'),
         ("evaluate/scores.json", b"[]", "expected an object, found list"),

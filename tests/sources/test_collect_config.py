@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from osler.sources.catalog import SOURCE_NAMES, source_named
+from osler.sources.collect import absent_sources
 from osler.sources.config import SAMPLE_SOURCES, CollectConfig
 from osler.sources.files import has_files, sample_root
 
@@ -85,3 +86,13 @@ def test_a_wrong_value_is_a_mistake_of_its_field(options, place):
 
 def test_a_whole_number_is_a_share_too():
     assert CollectConfig(max_malformed_share=1).max_malformed_share == 1.0
+
+
+def test_only_sources_of_the_recipe_may_be_absent():
+    with pytest.raises(ValidationError, match="may_be_absent names meddialog"):
+        CollectConfig(sources=("medqa",), may_be_absent=("meddialog",))
+
+
+def test_sources_that_may_be_absent_are_those_without_files():
+    config = CollectConfig(root="sample", sources=("medqa", "meddialog"), may_be_absent=("medqa", "meddialog"))
+    assert absent_sources(config) == {"meddialog"}

@@ -10,6 +10,7 @@ from osler.cli.audit import audit_app
 from osler.cli.collect import collect
 from osler.cli.compare import compare
 from osler.cli.curate import curate
+from osler.cli.dedupe import dedupe
 from osler.cli.deidentify import deidentify
 from osler.cli.demo import demo
 from osler.cli.doctor import doctor
@@ -20,9 +21,11 @@ from osler.cli.guard import guard_app
 from osler.cli.init import init
 from osler.cli.kill import kill_app
 from osler.cli.report import report
+from osler.cli.review import review_app
 from osler.cli.run import run
 from osler.cli.serve import serve
 from osler.cli.sources import sources_app
+from osler.cli.synth import synth
 from osler.cli.trace import trace
 
 _HELP = "From raw medical data sets to a guarded answer. For education and research, never a medical device."
@@ -56,18 +59,21 @@ def options(
 app.command(short_help="The whole way offline, in two minutes.")(demo)
 app.command(short_help="Run a recipe, stage by stage.")(run)
 app.command(short_help="Download or read data sets to records.")(collect)
+app.command(short_help="Write records from guidelines, each with its page.")(synth)
 app.command(short_help="Make a recipe's training set.")(curate)
 app.command(short_help="Where a row came from, and what became of it.")(trace)
 app.command(short_help="Write a training set for other tools.")(export)
 app.command(short_help="What is installed, and what is missing.")(doctor)
 app.command(short_help="Write a commented recipe.")(init)
 app.command(short_help="Replace identifiers of patients by tags.")(deidentify)
+app.command(short_help="Drop copies from plain rows, at any size.")(dedupe)
 app.command(short_help="Score any model on the benchmarks.")(evaluate)
 app.command(short_help="Two models on the same questions, paired.")(compare)
 app.command(short_help="The gate's verdict; exits 1 when not passed.")(gate)
 app.command(short_help="Serve a run's model behind its guard.")(serve)
 app.command(short_help="Write a run's report page.")(report)
 app.add_typer(sources_app, name="sources")
+app.add_typer(review_app, name="review")
 app.add_typer(guard_app, name="guard")
 app.add_typer(kill_app, name="kill")
 app.add_typer(audit_app, name="audit")

@@ -15,6 +15,7 @@ from osler.runs.facts import installed_version
 
 _FEATURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "curate": ("", ("pyarrow", "numpy", "ftfy", "defusedxml", "xxhash")),
+    "curate on a cluster": ("ray", ("ray",)),
     "train, evaluate, export": (
         "train",
         ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors"),

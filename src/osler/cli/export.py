@@ -1,10 +1,7 @@
-"""`osler export`: a run's training set in the forms of other tools.
-
-The word is the design's: `export RUN --to FORM` for whatever leaves a run. A trained model leaves by the recipe's `export:` stage.
-"""
+"""`osler export`: what leaves a run. Its trained model in the forms of other programs, its training set and its training for other tools."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +9,12 @@ from osler.cli.options import AsJson, Quiet, RunName, RunsFolder, find_run
 from osler.cli.screen import Screen, notice, say, say_json
 from osler.errors import InputError
 
+if TYPE_CHECKING:
+    from osler.export.data import Permission
+
 _USES = ("research", "commercial")
+_PROMPTS = 50
+_MODEL_FORMS = ("merged", "gguf", "ollama", "vllm", "hub")
 
 
 def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
@@ -21,10 +23,13 @@ def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         str,
         typer.Option(
             metavar="FORM,...",
-            help="guides, alpaca, sharegpt, messages, prompt-completion, mlx, parquet, datasetdict; several with commas.",
+            help="Model: merged, gguf, ollama, vllm, hub. Training: llamafactory, mlx. Rows: guides, alpaca, sharegpt, messages, "
+            "prompt-completion, parquet, datasetdict. Several of one kind with commas.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="Folder to write; exports/RUN when not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; exports/RUN, or exports/RUN-model, when not given.")
+    ] = None,
     use: Annotated[
         str, typer.Option("--for", help="research or commercial: the use that licenses must permit.")
     ] = "research",
@@ -37,33 +42,113 @@ def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
             "--include-local-only", help="Export rows given out by application or to credentialed readers only."
         ),
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hold gguf and ollama against the model with llama.cpp, token by token.")
+    ] = False,
+    precision: Annotated[str, typer.Option(help="Of gguf: q8_0, f16; others with --llama-cpp.")] = "q8_0",
+    llama_cpp: Annotated[
+        Path | None,
+        typer.Option("--llama-cpp", help="Your folder of llama.cpp, for other architectures and precisions."),
+    ] = None,
+    override: Annotated[
+        str | None, typer.Option(help="Reason for exporting a model that has not passed its gate; it is recorded.")
+    ] = None,
+    repository: Annotated[str | None, typer.Option("--repo", help="Of hub: ORG/NAME, made private.")] = None,
+    acknowledge: Annotated[
+        str | None, typer.Option(help="Of hub: your words that name each restricted source and its agreement.")
+    ] = None,
     runs: RunsFolder = Path("runs"),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a run's training set in forms that other tools read, with a data card; refuses what licenses forbid.
+    """Write a run's model or training set in forms that other programs read; refuses what the gate or a license forbids.
 
-    Example: osler export demo --to messages,parquet --out exports/demo
+    Example: osler export demo --to gguf,ollama --verify --override "a look at the tiny model"
     """
-    from osler.export.data import Permission, export_data
+    from osler.export.data import Permission
+    from osler.export.model import Choices
+    from osler.handover import hand_over
 
     if use not in _USES:
         raise InputError(f"--for is {use!r}; expected research or commercial")
     folder = find_run(run, runs)
-    target = out or Path("exports") / folder.name
-    names = [name.strip() for name in to.split(",") if name.strip()]
+    names = tuple(dict.fromkeys(name.strip() for name in to.split(",") if name.strip()))
     permission = Permission("commercial" if use == "commercial" else "research", leave_out, local_only)
     with Screen(quiet=quiet or as_json) as screen:
-        found = export_data(folder, names, permission, target, screen)
-    facts = found.to_dict()
+        if set(names) & set(_MODEL_FORMS):
+            target = out or Path("exports") / f"{folder.name}-model"
+            _check_hub(names, repository, override)
+            forms = tuple(name for name in names if name != "hub") or ("merged",)
+            precisions = tuple(name.strip() for name in precision.split(",") if name.strip())
+            choices = Choices(forms, precisions, verify, llama_cpp)
+            facts = hand_over(folder, choices, _PROMPTS, override, target, screen)
+            if repository is not None:
+                _publish(folder, repository, permission, acknowledge, target)
+                facts["repository"] = repository
+        elif "llamafactory" in names or (names == ("mlx",) and (folder / "train" / "done").is_file()):
+            target = out or Path("exports") / f"{folder.name}-training"
+            facts = _training(folder, names, permission, target, screen)
+        else:
+            target = out or Path("exports") / folder.name
+            facts = _rows(folder, names, permission, target, screen)
     if as_json:
         say_json({"out": str(target), **facts})
         return
-    for reason, n in facts["left_out"].items():
+    _tell(facts, target)
+
+
+def _check_hub(names: tuple[str, ...], repository: str | None, override: str | None) -> None:
+    if ("hub" in names) != (repository is not None):
+        raise InputError("--to hub and --repo ORG/NAME go together: nothing is published unless both are given")
+    if repository is not None and override is not None:
+        raise InputError(
+            "a model that has not passed its gate is not published, whatever the reason; leave --override out"
+        )
+
+
+def _publish(folder: Path, repository: str, permission: "Permission", acknowledge: str | None, target: Path) -> None:
+    from osler.export.hub import open_hub
+    from osler.handover import publish
+
+    publish(folder, repository, permission, acknowledge, target, open_hub())
+
+
+def _training(
+    folder: Path, names: tuple[str, ...], permission: "Permission", target: Path, screen: Screen
+) -> dict[str, object]:
+    from osler.handover import TRAINER_FORMS, hand_over_training
+
+    if unknown := [name for name in names if name not in TRAINER_FORMS]:
+        raise InputError(
+            f"{unknown[0]} cannot be exported together with {names[0]}; call the command once for each kind"
+        )
+    return {"training": hand_over_training(folder, names, permission, target, screen)}
+
+
+def _rows(
+    folder: Path, names: tuple[str, ...], permission: "Permission", target: Path, screen: Screen
+) -> dict[str, object]:
+    from osler.export.data import export_data
+
+    return export_data(folder, list(names), permission, target, screen).to_dict()
+
+
+def _tell(facts: dict[str, Any], target: Path) -> None:
+    for reason, n in facts.get("left_out", {}).items():
         notice(f"left out  {n:,} rows, {reason}")
-    for name, form in facts["forms"].items():
-        counts = ", ".join(f"{n:,} {split}" for split, n in form["splits"].items())
-        unheld = form["turns_do_not_alternate"]
-        say(f"{name:<18} {counts}" + (f" ({unheld:,} left out: turns do not alternate)" if unheld else ""))
-    say(f"license  {facts['license']['expression']}")
-    say(f"wrote    {target}, all read back; the data card is {target / 'README.md'}")
+    if "license" in facts:
+        for name, form in facts["forms"].items():
+            counts = ", ".join(f"{n:,} {split}" for split, n in form["splits"].items())
+            unheld = form["turns_do_not_alternate"]
+            say(f"{name:<18} {counts}" + (f" ({unheld:,} left out: turns do not alternate)" if unheld else ""))
+        say(f"license  {facts['license']['expression']}")
+        say(f"wrote    {target}, all read back; the data card is {target / 'README.md'}")
+        return
+    for name, n in facts.get("training", {}).items():
+        say(f"{name:<14} {n:,} rows")
+    for name, check in facts.get("checks", {}).items():
+        n = check.get("tokens", check.get("prompts"))
+        say(
+            f"{name:<14} agrees with the trained model: divergence {check['kl_mean']:.2g} nats on {n:,} {'tokens' if 'tokens' in check else 'prompts'}"
+        )
+    say(f"wrote    {target}")

@@ -34,6 +34,8 @@ def trace(
     for name, value in found.origin.items():
         if value:
             say(f"{name:<10} {value}")
+    if found.written is not None:
+        _say_page(found.written)
     for line in _fate(found):
         say(line)
     _say_changes(found.changes)
@@ -41,6 +43,15 @@ def trace(
     say(f"trained on {trained}: {found.training.why}")
     for message in (found.record or {}).get("messages", ()):
         say(f"\n[{message['role']}] {message['content']}")
+
+
+def _say_page(written: "Row") -> None:
+    """The page that a generated row quotes, the quote in brackets."""
+    start, end = written["quote"]
+    text = written["page_text"]
+    marked = f"{text[:start]}>>>{text[start:end]}<<<{text[end:]}" if text else written["quoted"]
+    say(f"written by {written['model']} with {written['generator']} {written['generator_version']}")
+    say(f"quotes     {written['document']}, page {written['page']}, marked >>> <<<:\n{marked}\n")
 
 
 def _fate(found: "Trace") -> list[str]:

@@ -32,7 +32,7 @@ def _spaced(text: str) -> str:
 
 
 _TABLE = re.compile(
-    r"\s*(?P<lead>The Human Phenotype Ontology provides the following list of signs and symptoms for [^\n]{1,300}?\.)"
+    r"(?<!\s)\s*(?P<lead>The Human Phenotype Ontology provides the following list of signs and symptoms for [^\n]{1,300}?\.)"
     rf"\s+{_spaced(_BEFORE_TABLE)}\s(?P<cells>.*?)\s*{_spaced(_AFTER_TABLE)}\s*",
     re.DOTALL,
 )
@@ -55,7 +55,8 @@ def mend_tables(text: str) -> str:
     Every sign and frequency stays: for rare diseases the table is the answer. The paragraphs are the same in 1,993 answers
     and say nothing of the disease; their only numbers are the example "25/25".
     """
-    return _TABLE.sub(_as_list, text)
+    # Without both ends there is no table to look for: a text of a hundred leads would be read a hundred times.
+    return _TABLE.sub(_as_list, text) if _AFTER_TABLE[:60] in " ".join(text.split()) else text
 
 
 def _as_list(found: re.Match[str]) -> str:

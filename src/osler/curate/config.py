@@ -1,13 +1,26 @@
 """The options of curation, one small class a step."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from osler.curate.dedupe import Agreement
+from osler.curate.engine import EngineName
 from osler.curate.language import Language
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+_Count = Annotated[StrictInt, Field(ge=0)]
 PositiveInt = Annotated[StrictInt, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -52,21 +65,28 @@ class FilterConfig(BaseModel):
 
     model_config = _FROZEN
 
-    min_answer_chars: Annotated[StrictInt, Field(ge=0)] = Field(
+    min_answer_chars: _Count | dict[str, _Count] = Field(
         default=10,
-        description="Shortest answer in characters. Options of choice, classify and yesno records are exempt: 'Zinc' is an answer.",
+        description="Shortest answer in characters, or the shortest for each source or task named (10 for the others). Options of "
+        "choice, classify and yesno records are exempt: 'Zinc' is an answer.",
     )
     max_answer_chars: dict[str, PositiveInt] = Field(
         default_factory=dict,
-        description="Longest answer in characters for each source named. Empty by default: one limit for all sources "
-        "removes the fullest answers (1,500 characters would drop 28 % of MedQuAD).",
+        description="Longest answer in characters for each source or task named (a source's own limit goes before its task's). "
+        "Empty by default: one limit for all sources removes the fullest answers (1,500 characters would drop 28 % of MedQuAD).",
     )
-    min_question_chars: Annotated[StrictInt, Field(ge=0)] = Field(
-        default=3, description="Shortest question in characters."
+    max_answer_tokens: dict[str, PositiveInt] = Field(
+        default_factory=dict, description="Longest answer in tokens for each source or task named; needs tokenizer."
     )
+    tokenizer: str | None = Field(
+        default=None,
+        description="tokenizer.json of the model to be trained, which max_answer_tokens counts with. A relative path starts at "
+        "the recipe's folder. Training sets rows aside that are too long as a whole; this limit has a reason in dropped.jsonl.",
+    )
+    min_question_chars: _Count = Field(default=3, description="Shortest question in characters.")
     max_answer_chars_else: PositiveInt | None = Field(
         default=None,
-        description="Longest answer in characters for the sources not named in max_answer_chars. Guides recommend 1500; "
+        description="Longest answer in characters for the sources and tasks not named in max_answer_chars. Guides recommend 1500; "
         "counts.json says under 'outside_guide_lengths' what that would cost each source.",
     )
     languages: tuple[Language, ...] = Field(
@@ -80,6 +100,15 @@ class FilterConfig(BaseModel):
     drop_refusals: StrictBool = Field(
         default=False,
         description="Drop short replies that only refuse. Off by default: in safety sets the refusals are what is taught.",
+    )
+    drop_blocked: StrictBool = Field(
+        default=False,
+        description="Drop answers that the guard's policy would not let a model say: doses for the reader, diagnoses with "
+        "certainty, advice to stop a medicine. Off by default: some sets are written so throughout, and need an eye.",
+    )
+    drop_contacts: StrictBool = Field(
+        default=False,
+        description="Drop answers with a phone number or an e-mail address of a person, which de-identification would replace.",
     )
     drop_cut_answers: StrictBool = Field(
         default=True, description="Drop answers that end in mid-sentence ('... and the')."
@@ -99,6 +128,22 @@ class FilterConfig(BaseModel):
         "dropped: they are for examination, not for training.",
     )
 
+    @field_validator("tokenizer", mode="after")
+    @classmethod
+    def _existing_file(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        path = Path((info.context or {}).get("folder", Path.cwd())) / Path(value).expanduser()
+        if not path.is_file():
+            raise ValueError(f"there is no file {str(path)!r}; give the tokenizer.json of the model to be trained")
+        return str(path.resolve())
+
+    @model_validator(mode="after")
+    def _tokens_can_be_counted(self) -> Self:
+        if self.max_answer_tokens and self.tokenizer is None:
+            raise ValueError("max_answer_tokens needs tokenizer: the number of tokens depends on the model")
+        return self
+
 
 class DedupeConfig(BaseModel):
     """Finding copies and near copies (MinHash, every pair verified by its true Jaccard similarity)."""
@@ -112,6 +157,11 @@ class DedupeConfig(BaseModel):
     permutations: Annotated[StrictInt, Field(ge=16, le=512, multiple_of=16)] = Field(
         default=128,
         description="Hashes in a MinHash signature; more find more pairs near the threshold and take longer.",
+    )
+    agreement: Agreement = Field(
+        default="medical",
+        description="What near copies must agree on to be dropped. medical: subject, numbers, negations and sides; the others "
+        "stay, in one group. text: nothing more, which drops rare diseases described by one template.",
     )
 
 
@@ -193,3 +243,18 @@ class CurateConfig(BaseModel):
     decontaminate: DecontaminateConfig = Field(default_factory=DecontaminateConfig, description="Benchmark text.")
     mix: MixConfig = Field(default_factory=MixConfig, description="Records of each source.")
     split: SplitConfig = Field(default_factory=SplitConfig, description="Training, validation and test.")
+    engine: EngineName = Field(
+        default="local",
+        description="Where records are worked on: the cores of this machine, or a Ray cluster. The result is the same.",
+    )
+    processes: PositiveInt | None = Field(
+        default=None, description="Processes that work at a time; null: one a core, or all that the cluster has."
+    )
+    shard_mb: Annotated[float, Field(gt=0)] = Field(
+        default=4,
+        description="Megabytes of records a process takes at a time, and all that is lost when a run is killed.",
+    )
+
+
+WORKERS_ONLY = frozenset({"engine", "processes", "shard_mb"})
+"""Keys of `CurateConfig` that change how fast the result is there, and not the result."""

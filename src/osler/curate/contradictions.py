@@ -14,7 +14,7 @@ _SHOWN = 200
 
 def find_contradictions(keys: Sequence[Key]) -> list[list[Key]]:
     """The records of each question that contradict another record of it, by id; in the order of the first ids."""
-    by_question: dict[str, list[Key]] = {}
+    by_question: dict[bytes, list[Key]] = {}
     for key in keys:
         if key.says:
             by_question.setdefault(key.question, []).append(key)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osler.curate.key import Key
-from osler.curate.sketch import Hashes, WordHasher, word_runs
+from osler.curate.sketch import Hashes, Ragged, distinct, hash_words, word_runs
 from osler.records.drop import Drop
 from osler.records.record import Record
 from osler.text import match_key, words
@@ -71,16 +71,15 @@ class BenchmarkIndex:
     """The text of all benchmarks' items, arranged for looking up the runs of words of a record."""
 
     def __init__(self, benchmarks: Mapping[str, Sequence[Record]], ngram_words: int, coverage: float) -> None:
-        self._ngram_words = ngram_words
+        self.ngram_words = ngram_words
         self._coverage = coverage
         self._ids: dict[str, list[Item]] = {}
         self._questions: dict[str, list[Item]] = {}
         self._options: dict[frozenset[str], list[_Asked]] = {}
-        hasher = WordHasher()
         passages = [
             passage
             for name in sorted(benchmarks)
-            for passage in _without_common_runs(list(self._add(name, benchmarks[name], hasher)))
+            for passage in _without_common_runs(list(self._add(name, benchmarks[name])))
         ]
         self._items = [passage.item for passage in passages]
         self._sizes = np.array([passage.runs.size for passage in passages], dtype=np.int64)
@@ -90,14 +89,28 @@ class BenchmarkIndex:
         self._runs: Hashes = runs[order]
         self._owners: NDArray[np.int64] = owners[order]
 
-    def contacts(self, record: Record, word_hashes: Hashes) -> tuple[Contact, ...]:
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no item to look for."""
+        return not self._ids
+
+    def without_strangers(self, runs: Ragged) -> Ragged:
+        """The runs that are of some item: of most records none."""
+        if not self._runs.size:
+            return Ragged(runs.values[:0], np.zeros(len(runs), np.int64))
+        places = np.minimum(np.searchsorted(self._runs, runs.values), self._runs.size - 1)
+        is_known = self._runs[places] == runs.values
+        counts = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_known)])
+        return Ragged(runs.values[is_known], counts[runs.ends])
+
+    def contacts(self, record: Record, runs: Hashes) -> tuple[Contact, ...]:
         """The items that a record holds text of; of several reasons for one item, the strongest.
 
         Args:
-            word_hashes: of all its words.
+            runs: the sorted distinct runs of all its words; those of no item may be left out.
         """
         found: dict[Item, Contact] = {}
-        for passage, share in self._covered(word_runs(word_hashes, self._ngram_words)):
+        for passage, share in self._covered(runs):
             item = self._items[passage]
             if item not in found or share > found[item].coverage:
                 found[item] = Contact(item, "benchmark_text", share)
@@ -115,11 +128,11 @@ class BenchmarkIndex:
     def _asked(self, asked: list[str]) -> Iterator[Item]:
         """Items whose question is the one asked, or a short one within it."""
         yield from self._questions.get(" ".join(asked), ())
-        for length in range(_SHORT_WORDS, min(self._ngram_words, len(asked))):
+        for length in range(_SHORT_WORDS, min(self.ngram_words, len(asked))):
             for start in range(len(asked) - length + 1):
                 yield from self._questions.get(" ".join(asked[start : start + length]), ())
 
-    def _add(self, benchmark: str, records: Sequence[Record], hasher: WordHasher) -> Iterator[_Passage]:
+    def _add(self, benchmark: str, records: Sequence[Record]) -> Iterator[_Passage]:
         """Enter ids and questions; give the passages whose runs of words are to be indexed."""
         questions = [words(record.question) for record in records]
         # A question that several items ask of different passages or options is an instruction, not an item.
@@ -132,9 +145,11 @@ class BenchmarkIndex:
                 self._questions.setdefault(text, []).append(item)
             for options in _options(record):
                 self._options.setdefault(options, []).append(_Asked(item, frozenset(question)))
-            for passage in (question, [word for text in record.context for word in words(text)]):
-                if len(passage) >= self._ngram_words:
-                    yield _Passage(item, word_runs(hasher.hashes(passage), self._ngram_words))
+            hashed = hash_words([record.question, "\n".join(record.context)])
+            runs = word_runs(hashed, self.ngram_words)
+            for row, size in enumerate(np.diff(hashed.ends, prepend=0).tolist()):
+                if size >= self.ngram_words:
+                    yield _Passage(item, distinct(runs, row))
 
     def _covered(self, runs: Hashes) -> Iterator[tuple[int, float]]:
         """Passages of which the record holds enough, with the share of it."""

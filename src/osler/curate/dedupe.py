@@ -8,28 +8,24 @@ share a template. All other near pairs are kept, and linked, so that they never 
 Not found: paraphrases and translations.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from osler.curate.key import Key
-from osler.curate.sketch import Hashes, candidate_pairs, jaccard
-from osler.curate.union import Union
+from osler.curate.pairs import Pairs, candidate_pairs, like_pairs
+from osler.curate.sketch import Bands
+from osler.curate.store import Store
 from osler.records.drop import Drop
 
 NAME = "dedupe"
 
 
-@dataclass(frozen=True, slots=True)
-class Sketches:
-    """What near copies are found by, row by row in the order of the keys."""
-
-    signatures: NDArray[np.uint32]
-    """One row a record, one column a permutation."""
-    shingles_of: Callable[[int], Hashes]
-    """The sorted shingles of the record in a row."""
+Agreement = Literal["medical", "text"]
+"""What near copies must agree on to be dropped: focus, numbers and negations, or nothing beyond their likeness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +37,26 @@ class Copies:
     """Pairs of rows that belong in one leakage group."""
 
 
-def find_copies(keys: Sequence[Key], sketches: Sketches, rows: int, threshold: float) -> Copies:
+def find_copies(
+    keys: Sequence[Key], rows: NDArray[np.int64], store: Store, bands: Bands, threshold: float, agreement: Agreement
+) -> Copies:
     """Exact and near copies among `keys`, which are sorted by id.
 
     Args:
-        rows: rows of a band of the signatures.
+        rows: the row of each key in the store.
         threshold: smallest Jaccard similarity of near copies.
     """
     exact, links = _exact_copies(keys)
     dropped = {
         row: Drop(keys[row].id, keys[row].source, NAME, "exact_copy", keys[kept].id) for row, kept in exact.items()
     }
-    rest = [row for row in range(len(keys)) if row not in exact and sketches.shingles_of(row).size]
-    equal, linked = _near_pairs(keys, rest, sketches, rows, threshold)
+    like = _near_pairs(np.delete(np.arange(len(keys)), list(exact)), rows, store, bands, threshold)
+    linked = list(zip(like.first.tolist(), like.second.tolist(), strict=True))
+    equal = [
+        (left, right, likeness)
+        for (left, right), likeness in zip(linked, like.similarity.tolist(), strict=True)
+        if agreement == "text" or agree(keys[left], keys[right])
+    ]
     for row, (kept, similarity) in _near_copies(keys, equal).items():
         detail = f"{keys[kept].id}, similarity {similarity:.2f}"
         dropped[row] = Drop(keys[row].id, keys[row].source, NAME, "near_copy", detail)
@@ -74,7 +77,7 @@ def _same_focus(left: Key, right: Key) -> bool:
 
 def _exact_copies(keys: Sequence[Key]) -> tuple[dict[int, int], list[tuple[int, int]]]:
     """For each row that is a copy, the row that is kept."""
-    by_text: dict[str, list[int]] = {}
+    by_text: dict[bytes, list[int]] = {}
     for row, key in enumerate(keys):
         by_text.setdefault(key.exact, []).append(row)
     copies = {}
@@ -85,34 +88,20 @@ def _exact_copies(keys: Sequence[Key]) -> tuple[dict[int, int], list[tuple[int, 
 
 
 def _near_pairs(
-    keys: Sequence[Key], rest: list[int], sketches: Sketches, rows: int, threshold: float
-) -> tuple[list[tuple[int, int, float]], list[tuple[int, int]]]:
-    """Pairs that agree, with their similarity, and enough pairs to link every cluster of near copies.
-
-    A pair that could not be dropped and is linked already is not compared again: boilerplate would cost its square.
-    """
-    equal: list[tuple[int, int, float]] = []
-    linked: list[tuple[int, int]] = []
-    union = Union(len(keys))
-    for first, second in candidate_pairs(sketches.signatures[rest], rows):
-        left, right = rest[first], rest[second]
-        could_drop = agree(keys[left], keys[right])
-        if not could_drop and union.root(left) == union.root(right):
-            continue
-        similarity = _similarity(sketches, left, right, threshold)
-        if similarity < threshold:
-            continue
-        union.join(left, right)
-        linked.append((left, right))
-        if could_drop:
-            equal.append((left, right, similarity))
-    return equal, linked
-
-
-def _similarity(sketches: Sketches, left: int, right: int, threshold: float) -> float:
-    """True Jaccard similarity; 0 when the sizes alone rule the threshold out."""
-    a, b = sketches.shingles_of(left), sketches.shingles_of(right)
-    return jaccard(a, b) if min(a.size, b.size) >= threshold * max(a.size, b.size) else 0.0
+    rest: NDArray[np.int64], rows: NDArray[np.int64], store: Store, bands: Bands, threshold: float
+) -> Pairs:
+    """Like pairs among the numbers in `rest`, whatever the order of the rows in the store."""
+    first, second = candidate_pairs(keys[rows[rest]] for keys in store.bands(bands))
+    first, second = rest[first], rest[second]
+    low, high = np.minimum(rows[first], rows[second]), np.maximum(rows[first], rows[second])
+    order = np.lexsort((high, low))
+    like = like_pairs(low[order], high[order], store.run_sizes(), store.runs_of, threshold)
+    number = np.zeros(len(store), np.int64)
+    number[rows] = np.arange(len(rows))
+    left, right = number[like.first], number[like.second]
+    left, right = np.minimum(left, right), np.maximum(left, right)
+    by_number = np.lexsort((right, left))
+    return Pairs(left[by_number], right[by_number], like.similarity[by_number])
 
 
 def _near_copies(keys: Sequence[Key], equal: list[tuple[int, int, float]]) -> dict[int, tuple[int, float]]:

@@ -117,7 +117,10 @@ _STATED_STEMS = ("increas", "decreas", "hyper", "hypo")
 
 def numbers(text: str) -> list[str]:
     """Numbers in figures with their signs and units, in the order of the text; spaces between these do not count."""
-    folded = _SPACE.sub(" ", unicodedata.normalize("NFKC", text).replace("μ", "µ").lower())
+    if text.isascii():
+        folded = _SPACE.sub(" ", text.lower())
+    else:
+        folded = _SPACE.sub(" ", unicodedata.normalize("NFKC", text).replace("μ", "µ").lower())
     return [_sign_before(folded, found.start()) + found.group().replace(" ", "") for found in _NUMBER.finditer(folded)]
 
 
@@ -132,7 +135,8 @@ def fingerprint(texts: Sequence[str], tokens: Iterable[str]) -> int:
     Args:
         tokens: the words of `texts`, as `osler.text.words` gives them.
     """
-    counts = Counter(word for word in tokens if word in _STATED or word.startswith(_STATED_STEMS))
+    every = Counter(tokens)
+    counts = Counter({word: n for word, n in every.items() if word in _STATED or word.startswith(_STATED_STEMS)})
     for text in texts:
         counts.update(numbers(text))
     return hash64("\n".join(f"{word}\t{count}" for word, count in sorted(counts.items())))

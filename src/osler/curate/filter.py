@@ -4,7 +4,11 @@ Its tallies count, whatever the options, how many answers lie outside the 10 to 
 that limit would cost stands in `counts.json` before anyone sets it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -12,12 +16,28 @@ from osler.curate.answers import contradicts_key, is_cut, is_refusal, repeated_s
 from osler.curate.config import FilterConfig
 from osler.curate.language import language_of
 from osler.curate.step import Outcome, StepResult, follow
+from osler.errors import EnvironmentLacks
+from osler.phi import find
 from osler.records.drop import Drop
+from osler.records.io import read_jsonl
 from osler.records.record import Record
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _OPTION_TASKS = frozenset({"choice", "classify", "yesno"})
 _EXAMINATION_SPLITS = frozenset({"validation", "test"})
 _GUIDE_CHARS = (10, 1500)
+_CONTACTS = frozenset({"EMAIL", "PHONE", "FAX"})
+_CONTACT_TAGS = tuple(f"[{kind}]" for kind in sorted(_CONTACTS))
+VERDICTS_FILE = "verdicts.jsonl"
+"""In the stage's folder, written before curation: `{"id", "rule"}` of each record whose answer the guard's policy blocks."""
+
+
+def read_verdicts(folder: Path) -> dict[str, str]:
+    """The rule that blocks each record named in `verdicts.jsonl`; none where there is no such file."""
+    path = folder / VERDICTS_FILE
+    return {row["id"]: row["rule"] for _, row in read_jsonl(path)} if path.is_file() else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +45,8 @@ class Filter:
     """The filter step."""
 
     config: FilterConfig
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    """Rule of the guard's policy that blocks the answer, by record id."""
     name: str = "filter"
 
     def __call__(self, batch: pa.RecordBatch) -> StepResult:
@@ -55,12 +77,16 @@ class Filter:
         answer = len(record.target.strip())
         if answer == 0:
             return None if has_option else ("empty_answer", "")
-        if answer < self.config.min_answer_chars and record.task not in _OPTION_TASKS:
-            return "short_answer", f"{answer} characters, at least {self.config.min_answer_chars}"
-        source = record.origin.source
-        longest = self.config.max_answer_chars.get(source, self.config.max_answer_chars_else)
+        least = self.config.min_answer_chars
+        shortest = least if isinstance(least, int) else _limit(record, least, _GUIDE_CHARS[0])
+        if answer < (shortest or 0) and record.task not in _OPTION_TASKS:
+            return "short_answer", f"{answer} characters, at least {shortest}"
+        longest = _limit(record, self.config.max_answer_chars, self.config.max_answer_chars_else)
         if longest is not None and answer > longest:
-            return "long_answer", f"{answer} characters, at most {longest} for {source}"
+            return "long_answer", f"{answer} characters, at most {longest}"
+        longest = _limit(record, self.config.max_answer_tokens)
+        if longest is not None and (tokens := _n_tokens(self.config.tokenizer or "", record.target)) > longest:
+            return "long_answer", f"{tokens} tokens, at most {longest}"
         return None
 
     def _language_fault(self, record: Record) -> tuple[str, str] | None:
@@ -73,6 +99,10 @@ class Filter:
 
     def _answer_fault(self, record: Record) -> tuple[str, str] | None:
         config = self.config
+        if rule := self.verdicts.get(record.id):
+            return "blocked_by_policy", f"rule {rule}"
+        if config.drop_contacts and _has_contact(record.target):
+            return "contact_data", ""
         if config.drop_key_conflicts and contradicts_key(record):
             return "contradicts_key", f"the last turn gives another option than number {record.answer}"
         if record.task in _OPTION_TASKS:
@@ -88,3 +118,27 @@ class Filter:
                 f"{repeated:.0%} of its runs of words stood before, at most {config.max_repeated_share:.0%}",
             )
         return None
+
+
+def _limit(record: Record, limits: Mapping[str, int], otherwise: int | None = None) -> int | None:
+    return limits.get(record.origin.source, limits.get(record.task, otherwise))
+
+
+def _has_contact(text: str) -> bool:
+    """Whether a person can be written to or called by it; de-identification, where it is on, has left tags."""
+    return any(tag in text for tag in _CONTACT_TAGS) or any(span.type in _CONTACTS for span in find(text))
+
+
+def _n_tokens(tokenizer: str, text: str) -> int:
+    return len(_tokenizer(tokenizer).encode(text, add_special_tokens=False).ids)
+
+
+@cache
+def _tokenizer(path: str) -> "Tokenizer":
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise EnvironmentLacks(
+            "curate.filter.max_answer_tokens needs the package tokenizers: pip install 'osler[train]'"
+        ) from error
+    return Tokenizer.from_file(path)

@@ -34,9 +34,9 @@ _MIN_SCRIPT_SHARE = 0.3
 
 def language_of(text: str) -> Language | None:
     """The language of a text, or None where it cannot be told (too short, a list of names, another language)."""
-    letters = Counter(_script(letter) for letter in text if letter.isalpha())
-    other = {script: n for script, n in letters.items() if script in _SCRIPTS}
-    if sum(other.values()) >= _MIN_SCRIPT_SHARE * letters.total() and other:
+    scripts = Counter() if text.isascii() else Counter(_script(letter) for letter in text if letter > "\x7f")
+    other = {script: n for script, n in scripts.items() if script in _SCRIPTS}
+    if other and sum(other.values()) >= _MIN_SCRIPT_SHARE * sum(map(str.isalpha, text)):
         # Kana tell Japanese from Chinese, though most letters are the ideographs both write.
         kana = other.get("HIRAGANA", 0) + other.get("KATAKANA", 0)
         return "ja" if kana > 0.1 * sum(other.values()) else _SCRIPTS[max(sorted(other), key=lambda name: other[name])]
@@ -49,4 +49,4 @@ def language_of(text: str) -> Language | None:
 
 
 def _script(letter: str) -> str:
-    return "LATIN" if letter.isascii() else unicodedata.name(letter, "").split(" ")[0].split("-")[0]
+    return unicodedata.name(letter, "").split(" ")[0].split("-")[0] if letter.isalpha() else ""

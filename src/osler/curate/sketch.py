@@ -1,113 +1,199 @@
-"""Texts as sets of hashed word runs, and MinHash signatures of those sets, in NumPy.
+"""Texts as sets of hashed word runs and as MinHash band keys, a batch at a time, in NumPy on the bytes of the batch.
 
-MinHash after Broder (1997); bands and rows after Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3. Every
-constant is made by hashing a fixed string, so signatures are equal on every machine and with every NumPy.
+The bytes go through a table of word characters to word boundaries; a word's hash is a difference of prefix sums of a
+polynomial modulo 2**64; runs of words roll over the word hashes; each permutation is one multiplication and one addition of
+32-bit numbers, of which every row's least is kept. MinHash after Broder (1997); bands after Leskovec, Rajaraman, Ullman,
+"Mining of Massive Datasets", chapter 3. Every constant is made by hashing a fixed string, so equal texts give equal keys on
+every machine, with every NumPy and for every size of batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from osler.text import hash64
+from osler.text import hash64, words
 
 Hashes = NDArray[np.uint64]
+Ends = NDArray[np.int64]
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
-_COLUMNS = 4096
-"""Shingles hashed at a time: 128 x 4096 numbers of 8 bytes are 4 MB."""
-_MARGIN = 0.08
-"""How far below the threshold the bands' own threshold lies, so that few pairs just above it are missed."""
-_LARGE_BUCKET = 512
-_NEIGHBOURS = 64
+_ROWS = 256
+"""Rows signed at a time: their runs of words and the permuted copy stay in a core's cache."""
+_RECALL = 0.98
+"""Share of the pairs right at the threshold that the bands must propose."""
 
 
-class WordHasher:
-    """Hashes words, each distinct word once."""
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Arrays of hashes, one a row, end to end."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
+    values: Hashes
+    ends: Ends
+    """Where each row's hashes end."""
 
-    def hashes(self, words: Sequence[str]) -> Hashes:
-        """The hash of every word, in order."""
-        known = self._known
-        found = []
-        for word in words:
-            value = known.get(word)
-            if value is None:
-                value = known[word] = hash64(word)
-            found.append(value)
-        return np.array(found, dtype=np.uint64)
+    def __len__(self) -> int:
+        return len(self.ends)
 
+    @property
+    def starts(self) -> Ends:
+        """Where each row's hashes begin."""
+        return np.concatenate([np.zeros(1, np.int64), self.ends[:-1]]) if len(self.ends) else self.ends
 
-def word_runs(word_hashes: Hashes, n: int) -> Hashes:
-    """Distinct hashes of all runs of `n` words, sorted. Fewer words than `n` give one run, none give none."""
-    if not word_hashes.size:
-        return word_hashes
-    width = min(n, word_hashes.size)
-    last = word_hashes.size - width + 1
-    runs = np.zeros(last, dtype=np.uint64)
-    for offset in range(width):
-        runs = runs * _FACTOR + word_hashes[offset : offset + last]
-    runs ^= runs >> _SHIFT
-    runs *= _MIX
-    runs ^= runs >> _SHIFT
-    return np.unique(runs)
+    def row(self, number: int) -> Hashes:
+        """The hashes of one row."""
+        return self.values[self.ends[number - 1] if number else 0 : self.ends[number]]
 
 
-def jaccard(left: Hashes, right: Hashes) -> float:
-    """Share of common members of two sorted sets, 0 to 1; 0 when either is empty."""
-    if not left.size or not right.size:
-        return 0.0
-    common = np.intersect1d(left, right, assume_unique=True).size
-    return float(common / (left.size + right.size - common))
+def hash_words(texts: Sequence[str]) -> Ragged:
+    """The hashes of the words of every text, in order: the words that `osler.text.words` gives.
 
-
-class MinHasher:
-    """Makes signatures of `permutations` 32-bit numbers."""
-
-    def __init__(self, permutations: int) -> None:
-        self._factors = np.array([hash64(f"minhash factor {i}") | 1 for i in range(permutations)], np.uint64)[:, None]
-        self._terms = np.array([hash64(f"minhash term {i}") for i in range(permutations)], np.uint64)[:, None]
-
-    def signature(self, runs: Hashes) -> NDArray[np.uint32]:
-        """The signature of a set; `runs` must not be empty."""
-        least = np.full(len(self._factors), np.iinfo(np.uint64).max, dtype=np.uint64)
-        for start in range(0, runs.size, _COLUMNS):
-            hashed = self._factors * runs[None, start : start + _COLUMNS] + self._terms
-            np.minimum(least, hashed.min(axis=1), out=least)
-        return (least >> _SHIFT).astype(np.uint32)
-
-
-def rows_per_band(permutations: int, threshold: float) -> int:
-    """Longest band whose own threshold, `(1 / bands) ** (1 / rows)`, lies below `threshold` by a margin."""
-    fitting = [r for r in (16, 8, 4, 2) if (r / permutations) ** (1 / r) <= threshold - _MARGIN]
-    return fitting[0] if fitting else 1
-
-
-def candidate_pairs(signatures: NDArray[np.uint32], rows: int) -> Iterator[tuple[int, int]]:
-    """Pairs of rows of `signatures` that agree in at least one band, each once, first < second, in order.
-
-    In a bucket of more than 512 members, boilerplate of which every pair would be millions, each is paired with its 64 next.
+    The bytes of plain texts are read as they stand; a text with other characters is folded into its words first, so that
+    each Chinese, Japanese or Korean character is a word.
     """
-    n = len(signatures)
-    found: list[NDArray[np.int64]] = []
-    for start in range(0, signatures.shape[1] if n else 0, rows):
-        keys = np.zeros(n, dtype=np.uint64)
-        for column in range(start, start + rows):
-            keys = (keys * _FACTOR + signatures[:, column]) ^ (keys >> _SHIFT)
-        order = np.argsort(keys, kind="stable")
-        edges = np.flatnonzero(np.diff(keys[order])) + 1
-        found.extend(_pairs_within(bucket, n) for bucket in np.split(order, edges) if bucket.size > 1)
-    if not found:
-        return
-    for code in np.unique(np.concatenate(found)).tolist():
-        yield divmod(code, n)
+    plain = [text if text.isascii() else " ".join(words(text)) for text in texts]
+    encoded = "\n".join([*plain, ""]).encode("utf-8", "surrogatepass")
+    sizes = [len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in plain]
+    return _hash_bytes(np.frombuffer(encoded, np.uint8), np.cumsum(np.array(sizes, np.int64) + 1))
 
 
-def _pairs_within(bucket: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Pairs of a bucket as `first * n + second`. The bucket is in ascending order, for the sort that made it is stable."""
-    reach = bucket.size - 1 if bucket.size <= _LARGE_BUCKET else _NEIGHBOURS
-    return np.concatenate([bucket[:-gap] * n + bucket[gap:] for gap in range(1, reach + 1)])
+def _hash_bytes(characters: NDArray[np.uint8], row_ends: Ends) -> Ragged:
+    """The hashes of the words of rows of UTF-8, each of which ends in a byte that is of no word."""
+    if not characters.size:
+        return Ragged(np.zeros(0, np.uint64), np.zeros(len(row_ends), np.int64))
+    codes, powers, inverses = _character_codes(), *_powers(1 << int(characters.size).bit_length())
+    is_word = (codes != 0).take(characters)
+    edges = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
+    if is_word[0]:
+        edges = np.concatenate([np.zeros(1, np.int64), edges])
+    starts, stops = edges[::2], edges[1::2]
+    sums = codes.take(characters)
+    sums *= powers[: characters.size]
+    np.cumsum(sums, out=sums)
+    before = np.where(starts > 0, sums[starts - 1], np.uint64(0))
+    return Ragged(_mixed((sums[stops - 1] - before) * inverses[starts]), np.searchsorted(starts, row_ends))
+
+
+def word_runs(words_of: Ragged, n: int) -> Ragged:
+    """Hashes of all runs of `n` words of every row, in order. Fewer words than `n` give one run, none give none."""
+    values, ends, starts = words_of.values, words_of.ends, words_of.starts
+    sizes = ends - starts
+    runs = values.copy()
+    short = {}
+    for width in range(1, n + 1):
+        if width > 1:
+            last = max(values.size - width + 1, 0)
+            runs[:last] *= _FACTOR
+            runs[:last] += values[width - 1 :]
+        rows = np.flatnonzero(sizes == width) if width < n else np.zeros(0, np.int64)
+        short[width] = (rows, runs[starts[rows]])
+    kept = np.ones(values.size, np.bool_)
+    for back in range(1, n):
+        kept[(ends - back)[sizes >= back]] = False
+    for rows, found in short.values():
+        kept[starts[rows]] = True
+        runs[starts[rows]] = found
+    return Ragged(_mixed(runs[kept]), np.cumsum(np.where(sizes > 0, np.maximum(sizes - n + 1, 1), 0)))
+
+
+def distinct(runs: Ragged, row: int) -> Hashes:
+    """The sorted distinct hashes of a row."""
+    return np.unique(runs.row(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """How signatures are cut: `rows` permutations to a band."""
+
+    count: int
+    rows: int
+
+
+def choose_bands(permutations: int, threshold: float) -> Bands:
+    """The longest bands that still propose 98 % of the pairs right at `threshold`; longer bands propose fewer others."""
+    for rows in range(min(16, permutations), 1, -1):
+        count = permutations // rows
+        if 1 - (1 - threshold**rows) ** count >= _RECALL:
+            return Bands(count, rows)
+    return Bands(permutations, 1)
+
+
+def band_keys(runs: Ragged, bands: Bands) -> Hashes:
+    """A key of every band of every row: two rows that agree in a band have equal keys there. Shape: bands, rows.
+
+    A row without runs has keys of zero, which stand for nothing.
+    """
+    keys = np.zeros((bands.count, len(runs)), np.uint64)
+    filled = np.flatnonzero(runs.ends > runs.starts)
+    values = (runs.values >> _SHIFT).astype(np.uint32)
+    starts, ends = runs.starts[filled], runs.ends[filled]
+    for first in range(0, len(filled), _ROWS):
+        block = slice(first, first + _ROWS)
+        base = starts[block][0]
+        least = _least(values[base : ends[block][-1]], starts[block] - base, bands.count * bands.rows)
+        keys[:, filled[block]] = _folded(least, bands)
+    return keys
+
+
+def _least(values: NDArray[np.uint32], starts: Ends, permutations: int) -> NDArray[np.uint32]:
+    """The least of every row under every permutation. Shape: permutations, rows."""
+    factors, terms = _permutations(permutations)
+    least = np.empty((permutations, len(starts)), np.uint32)
+    permuted = np.empty_like(values)
+    for number in range(permutations):
+        np.multiply(values, factors[number], out=permuted)
+        permuted += terms[number]
+        np.minimum.reduceat(permuted, starts, out=least[number])
+    return least
+
+
+def _folded(least: NDArray[np.uint32], bands: Bands) -> Hashes:
+    """The permutations of each band as one number."""
+    cut = least.reshape(bands.count, bands.rows, -1)
+    keys = np.zeros((bands.count, cut.shape[2]), np.uint64)
+    for row in range(bands.rows):
+        keys *= _FACTOR
+        keys += cut[:, row]
+        keys ^= keys >> _SHIFT
+    return _mixed(keys)
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """In place: every bit depends on every other."""
+    values ^= values >> _SHIFT
+    values *= _MIX
+    values ^= values >> _SHIFT
+    values *= _MIX
+    values ^= values >> _SHIFT
+    return values
+
+
+@cache
+def _character_codes() -> Hashes:
+    """A number for each byte: zero where it is of no word, the same for both cases of a letter."""
+    codes = np.zeros(256, np.uint64)
+    for byte in range(256):
+        letter = chr(byte).lower()
+        if byte >= 0x80 or letter.isalnum() or letter == "_":
+            codes[byte] = hash64(f"byte {ord(letter) if byte < 0x80 else byte}") | 1
+    return codes
+
+
+@cache
+def _powers(size: int) -> tuple[Hashes, Hashes]:
+    """Powers of an odd factor modulo 2**64, and of its inverse."""
+    inverse = np.uint64(pow(int(_FACTOR), -1, 1 << 64))
+    factors, inverses = np.full(size, _FACTOR), np.full(size, inverse)
+    factors[0] = inverses[0] = 1
+    return np.cumprod(factors), np.cumprod(inverses)
+
+
+@cache
+def _permutations(count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    factors = [hash64(f"minhash factor {number}") & 0xFFFFFFFF | 1 for number in range(count)]
+    terms = [hash64(f"minhash term {number}") & 0xFFFFFFFF for number in range(count)]
+    return np.array(factors, np.uint32), np.array(terms, np.uint32)

@@ -1,7 +1,7 @@
 """Leakage groups and the splits.
 
 Two records belong to one group when they are near copies, when their source says so (`Record.group`: the same web page, disease
-or document), or when they ask the same question; groups are what these connect. A group goes to one split as a whole, chosen
+or document), when they are of one page, or when they ask the same question; groups are what these connect. A group goes to one split as a whole, chosen
 by a hash of its name and the seed. It is named after the member whose source stands first in the recipe, so a source added at
 the end moves no record of the others, unless its records join two of their groups that stood in different splits.
 """
@@ -31,11 +31,15 @@ def name_groups(keys: Sequence[Key], links: Iterable[tuple[int, int]], sources: 
     union = Union(len(keys))
     for left, right in links:
         union.join(left, right)
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str | bytes], int] = {}
+    # One page may be about several diseases; an address of more records is that of a whole site.
+    on_page = Counter((key.source, key.page) for key in keys if key.page)
     for row, key in enumerate(keys):
-        names = [f"question {key.question}", f"group {key.group}" if key.group else f"id {key.id}"]
-        for name in names:
-            union.join(row, first.setdefault(name, row))
+        union.join(row, first.setdefault(("question", key.question), row))
+        if key.group:
+            union.join(row, first.setdefault(("group", key.group), row))
+        if 1 < on_page[key.source, key.page] <= _LARGEST:
+            union.join(row, first.setdefault((f"page {key.source}", key.page), row))
     place = {source: number for number, source in enumerate(dict.fromkeys(sources))}
     naming: dict[int, tuple[int, str, str]] = {}
     for row, key in enumerate(keys):

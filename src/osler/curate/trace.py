@@ -46,6 +46,8 @@ class Trace:
     """`set_aside`: the native row did not become a record. `examined_only`: its source is asked from, not trained on."""
     origin: Row
     """Source, publisher's row, revision, license, access, url, generator."""
+    written: Row | None
+    """Of a generated row: document, page, quote and request, with the `page_text` it quotes; None for any other."""
     record: Row | None
     """As it stands in the training set, or as it was collected when it is not there."""
     changes: tuple[Row, ...]
@@ -84,7 +86,7 @@ def trace(folder: Path, identity: str) -> Trace:
     if not (curated / "done").is_file():
         raise InputError(f"{folder.name} has no finished training set to trace in. Make it with `osler curate RECIPE`.")
     identity = _without_repeat(identity)
-    collected = _collected(folder / "collect", identity)
+    collected = _collected(folder / "collect", identity) or _collected(folder / "synth", identity)
     standing = [row for name in SPLITS for row in _naming(curated / f"{name}.jsonl", identity)]
     kept = standing[0] if standing else None
     counts = read_json(curated / "counts.json")
@@ -99,6 +101,7 @@ def trace(folder: Path, identity: str) -> Trace:
         id=identity,
         fate="kept" if kept else "dropped" if own else "set_aside" if aside else "examined_only",
         origin=found["origin"] if found else {"source": aside["source"], "row": aside["row"]} if aside else {},
+        written=_written(folder / "synth", identity),
         record=found,
         changes=tuple(_naming(curated / "changes.jsonl", identity)),
         drop=own or aside,
@@ -150,6 +153,17 @@ def _collected(folder: Path, identity: str) -> Row | None:
     return next(_naming(path, identity), None) if path.is_file() else None
 
 
+def _written(folder: Path, identity: str) -> Row | None:
+    """The lineage of a generated row, with the text of the page that it quotes."""
+    path = folder / "lineage.jsonl"
+    lineage = next(_naming(path, identity), None) if path.is_file() else None
+    if lineage is None:
+        return None
+    pages = _lines_with(folder / "documents.jsonl", lineage["document"])
+    texts = (row["text"] for row in pages if (row["document"], row["page"]) == (lineage["document"], lineage["page"]))
+    return {**lineage, "page_text": next(texts, "")}
+
+
 def _set_aside(folder: Path, identity: str) -> Row | None:
     """The native row that would have become the record of this id."""
     source = identity.partition(":")[0]
@@ -185,7 +199,7 @@ def _training(folder: Path, identity: str, kept: Row | None) -> Training:
 
 def _unknown(folder: Path, identity: str) -> str:
     """The message for an id that no row has, with those most like it."""
-    files = sorted((folder / "collect" / "records").glob("*.jsonl"))
+    files = sorted(folder.glob("*/records/*.jsonl"))
     ids = (row["id"] for path in files for _, row in read_jsonl(path))
     near = heapq.nsmallest(_N_NEAREST, ids, key=lambda known: (-_likeness(known, identity), known))
     return (

@@ -83,8 +83,7 @@ class Evidence:
     redteam: Mapping[str, Any] | None = None
     """Content of `redteam/summary.json`."""
     review: Mapping[str, Any] | None = None
-    """Content of `review/summary.json`: `ratings`, an object of lists with each reviewed answer's mean rating (1 to 5) in the order of
-    review, and `helpful`, with `k` of `n`."""
+    """Content of `review/summary.json`."""
     latencies_s: Sequence[float] | None = None
     """Seconds from question to whole answer, on the hardware that will serve."""
 
@@ -107,7 +106,7 @@ def gate(evidence: Evidence, artefact: str, config: GateConfig) -> GateVerdict:
             *_macro_f1(tuned.get("pubmedqa"), config.pubmedqa_macro_f1),
             *_regression(tuned, {_short_name(row): row for row in comparisons}, config),
             *_safety(evidence.redteam, config),
-            *_review(evidence.review, config),
+            *_review(evidence.review, artefact, config),
             *_latency(evidence.latencies_s, config),
         ),
     )
@@ -231,28 +230,30 @@ def _never(name: str, rate: Mapping[str, Any] | None) -> Check:
     return Check(name, k / n, 0.0, stats.wilson(k, n), k == 0, note)
 
 
-def _review(summary: Mapping[str, Any] | None, config: GateConfig) -> list[Check]:
+def _review(summary: Mapping[str, Any] | None, artefact: str, config: GateConfig) -> list[Check]:
+    """What clinicians found about this very artefact; a review that is not complete, or of another one, counts as not run."""
+    arms = summary["arms"] if summary is not None and summary["complete"] else ()
+    arm: Mapping[str, Any] = next((one for one in arms if artefact in one["artefacts"]), {})
+    why = "no complete review by clinicians of this artefact (review/summary.json)"
     checks = []
     if config.review_rating is not None:
-        bound, name = config.review_rating, "review.accuracy"
-        ratings = [] if summary is None else list(summary.get("ratings", {}).get("accuracy", ()))
-        if ratings:
-            lower = stats.mean_lower(ratings, 1, 5)
-            mean = sum(ratings) / len(ratings)
-            note = f"mean {mean:.2f} of {len(ratings)} reviewed answers, at least {math.floor(lower * 100) / 100:.2f}"
-            checks.append(Check(name, mean, bound, None, lower > bound, note))
+        bound, name, rating = config.review_rating, "review.accuracy", arm.get("by_criterion", {}).get("accuracy")
+        if rating and rating["n"]:
+            lower, mean = rating["lower95"], rating["mean"]
+            note = f"mean {mean:.2f} of {rating['n']} questions, at least {math.floor(lower * 100) / 100:.2f}"
+            interval = (rating["ci95"][0], rating["ci95"][1])
+            checks.append(Check(name, mean, bound, interval, lower > bound, note))
         else:
-            checks.append(_not_run(name, bound, "no ratings by clinicians (review/summary.json)"))
+            checks.append(_not_run(name, bound, why))
     if config.review_helpful is not None:
-        bound, name = config.review_helpful, "review.helpful"
-        rate = None if summary is None else summary.get("helpful")
+        bound, name, rate = config.review_helpful, "review.helpful", arm.get("helpful")
         if rate and rate["n"]:
             k, n = rate["k"], rate["n"]
             lower = stats.lower_bound(k, n)
-            note = f"{k} of {n} reviewed answers are helpful, at least {percent_down(lower)}"
+            note = f"{k} of {n} questions answered helpfully, at least {percent_down(lower)}"
             checks.append(Check(name, k / n, bound, stats.wilson(k, n), lower >= bound, note))
         else:
-            checks.append(_not_run(name, bound, "no judgement by clinicians (review/summary.json)"))
+            checks.append(_not_run(name, bound, why))
     return checks
 
 

@@ -8,7 +8,7 @@ The incomplete beta function is the continued fraction of Numerical Recipes, sec
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -86,41 +86,6 @@ def lower_bound(k: int, n: int, confidence: float = 0.95) -> float:
     whose true rate is at the bound passes in at most 1 - confidence of runs, at every sample size.
     """
     return min(wilson_lower(k, n, confidence), clopper_pearson_lower(k, n, confidence))
-
-
-def mean_lower(values: Sequence[float], least: float, most: float, confidence: float = 0.95) -> float:
-    """One-sided lower bound of a mean of bounded values, whatever their distribution and at every sample size.
-
-    By betting (I. Waudby-Smith and A. Ramdas, JRSS B 86 (2024) 1): a bet against each lower mean, set before each value is seen,
-    multiplies its stake more than 1/(1 - confidence) times with a chance of at most 1 - confidence when that mean is true. A
-    t-interval would let too many models pass, as good ratings pile up at the top.
-
-    Args:
-        values: in the order in which they were seen.
-        least: smallest value there can be.
-    """
-    scaled = [(value - least) / (most - least) for value in values]
-    low, high = 0.0, sum(scaled) / len(scaled) if scaled else 0.0
-    for _ in range(_BISECTIONS // 3):
-        middle = (low + high) / 2
-        if _log_stake(scaled, middle, 1 - confidence) >= -math.log(1 - confidence):
-            low = middle
-        else:
-            high = middle
-    return least + (most - least) * low
-
-
-def _log_stake(scaled: Sequence[float], mean: float, alpha: float) -> float:
-    """Log of what is left of a stake of 1 after betting on every value being above `mean`; at its highest."""
-    stake, highest, total, squares = 0.0, 0.0, 0.5, 0.25
-    for number, value in enumerate(scaled, start=1):
-        variance = squares / number
-        bet = min(math.sqrt(2 * math.log(1 / alpha) / (len(scaled) * variance)), 0.75 / max(mean, _TINY))
-        stake += math.log1p(bet * (value - mean))
-        highest = max(highest, stake)
-        total += value
-        squares += (value - total / (number + 1)) ** 2
-    return highest
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:

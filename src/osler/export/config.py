@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 
 class ExportConfig(BaseModel):
@@ -10,9 +10,17 @@ class ExportConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    formats: tuple[Literal["merged"], ...] = Field(
+    formats: tuple[Literal["merged", "gguf", "ollama", "vllm"], ...] = Field(
         default=("merged",),
-        description="merged: adapter and base as one folder that transformers loads. Empty: no export.",
+        description="merged: adapter and base as one folder that transformers loads, which the others are made from; gguf: for "
+        "llama.cpp; ollama: gguf with a Modelfile; vllm: a file that starts vLLM. Empty: no export.",
+    )
+    precisions: tuple[Literal["f16", "q8_0"], ...] = Field(
+        default=("q8_0",), min_length=1, description="Number types of gguf; ollama gets the first."
+    )
+    verify: StrictBool = Field(
+        default=False,
+        description="Hold gguf and ollama against the trained model with llama.cpp, token by token (extra `gguf`).",
     )
     parity_prompts: Annotated[StrictInt, Field(gt=0, le=1024)] = Field(
         default=16,

@@ -54,9 +54,9 @@ def _prove_speed(policy: Policy, rule: Rule) -> None:
             for filler in _FILLERS:
                 for n_chars in _SIZES:
                     hostile = start + (filler * n_chars)[:n_chars] + "!"
-                    began = time.perf_counter()
+                    began = time.process_time()
                     pattern.expression.search(hostile)
-                    if time.perf_counter() - began > _BUDGET_S:
+                    if time.process_time() - began > _BUDGET_S:
                         raise InputError(
                             f"policy {policy.id}, rule {rule.id}: test speed failed: {n_chars} characters of {filler!r} "
                             f"took more than {_BUDGET_S} s. A repetition inside a repetition does this; "

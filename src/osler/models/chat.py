@@ -20,6 +20,18 @@ ROLE_TOKENS = ("<|system|>", "<|user|>", "<|assistant|>")
 """Role marks of the plain template; special tokens where osler builds the tokenizer, plain text elsewhere."""
 
 
+_SETTLED = {
+    "enable_thinking": "{%- set enable_thinking = false -%}\n",
+    "date_string": '{%- set date_string = "26 Jul 2024" -%}\n',
+}
+"""By the word that shows that a template asks."""
+_FOLD_SYSTEM = """{%- if messages[0]['role'] == 'system' and messages | length > 1 -%}
+{%- set folded = messages[0]['content'] + '\\n\\n' + messages[1]['content'] -%}
+{%- set messages = [{'role': 'user', 'content': folded}] + messages[2:] -%}
+{%- endif -%}
+"""
+
+
 class AddedToken(Protocol):
     """A token outside the learned vocabulary."""
 
@@ -64,6 +76,26 @@ def plain_template() -> str:
     return files("osler.models").joinpath("chat_template.jinja").read_text(encoding="utf-8").strip()
 
 
+def set_template(tokenizer: ChatTokenizer) -> None:
+    """Give a tokenizer the template in which it is trained and asked: its own, else the plain one.
+
+    Where its own leaves something open, lines in front of it settle that, because every program settles it in its own way: thinking
+    aloud is off (left to itself, Qwen3's template puts an empty thought before the last answer of a training row and none
+    before a reply); the date is Llama's own default (llama.cpp would write today's); and where a system turn is refused, its
+    text goes in front of the first user turn. Applied to its own result it changes nothing.
+    """
+    own = tokenizer.chat_template or plain_template()
+    for word, line in _SETTLED.items():
+        if word in own and line not in own:
+            own = line + own
+    tokenizer.chat_template = own
+    turns = [{"role": "system", "content": "system"}, {"role": "user", "content": "user"}]
+    try:
+        tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except jinja2.TemplateError:
+        tokenizer.chat_template = _FOLD_SYSTEM + own
+
+
 def template_fingerprint(template: str) -> str:
     """SHA-256 of a chat template's text; stored with an adapter and compared when it is loaded."""
     return hashlib.sha256(template.encode("utf-8")).hexdigest()
@@ -80,23 +112,19 @@ def with_system(conversation: Sequence[Message], system_prompt: str) -> tuple[Me
 def render(tokenizer: ChatTokenizer, conversation: Sequence[Message], *, for_reply: bool) -> str:
     """The conversation as the model reads it.
 
-    Where a template knows no system role, the system text goes in front of the first user turn.
-
     Args:
         for_reply: end with the start of the assistant's turn.
 
     Raises:
-        InputError: the template cannot render the conversation even so.
+        InputError: the template refuses the conversation (two turns of the same role one after the other, for many).
     """
     special = special_tokens(tokenizer)
     turns = [{"role": turn.role, "content": break_tokens(turn.content, special)} for turn in conversation]
     try:
         return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=for_reply)
-    except jinja2.TemplateError:
-        folded = _fold_system(turns)
-        if folded == turns:
-            raise
-    return tokenizer.apply_chat_template(folded, tokenize=False, add_generation_prompt=for_reply)
+    except jinja2.TemplateError as error:
+        roles = ", ".join(turn.role for turn in conversation)
+        raise InputError(f"The model's chat template refuses turns in this order: {roles} ({error}).") from error
 
 
 def special_tokens(tokenizer: ChatTokenizer) -> tuple[str, ...]:
@@ -135,10 +163,3 @@ def end_token_id(tokenizer: ChatTokenizer) -> int:
         "The model's chat template puts no end token after an answer, so a trained model would never stop. "
         "Use a base whose tokenizer has a complete chat template, or none at all (osler then uses its own)."
     )
-
-
-def _fold_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
-    if len(turns) < 2 or turns[0]["role"] != "system" or turns[1]["role"] != "user":
-        return turns
-    joined = f"{turns[0]['content']}\n\n{turns[1]['content']}"
-    return [{"role": "user", "content": joined}, *turns[2:]]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from osler.errors import InputError, missing_package
+from osler.errors import EnvironmentLacks, InputError
 from osler.models.chat import with_system
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
 
@@ -121,7 +121,10 @@ def load_gguf(path: Path, system_prompt: str = "") -> GgufModel:
     try:
         llama_type = import_module("llama_cpp").Llama
     except ImportError as error:
-        raise missing_package("llama-cpp-python", "Asking a GGUF file", "gguf") from error
+        raise EnvironmentLacks(
+            "Asking a GGUF file needs the package 'llama-cpp-python', which is not installed. Install it with: pip install "
+            "llama-cpp-python; or serve the file with llama.cpp's own server and give its address."
+        ) from error
     try:
         llama = llama_type(str(path), n_ctx=_CONTEXT, logits_all=True, verbose=False, seed=0)
     except (ValueError, RuntimeError) as error:

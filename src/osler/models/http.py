@@ -16,6 +16,27 @@ from osler.models.protocol import Conversation, Reply
 _FINISHES = {"length": "length", "content_filter": "content_filter"}
 
 
+def post_json(url: str, body: Mapping[str, Any], timeout_s: float = 60.0) -> Any:
+    """The JSON that a plain HTTP address answers to a JSON body.
+
+    Raises:
+        EnvironmentLacks: it cannot be reached or refuses.
+    """
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    try:
+        connection.request("POST", parts.path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read()
+    except OSError as error:
+        raise EnvironmentLacks(f"{parts.netloc} cannot be reached: {error.strerror or type(error).__name__}") from error
+    finally:
+        connection.close()
+    if response.status != http.client.OK:
+        raise EnvironmentLacks(f"{parts.netloc}{parts.path} answered {response.status} ({_error_code(answer)})")
+    return json.loads(answer)
+
+
 class HttpModel:
     """Asks one endpoint, one conversation at a time.
 

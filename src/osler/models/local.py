@@ -19,8 +19,8 @@ from osler.errors import EnvironmentLacks, InputError, missing_package
 from osler.models.chat import (
     ChatTokenizer,
     end_token_id,
-    plain_template,
     render,
+    set_template,
     template_fingerprint,
     with_system,
 )
@@ -37,6 +37,8 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 
 _REPLY_ROWS = 16
 
+TEXT_KEYS = {r"^model\.language_model\.": "model.", r"^language_model\.(model|lm_head)\.": r"\1."}
+"""From names of weights in a model that also sees or hears to those of its text model alone."""
 
 _ONE_THREAD_BELOW = 20_000_000
 """Parameters below which a CPU uses one thread. On matrices this small a second one brings a third at best, and where another
@@ -61,6 +63,8 @@ class LocalModel:
     """Tokens that the model can read, reply included."""
     has_adapter: bool
     adapter_on: bool
+    quantized: str = ""
+    """How the base's weights are held, as in training: `nf4`; empty: not quantised."""
     token_budget: int = 1024
     """Tokens of one scoring batch, padding included. Of 512 to 4,096, 512 to 1,024 were fastest on a CPU."""
     n_truncated: int = 0
@@ -246,6 +250,7 @@ def load_local(
     """
     tokenizer = load_tokenizer(base, revision)
     fingerprint = template_fingerprint(tokenizer.chat_template or "")
+    facts: dict[str, str] = {}
     if adapter is not None:
         facts = read_json(adapter / "template.json")
         if facts["fingerprint"] != fingerprint:
@@ -254,7 +259,8 @@ def load_local(
                 f"than that of {base} ({fingerprint[:12]}). Load it on the base it was trained on, or train it again."
             )
         system_prompt = facts["system_prompt"] if system_prompt is None else system_prompt
-    weights = load_weights(base, revision, dtype)
+    quantized = "nf4" if facts.get("method") == "qlora" else ""
+    weights = load_weights(base, revision, dtype, quantized)
     stop_tokens = _stop_tokens(tokenizer, weights)
     max_length = read_length(weights)
     if adapter is not None:
@@ -269,6 +275,7 @@ def load_local(
         max_length=max_length,
         has_adapter=adapter is not None,
         adapter_on=adapter is not None,
+        quantized=quantized,
     )
 
 
@@ -282,29 +289,60 @@ def load_tokenizer(base: Path | str, revision: str = "main") -> Any:
         from transformers import AutoTokenizer
 
         tokenizer = _load("tokenizer", AutoTokenizer.from_pretrained, base, revision)
-    if not tokenizer.chat_template:
-        tokenizer.chat_template = plain_template()
+    set_template(tokenizer)
     return tokenizer
 
 
-def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto") -> Any:
-    """The base's weights, on the GPU when there is one.
+def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto", quantized: str = "") -> Any:
+    """The base's weights, on the GPU when there is one. Of a model that also sees or hears, only what reads and writes text.
+
+    Args:
+        quantized: `nf4`: the linear layers in 4 bits (arXiv 2305.14314, with double quantisation); empty: not.
 
     Raises:
         EnvironmentLacks, InputError: as `load_local`.
     """
     with quiet_libraries():
         import torch
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoConfig, AutoModelForCausalLM
 
         on_gpu = torch.cuda.is_available()
         chosen = ("bfloat16" if on_gpu else "float32") if dtype == "auto" else dtype
-        weights = _load("model", AutoModelForCausalLM.from_pretrained, base, revision, dtype=getattr(torch, chosen))
-    if on_gpu:
+        options = _nf4(getattr(torch, chosen), "cuda" if on_gpu else "cpu") if quantized else {}
+        config = _load("model", AutoConfig.from_pretrained, base, revision).get_text_config()
+        weights, found = _load(
+            "model",
+            AutoModelForCausalLM.from_pretrained,
+            base,
+            revision,
+            config=config,
+            key_mapping=TEXT_KEYS,
+            dtype=getattr(torch, chosen),
+            output_loading_info=True,
+            **options,
+        )
+    if missing := sorted(found["missing_keys"]):
+        raise InputError(
+            f"{base} lacks {len(missing)} of the weights that its config.json asks for ({', '.join(missing[:3])}, ...); "
+            "transformers would put random numbers there. Copy the whole model again."
+        )
+    if on_gpu and not quantized:
         return weights.to("cuda")
+    if quantized:
+        for module in weights.modules():
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                # bitsandbytes would repack a layer when first asked: other rounding, not all shapes, and no reading back.
+                module.support_avx512bf16_for_cpu = False
     if weights.num_parameters() < _ONE_THREAD_BELOW:
         torch.set_num_threads(1)
     return weights
+
+
+def _nf4(dtype: Any, device: str) -> dict[str, Any]:
+    from transformers import BitsAndBytesConfig
+
+    nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    return {"quantization_config": BitsAndBytesConfig(**nf4, bnb_4bit_compute_dtype=dtype), "device_map": {"": device}}
 
 
 def read_length(weights: Any) -> int:
@@ -344,6 +382,8 @@ def _load(what: str, loader: Callable[..., Any], base: Path | str, revision: str
     place = {} if is_folder else {"revision": revision}
     try:
         return loader(str(base), trust_remote_code=False, **place, **options)
+    except ImportError as error:
+        raise missing_package("bitsandbytes", "A base in 4 bits", "train") from error
     except (OSError, ValueError) as error:
         if is_folder:
             raise InputError(

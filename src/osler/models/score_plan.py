@@ -66,19 +66,33 @@ def plan_rows(
     return rows
 
 
-def in_batches(rows: Sequence[ScoreRow], token_budget: int, n_shared: int = 0) -> list[list[ScoreRow]]:
+def in_batches(
+    rows: Sequence[ScoreRow], token_budget: int, n_shared: int = 0, min_fill: float = 0.0
+) -> list[list[ScoreRow]]:
     """Rows grouped by length, longest first; a batch holds at most `token_budget` tokens with padding, or one row.
 
     Args:
         n_shared: tokens at the beginning of every row that are not read again.
+        min_fill: least share of the longest row's length that a row of the same batch has.
     """
     batches: list[list[ScoreRow]] = []
     for row in sorted(rows, key=lambda row: (-row.n_tokens, row.prompt, row.places)):
-        if batches and (batches[-1][0].n_tokens - n_shared) * (len(batches[-1]) + 1) <= token_budget:
+        longest = batches[-1][0].n_tokens - n_shared if batches else 0
+        fits = bool(batches) and longest * (len(batches[-1]) + 1) <= token_budget
+        if fits and row.n_tokens - n_shared >= min_fill * longest:
             batches[-1].append(row)
         else:
             batches.append([row])
     return batches
+
+
+def like_beginnings(rows: Sequence[ScoreRow]) -> list[list[ScoreRow]]:
+    """Rows apart by what they begin with (the examples of one subject), and last all rows that begin like no other."""
+    groups: dict[tuple[int, ...], list[ScoreRow]] = {}
+    for row in rows:
+        groups.setdefault(row.stem[:_MIN_SHARED], []).append(row)
+    alone = [row for group in groups.values() if len(group) == 1 for row in group]
+    return [group for group in groups.values() if len(group) > 1] + ([alone] if alone else [])
 
 
 def shared_beginning(rows: Sequence[ScoreRow]) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from osler.models.config import ModelConfig
 from osler.recipe.explain import explain
 from osler.serve.config import ServeConfig
 from osler.sources.config import CollectConfig
+from osler.synth.config import SynthConfig
 from osler.train.config import TrainConfig
 
 
@@ -38,6 +39,7 @@ class Recipe(BaseModel):
     )
     seed: int = Field(7, ge=0, lt=2**32, description="Decides every random choice of the run.")
     collect: CollectConfig = Field(description="Where the records come from.")
+    synth: SynthConfig | None = Field(None, description="New records written from documents by a model.")
     curate: CurateConfig | None = Field(None, description="How records become a training set.")
     model: ModelConfig = Field(ModelConfig(), description="The base model.")
     train: TrainConfig | None = Field(None, description="How the adapter is trained.")

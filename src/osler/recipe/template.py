@@ -38,22 +38,24 @@ def recipe_template(file: str = "recipe.yaml") -> str:
             lines.append(f"{name}: {_EXAMPLES.get((name,), _value(field))}")
         else:
             keys = [f"{name}:", *_keys(section, (name,), "  ")]
-            lines += (
-                [f"# {line}" for line in ("(Refuses a model that has not passed its gate.)", *keys)]
-                if name in _LEFT_OUT
-                else keys
-            )
+            lines += [f"# {line}" for line in (_LEFT_OUT[name], *keys)] if name in _LEFT_OUT else keys
     return "\n".join(lines) + "\n"
 
 
 _EXAMPLES: dict[tuple[str, ...], str] = {
     ("name",): "my-run",
+    ("synth", "documents", "folder"): "guidelines",
+    ("synth", "endpoint", "model"): "gemma3n",
+    ("synth", "generators"): "[{use: emergency_scenario, source: first_aid_generated}]",
     ("collect", "sources"): "[medquad, medqa, medmcqa, pubmedqa, first_aid, symptom_to_diagnosis]",
 }
 """Values for keys that have no default."""
 
 
-_LEFT_OUT = frozenset({"export"})
+_LEFT_OUT = {
+    "export": "(Refuses a model that has not passed its gate.)",
+    "synth": "(Needs documents and a model behind an OpenAI-compatible address.)",
+}
 """Sections that stand as comments, so that the recipe runs as it is."""
 
 

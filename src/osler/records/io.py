@@ -73,10 +73,14 @@ class JsonlWriter:
 
     def write(self, row: dict[str, Any]) -> None:
         """Append one row."""
+        self.write_lines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+    def write_lines(self, lines: bytes) -> None:
+        """Append rows that are JSON Lines already, each with its line end."""
         if self._stream is None:
             raise RuntimeError("JsonlWriter is used outside its with block")
-        self._stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-        self.n_rows += 1
+        self._stream.write(lines)
+        self.n_rows += lines.count(b"\n")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -112,6 +112,13 @@ class Fields:
         child = self.child(name)
         return {key: child.count(key) for key in sorted(child.values)}
 
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A list of finite numbers."""
+        value = self._need(name)
+        if not isinstance(value, list):
+            self._refuse(name, value, "a list of numbers")
+        return tuple(Fields(self.where, {name: entry}).number(name) for entry in value)
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings; empty where the key is absent or null."""
         value = self.values.get(name, [])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from osler.report.format import count, many, percent, percent_interval, rate, words
 from osler.report.plot import Labels
 from osler.report.plot_bars import Bar, Segment, stacked_bars
+from osler.report.plot_flow import Band, flow_bands
 from osler.report.plot_lines import Axes, Points, Series, line_plot, thin
 from osler.report.plot_whiskers import DotLook, Group, Mark, MarkLook, Whisker, whiskers
 from osler.report.read_data import CollectedSource, Curated, Trained
@@ -49,6 +50,40 @@ def flow_figure(collected: tuple[CollectedSource, ...] | None, curated: Curated 
         words_of_bars,
         caption,
         lambda labels, width: stacked_bars(bars, labels, width),
+    )
+
+
+def steps_figure(curated: Curated) -> Figure | None:
+    """Records by source through the steps that dropped any; None for a run without a profile."""
+    if curated.profile is None:
+        return None
+    flow = curated.profile.child("flow")
+    steps = flow.texts("steps")
+    sources = {
+        row.text("source"): (row.count("read"), *map(int, row.numbers("after"))) for row in flow.children("sources")
+    }
+    left = [sum(values) for values in zip(*sources.values(), strict=True)]
+    shown = [0, *(i for i in range(1, len(left)) if left[i] != left[i - 1])]
+    columns = ["read", *(words(steps[i - 1]) for i in shown[1:])] if len(shown) > 1 else ["read", "kept"]
+    picked = {
+        name: tuple(values[i] for i in (shown if len(shown) > 1 else (0, -1))) for name, values in sources.items()
+    }
+    ordered = sorted(picked, key=lambda name: (-picked[name][0], name))
+    bands = [
+        Band(name, "p-kept" if i == 0 else f"p-part-{i}", picked[name])
+        for i, name in enumerate(ordered[: _N_TONES + 1])
+    ]
+    if rest := ordered[_N_TONES + 1 :]:
+        sums = tuple(sum(values) for values in zip(*(picked[name] for name in rest), strict=True))
+        bands.append(Band(many(len(rest), "other source", "other sources"), "p-rest", sums))
+    told = "; ".join(f"{band.name}: {', '.join(map(count, band.values))}" for band in bands)
+    caption = "Records by source: those read, and those left after each step that dropped any. curate/profile.json holds the numbers."
+    return _figure(
+        "steps",
+        "Records through the steps",
+        f"{', '.join(columns)}. {told}",
+        caption,
+        lambda labels, width: flow_bands(columns, bands, labels, width),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from osler.report import figures, tables_data, tables_exam, tables_facts, tables_gate
+from osler.report import figures, tables_data, tables_exam, tables_facts, tables_gate, tables_profile
 from osler.report.format import count, moment, words
 from osler.report.headline import Line, summary, verdict
 from osler.report.read import Run, read_run
@@ -81,7 +81,10 @@ def _data(run: Run) -> dict[str, Any]:
         "curate_tables": [tables_data.steps_table(curated)] if curated else [],
         "small_tables": _small_tables(run),
         "overlap_table": tables_data.overlap_table(curated) if curated and curated.overlap else None,
-        "examples_table": tables_data.examples_table(curated) if curated and curated.examples else None,
+        "steps_figure": figures.steps_figure(curated) if curated else None,
+        "mix_note": tables_profile.mix_note(curated) if curated else "",
+        "profile_parts": tables_profile.parts(curated) if curated else [],
+        "examples": tables_profile.examples(curated) if curated else {},
     }
 
 
@@ -92,7 +95,10 @@ def _small_tables(run: Run) -> list[Table]:
     if run.curated.identifiers:
         caption = "Identifiers of persons that were replaced, by type."
         tables.append(tables_data.counts_table("identifiers", caption, "Type", run.curated.identifiers, "Replaced"))
-    if run.curated.licenses:
+    if run.curated.mended:
+        caption = "Fields that cleaning mended, by rule."
+        tables.append(tables_data.counts_table("mended", caption, "Rule", run.curated.mended, "Fields"))
+    if run.curated.licenses and run.curated.profile is None:
         caption = "Records kept, by license."
         tables.append(tables_data.counts_table("licenses", caption, "License", run.curated.licenses, "Records"))
     return tables

@@ -50,7 +50,7 @@ def stacked_bars(bars: Sequence[Bar], labels: Labels, width: float) -> str:
     if not shown:
         return nothing_to_draw(labels, width, "No rows were read.")
     entries = {
-        segment.name: LegendEntry(segment.name, _glyph(segment.tone))
+        segment.name: LegendEntry(segment.name, swatch(segment.tone))
         for bar in shown
         for segment in bar.segments
         if segment.value
@@ -109,7 +109,9 @@ def _axis(top: float, right: float) -> list[str]:
     return drawn
 
 
-def _glyph(tone: str) -> Callable[[float, float], str]:
+def swatch(tone: str) -> Callable[[float, float], str]:
+    """A box of a colour, for a legend."""
+
     def draw(x: float, y: float) -> str:
         return element("rect", x=x, y=y - 6, width=16, height=12, class_=f"p-fill {tone}")
 

@@ -11,11 +11,12 @@ from osler.report.fields import Fields, read_fields, read_lines, read_list
 from osler.report.read_data import CollectedSource, Curated, Trained, read_collected, read_curated, read_trained
 from osler.report.read_exam import Evaluated, Gate, Redteamed, read_evaluated, read_gate, read_redteamed
 
-STAGES = ("collect", "curate", "train", "evaluate", "redteam", "gate", "export")
+STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
 """Stages that write `run.json` and `done`, in order."""
 
 _RESULT = {
     "collect": "counts.json",
+    "synth": "counts.json",
     "curate": "counts.json",
     "train": "ledger.json",
     "evaluate": "scores.json",
@@ -113,6 +114,8 @@ class Run:
     overrides: tuple[Override, ...]
     answers: tuple[Answer, ...] | None
     refusal: Refusal | None
+    absent: tuple[str, ...] = ()
+    """Sources of the recipe that had no files, and might have none."""
 
 
 def read_run(run: Path) -> Run:
@@ -145,6 +148,7 @@ def read_run(run: Path) -> Run:
         overrides=(*_export_override(run), *_serve_overrides(run)),
         answers=_read_answers(run / "demo" / "answers.json"),
         refusal=_read_refusal(run / "demo" / "refusal.json"),
+        absent=_stage(run, stages, "collect", _read_absent) or (),
     )
 
 
@@ -188,6 +192,10 @@ def _stage_facts(folder: Path) -> StageFacts:
         inputs=run.child("inputs").values if run.has("inputs") else {},
         digests={name: digests.text(name) for name in digests.values} if digests else {},
     )
+
+
+def _read_absent(folder: Path) -> tuple[str, ...]:
+    return read_fields(folder / "counts.json").texts("absent")
 
 
 def _read_parity(folder: Path) -> Parity:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from osler.report.fields import Fields, read_fields, read_lines
 
-EXAMPLES_PER_REASON = 2
+EXAMPLES_PER_REASON = 3
 _DETAIL_CHARS = 160
 _SPLITS = ("train", "validation", "test")
 
@@ -66,13 +66,18 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
-class DropExample:
-    """A record that was dropped, without its text."""
+class Example:
+    """A record that was dropped or changed. Texts are excerpts, empty where none was kept for the report."""
 
     id: str
     step: str
     reason: str
     detail: str
+    question: str
+    answer: str
+    before: str
+    after: str
+    is_change: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,13 @@ class Curated:
     overlap: tuple[Overlap, ...]
     identifiers: Mapping[str, int]
     licenses: Mapping[str, int]
-    examples: tuple[DropExample, ...]
+    mended: Mapping[str, int]
+    """Fields that cleaning changed, by rule."""
+    counts: Fields
+    """All of `counts.json`."""
+    profile: Fields | None
+    """`profile.json`; None for a run that has none."""
+    examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,7 @@ def read_collected(folder: Path) -> tuple[CollectedSource, ...]:
 
 
 def read_curated(folder: Path) -> Curated:
-    """The counts of `curate/` and, of each reason, the first dropped records."""
+    """The counts and the profile of `curate/`, and examples of each reason."""
     counts = read_fields(folder / "counts.json")
     return Curated(
         read=counts.count("read"),
@@ -135,7 +146,10 @@ def read_curated(folder: Path) -> Curated:
         ),
         identifiers=counts.counts("identifiers"),
         licenses=counts.counts("licenses"),
-        examples=_examples(folder / "dropped.jsonl"),
+        mended=counts.counts("mended"),
+        counts=counts,
+        profile=read_fields(folder / "profile.json") if (folder / "profile.json").is_file() else None,
+        examples=_examples(folder),
     )
 
 
@@ -178,13 +192,24 @@ def _collected_source(fields: Fields) -> CollectedSource:
     )
 
 
-def _examples(path: Path) -> tuple[DropExample, ...]:
-    found: dict[tuple[str, str], list[DropExample]] = {}
-    for row in read_lines(path):
-        key = (row.text("step"), row.text("reason"))
-        examples = found.setdefault(key, [])
+def _examples(folder: Path) -> tuple[Example, ...]:
+    """Those chosen with the profile; in a run without one, the first drops of each reason."""
+    chosen = folder / "examples.jsonl"
+    found: dict[tuple[str, str], list[Example]] = {}
+    for row in read_lines(chosen if chosen.is_file() else folder / "dropped.jsonl"):
+        examples = found.setdefault((row.text("step"), row.text("reason")), [])
         if len(examples) < EXAMPLES_PER_REASON:
-            examples.append(DropExample(row.text("id"), *key, _short(row.maybe_text("detail"))))
+            texts = {name: row.maybe_text(name) for name in ("question", "answer", "before", "after")}
+            examples.append(
+                Example(
+                    id=row.text("id"),
+                    step=row.text("step"),
+                    reason=row.text("reason"),
+                    detail=_short(row.maybe_text("detail")),
+                    is_change=row.has("field"),
+                    **texts,
+                )
+            )
     return tuple(example for examples in found.values() for example in examples)
 
 

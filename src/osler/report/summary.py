@@ -12,10 +12,19 @@ def summarize(folder: Path) -> str:
 
 
 def _collect_summary(folder: Path) -> str:
-    sources = read_json(folder / "counts.json")["sources"]
+    counts = read_json(folder / "counts.json")
+    sources = counts["sources"]
     n_aside = sum(sum(source["set_aside"].values()) for source in sources)
     n_records = sum(source["records"] for source in sources)
-    return f"{n_records:,} records from {len(sources)} sources, {n_aside:,} rows set aside"
+    absent = f"; absent: {', '.join(counts['absent'])}" if counts.get("absent") else ""
+    return f"{n_records:,} records from {len(sources)} sources, {n_aside:,} rows set aside{absent}"
+
+
+def _synth_summary(folder: Path) -> str:
+    made = read_json(folder / "counts.json")["generators"]
+    n_dropped = sum(sum(one["dropped"].values()) for one in made)
+    n_items, n_kept = sum(one["items"] for one in made), sum(one["kept"] for one in made)
+    return f"{n_items:,} items asked about, {n_kept:,} records kept, {n_dropped:,} dropped"
 
 
 def _curate_summary(folder: Path) -> str:
@@ -59,6 +68,7 @@ def _export_summary(folder: Path) -> str:
 
 _SUMMARIES: dict[str, Callable[[Path], str]] = {
     "collect": _collect_summary,
+    "synth": _synth_summary,
     "curate": _curate_summary,
     "train": _train_summary,
     "evaluate": _evaluate_summary,

@@ -135,19 +135,6 @@ def counts_table(name: str, caption: str, head: str, counts: Mapping[str, int], 
     return make_table(name, caption, (head, f"#{what}"), ((key or "not recorded", count(n)) for key, n in ordered))
 
 
-def examples_table(curated: Curated) -> Table:
-    """A few dropped records of each reason; ids and words for a reviewer, no record text."""
-    return make_table(
-        "examples",
-        "Examples of dropped records, at most two for each reason. All of them stand in curate/dropped.jsonl.",
-        ("Record", "Step", "Reason", "Detail"),
-        (
-            (Cell(one.id, "code"), words(one.step), words(one.reason), one.detail or Cell("none", "quiet"))
-            for one in curated.examples
-        ),
-    )
-
-
 def ledger_table(trained: Trained) -> Table:
     """What training used and what came of it."""
     ledger = trained.ledger

@@ -48,10 +48,12 @@ def local_only_sources(run_folder: Path) -> tuple[LocalOnly, ...]:
     Raises:
         InputError: the run has no collected sources, so it cannot be known; or the file is not ours.
     """
+    made = run_folder / "synth" / LOCAL_ONLY_FILE
     file = run_folder / "collect" / LOCAL_ONLY_FILE
     try:
+        written = tuple(LocalOnly(**row) for row in read_json(made)["sources"]) if made.is_file() else ()
         if file.is_file():
-            return tuple(LocalOnly(**row) for row in read_json(file)["sources"])
+            return (*(LocalOnly(**row) for row in read_json(file)["sources"]), *written)
         counted = read_json(run_folder / "collect" / "counts.json")["sources"]  # a run made before the list was kept
         return tuple(LocalOnly(row["source"], row["access"], "", True) for row in counted if local_only(row["access"]))
     except (KeyError, TypeError) as error:

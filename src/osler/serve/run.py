@@ -64,7 +64,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise missing_package(error.name or "fastapi", "serving", "serve") from error
     stop = stop or threading.Event()
-    with contextlib.closing(_listen(config.host, config.port)) as listener:
+    with contextlib.closing(listen(config.host, config.port)) as listener:
         gateway = open_gateway(answerer, audit, keys or KeyRing(), config, facts)
         in_flight = InFlight()
         server = uvicorn.Server(
@@ -78,11 +78,11 @@ def serve(
                 timeout_graceful_shutdown=int(HALT_S),
             )
         )
-        address = _address(listener, config.host)
+        address = address_of(listener, config.host)
         _append_start(audit, facts, config, address)
         began = time.monotonic()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="osler-http")
-        with contextlib.closing(gateway), _stopped_by_signals(stop):
+        with contextlib.closing(gateway), stopped_by_signals(stop):
             thread.start()
             try:
                 _wait(lambda: server.started or not thread.is_alive(), START_S)
@@ -130,7 +130,12 @@ def _append_start(audit: Audit, facts: ServerFacts, config: ServeConfig, address
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        EnvironmentLacks: the host or the port cannot be had.
+    """
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
@@ -150,13 +155,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket, host: str) -> str:
+def address_of(listener: socket.socket, host: str) -> str:
+    """Where a listening socket is reached."""
     named = f"[{host}]" if ":" in host else host
     return f"http://{named}:{listener.getsockname()[1]}"
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Generator[None, None, None]:
+def stopped_by_signals(stop: threading.Event) -> Generator[None, None, None]:
     """Set `stop` on SIGTERM and SIGINT, where this thread may listen for them."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -14,13 +14,13 @@ from osler.errors import InputError, RowError
 from osler.records.drop import SetAside
 from osler.records.io import JsonlWriter, to_dict
 from osler.records.record import SAMPLE_REVISION, Record, check_record
-from osler.runs.files import sha256_file, sha256_json, write_json
+from osler.runs.files import read_json, sha256_file, sha256_json, write_json
 from osler.runs.local_only import LocalOnly, local_only, write_local_only
 from osler.runs.progress import Progress
 from osler.sources.access import agreement_for
 from osler.sources.catalog import source_named
 from osler.sources.config import SAMPLE_SOURCES, CollectConfig
-from osler.sources.files import digests_of, files_beside, find_files, sample_root
+from osler.sources.files import digests_of, files_beside, find_files, has_files, sample_root
 from osler.sources.own import own_source
 from osler.sources.read.mojibake import is_mojibake
 from osler.sources.seen import Seen
@@ -101,7 +101,7 @@ def collect(config: CollectConfig, names: Sequence[str], out: Path, progress: Pr
     """Collect the named sources, and the user's own, into the stage's folder.
 
     Args:
-        names: sources to read, in order: those of the recipe and those that its benchmarks need.
+        names: sources to read, in order: those of the recipe that are not absent, and those that its benchmarks need.
         out: the stage's folder.
 
     Raises:
@@ -114,6 +114,8 @@ def collect(config: CollectConfig, names: Sequence[str], out: Path, progress: Pr
         for source in _sources(config, names)
     ]
     collect_copies(copies, out, progress, config.max_rows, config.max_malformed_share)
+    if absent := [name for name in config.may_be_absent if name not in names]:
+        write_json(out / "counts.json", {**read_json(out / "counts.json"), "absent": absent})
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,12 @@ def collect_copies(
             counts.append(replace(row, agreement=copy.agreement))
     write_json(out / "counts.json", {"sources": [asdict(row) for row in counts]})
     return counts
+
+
+def absent_sources(config: CollectConfig) -> frozenset[str]:
+    """Those of `may_be_absent` that have no files below the root."""
+    root = root_of(config)
+    return frozenset(name for name in config.may_be_absent if not has_files(source_named(name), root))
 
 
 def root_of(config: CollectConfig) -> Path:

@@ -109,6 +109,11 @@ class CollectConfig(BaseModel):
         default=SAMPLE_SOURCES,
         description="Names of the sources to train on, in the order in which they are read; [] with `own` alone.",
     )
+    may_be_absent: tuple[str, ...] = Field(
+        default=(),
+        description="Those of `sources` that are left out, and named as absent, where `root` has no files of them. Files of any "
+        "other source that are missing stop the run.",
+    )
     agreements: dict[str, str] = Field(
         default={},
         description="For sources under an agreement: which one, by the source's name, as in "
@@ -157,6 +162,14 @@ class CollectConfig(BaseModel):
         repeated = sorted({name for name in own if own.count(name) > 1})
         if repeated:
             raise _mistake("repeated", f"own has {', '.join(repeated)} more than once; give each its own name")
+        return self
+
+    @model_validator(mode="after")
+    def _absent_ones_are_named(self) -> Self:
+        if unknown := sorted({*self.may_be_absent} - {*self.sources}):
+            raise _mistake(
+                "not_a_source", f"may_be_absent names {', '.join(unknown)}, which sources does not; add it there first"
+            )
         return self
 
     @property

@@ -1,8 +1,10 @@
-"""PDF with a text layer: one row a page."""
+"""PDF with a text layer: one row a page, in reading order and without running heads."""
 
 from collections.abc import Iterator
 
-from osler.errors import InputError, RowError, missing_package
+from osler.documents.layout import pages_of
+from osler.documents.pdf import pdf_pages
+from osler.errors import RowError
 from osler.sources.read.limits import LIMITS, Limits
 from osler.sources.read.opening import Part, each_row, seekable
 from osler.sources.source import NativeRow, SourceFile
@@ -22,31 +24,14 @@ def read_pdf(file: SourceFile, members: tuple[str, ...] = ("*.pdf",), limits: Li
 
 def pdf_rows(part: Part) -> Iterator[NativeRow]:
     """The pages of a PDF."""
-    try:
-        import pypdfium2
-    except ImportError as error:
-        raise missing_package("pypdfium2", "Reading PDF files", "synth") from error
     with seekable(part) as stream:
-        try:
-            document = pypdfium2.PdfDocument(stream)
-        except pypdfium2.PdfiumError as error:
-            raise InputError(f"{part.path}: not a readable PDF ({error})") from error
-        try:
-            for index in range(len(document)):
-                yield NativeRow(part.file, f"{part.name}#page={index + 1}", _page(document, index))
-        finally:
-            document.close()
-
-
-def _page(document: object, index: int) -> object:
-    import pypdfium2
-
-    try:
-        page = document[index]  # type: ignore[index]
-        text = page.get_textpage().get_text_bounded()
-    except pypdfium2.PdfiumError:
-        return RowError("bad_page", f"page {index + 1} cannot be read")
-    text = text.replace("\r\n", "\n").replace("\0", "")
-    if not text.strip():
-        return RowError("no_text", f"page {index + 1} has no text; a scan must pass through text recognition first")
-    return {"page": index + 1, "text": text}
+        pages = pages_of(list(pdf_pages(stream, str(part.path))))
+    for page in pages:
+        value: object = {"page": page.number, "text": page.text}
+        if page.problem == "unreadable":
+            value = RowError("bad_page", f"page {page.number} cannot be read")
+        elif not page.text:
+            value = RowError(
+                "no_text", f"page {page.number} has no text; a scan must pass through text recognition first"
+            )
+        yield NativeRow(part.file, f"{part.name}#page={page.number}", value)

@@ -1,0 +1,164 @@
+"""The task of curate_scale.py with other libraries, each as its makers mean it to be used. Run by curate_scale.py.
+
+python benchmarks/curate_peers.py NAME IN.jsonl OUT_DIR
+"""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+WORDS, PERMUTATIONS, THRESHOLD, BAND_ROWS = 5, 128, 0.8, 8
+_SPLIT = re.compile(r"\W+")
+
+
+def normal(text: str) -> str:
+    return " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split())
+
+
+def fits(text: str) -> bool:
+    return 10 <= len(text) <= 1500
+
+
+def word_runs(text: str) -> list[str]:
+    tokens = [word for word in _SPLIT.split(text.lower()) if word]
+    return [" ".join(tokens[i : i + WORDS]) for i in range(max(1, len(tokens) - WORDS + 1))]
+
+
+def plain_rows(source: Path) -> Iterator[dict[str, Any]]:
+    """Rows read line by line, normalised, of the right length, each text once."""
+    seen: set[int] = set()
+    with source.open("rb") as lines:
+        for line in lines:
+            row = orjson.loads(line)
+            row["input"], row["output"] = normal(row["input"]), normal(row["output"])
+            if fits(row["input"]) and fits(row["output"]):
+                text = hash((row["input"], row["output"]))
+                if text not in seen:
+                    seen.add(text)
+                    yield row
+
+
+def daft(source: Path, out: Path) -> None:
+    """Daft's readers, expressions and MinHash; pairs of a band are held to the likeness of their signatures."""
+    import daft as engine
+    from daft import DataType, col
+
+    @engine.udf(return_dtype=DataType.string())
+    def clean(texts: Any) -> list[str]:
+        return [normal(text) for text in texts.to_pylist()]
+
+    rows = engine.read_json(str(source)).with_columns({"input": clean(col("input")), "output": clean(col("output"))})
+    for name in ("input", "output"):
+        length = col(name).length()
+        rows = rows.where((length >= 10) & (length <= 1500))
+    rows = rows.distinct("input", "output")
+    text = (col("input") + " " + col("output")).lower()
+    rows = rows.with_column(
+        "signature", text.minhash(num_hashes=PERMUTATIONS, ngram_size=WORDS, hash_function="xxhash")
+    )
+    table = rows.to_arrow()
+    signatures = pc.list_flatten(table["signature"]).to_numpy().reshape(-1, PERMUTATIONS).astype(np.uint32)
+    gone = np.zeros(len(table), np.bool_)
+    for start in range(0, PERMUTATIONS, BAND_ROWS):
+        band = np.ascontiguousarray(signatures[:, start : start + BAND_ROWS]).view(np.uint64)
+        keys = band[:, 0].copy()
+        for column in range(1, band.shape[1]):
+            keys = keys * np.uint64(0x9E3779B97F4A7C15) ^ band[:, column]
+        order = np.argsort(keys, kind="stable")
+        same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+        left, right = order[same], order[same + 1]
+        alike = (signatures[left] == signatures[right]).mean(axis=1) >= THRESHOLD
+        gone[np.maximum(left[alike], right[alike])] = True
+    pq.write_table(table.drop_columns(["signature"]).filter(pa.array(~gone)), out / "kept.parquet")
+
+
+def hf_datasets(source: Path, out: Path) -> None:
+    """Hugging Face datasets with two processes and Osler's own kernel, pairs verified alike."""
+    from datasets import load_dataset
+
+    from osler.curate.pairs import Runs, candidate_pairs, like_pairs
+    from osler.curate.sketch import choose_bands, hash_words
+    from osler.curate.sketch import word_runs as runs_of_words
+    from osler.curate.store import band_columns, band_fields
+
+    bands = choose_bands(PERMUTATIONS, THRESHOLD)
+
+    def clean(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        return {name: [normal(text) for text in batch[name]] for name in ("input", "output")}
+
+    def sign(table: pa.Table) -> pa.Table:
+        pairs = zip(table["input"].to_pylist(), table["output"].to_pylist(), strict=True)
+        texts = [f"{question}\n{answer}" for question, answer in pairs]
+        table = table.append_column(
+            "exact", pa.array([xxhash.xxh3_64_intdigest(text.encode()) for text in texts], pa.uint64())
+        )
+        signed = band_columns(runs_of_words(hash_words(texts), WORDS), bands)
+        for field, column in zip(band_fields(bands), signed, strict=True):
+            table = table.append_column(field, column)
+        return table
+
+    rows = load_dataset("json", data_files=str(source), split="train", cache_dir=str(out / "cache"))
+    rows = rows.map(clean, batched=True, num_proc=2)
+    rows = rows.filter(
+        lambda batch: [fits(a) and fits(b) for a, b in zip(batch["input"], batch["output"], strict=True)],
+        batched=True, num_proc=2,
+    )  # fmt: skip
+    rows = rows.with_format("arrow").map(sign, batched=True, num_proc=2)
+    _, first = np.unique(rows["exact"][:].to_numpy(), return_index=True)
+    rows = rows.select(np.sort(first))
+    table = rows[:]
+    runs = table["runs"].combine_chunks()
+    sizes = pc.list_value_length(runs).to_numpy(zero_copy_only=False).astype(np.int64)
+    keys = (table[f"band_{number}"].to_numpy() for number in range(bands.count))
+
+    def runs_of(numbers: Any) -> Runs:
+        taken = runs.take(pa.array(numbers))
+        return Runs(pc.list_flatten(taken).to_numpy(), sizes[numbers])
+
+    pairs = like_pairs(*candidate_pairs(keys), sizes, runs_of, THRESHOLD)
+    kept = np.setdiff1d(np.arange(len(rows)), pairs.second)
+    names = ["id", "input", "context", "output", "source"]
+    rows.select_columns(names).select(kept).to_parquet(str(out / "kept.parquet"))
+
+
+def rensa(source: Path, out: Path) -> None:
+    """Rensa's deduplicator, signatures compared."""
+    from rensa import RMinHash, RMinHashDeduplicator
+
+    finder = RMinHashDeduplicator(THRESHOLD, PERMUTATIONS, use_lsh=True, num_bands=PERMUTATIONS // BAND_ROWS)
+    with (out / "kept.jsonl").open("wb") as kept:
+        for row in plain_rows(source):
+            sketch = RMinHash(num_perm=PERMUTATIONS, seed=42)
+            sketch.update(word_runs(f"{row['input']} {row['output']}"))
+            if finder.add(str(row["id"]), sketch):
+                kept.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def datasketch(source: Path, out: Path) -> None:
+    """Datasketch as its guide shows it, bands chosen by it."""
+    from datasketch import MinHash, MinHashLSH
+
+    finder = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS)
+    with (out / "kept.jsonl").open("wb") as kept:
+        for row in plain_rows(source):
+            sketch = MinHash(num_perm=PERMUTATIONS)
+            sketch.update_batch([run.encode() for run in word_runs(f"{row['input']} {row['output']}")])
+            if not finder.query(sketch):
+                finder.insert(str(row["id"]), sketch)
+                kept.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+
+PEERS = {"daft": daft, "hf_datasets": hf_datasets, "rensa": rensa, "datasketch": datasketch}
+
+if __name__ == "__main__":
+    PEERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

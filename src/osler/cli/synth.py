@@ -1,0 +1,74 @@
+"""`osler synth`: new records from documents."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from osler.cli.options import AsJson, Quiet, RunsFolder
+from osler.cli.screen import Screen, duration, notice, say, say_json
+
+
+def synth(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML) with a section `synth:`.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked and what it would cost; ask nothing.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write records from guidelines with a model, check each, and keep those that quote their page.
+
+    Stopped at any moment, it goes on where it was: a reply that was paid for is not asked for again.
+
+    Example: osler synth recipes/first-aid.yaml --dry-run
+    """
+    from osler.errors import InputError
+    from osler.pipeline import run_stages, synth_surroundings
+    from osler.recipe import load_recipe
+    from osler.runs.files import read_json
+    from osler.synth.synth import estimate
+
+    loaded = load_recipe(recipe, settings or ())
+    if loaded.synth is None:
+        raise InputError(f"{recipe} has no section `synth:`. Add it with documents, endpoint and generators.")
+    folder = runs / loaded.name
+    with Screen(quiet=quiet or as_json) as screen:
+        for outcome in run_stages(loaded, folder, "collect" if dry_run else "synth", screen):
+            if not as_json:
+                took = "already done" if outcome.skipped else duration(outcome.seconds)
+                notice(f"{outcome.stage:<9} {outcome.summary} ({took})")
+        if dry_run:
+            around = synth_surroundings(loaded, folder)
+            expected = estimate(loaded.synth, around, loaded.seed, folder / "calls", screen)
+            say_json(expected) if as_json else _say_estimate(expected)
+            return
+    counts = read_json(folder / "synth" / "counts.json")
+    if as_json:
+        say_json(counts)
+        return
+    for made in counts["generators"]:
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in made["dropped"].items()) or "nothing"
+        say(f"{made['source']:<22} {made['items']:>7,} asked {made['kept']:>7,} kept; dropped: {reasons}")
+    say(f"wrote    {folder / 'synth'}")
+    say(f"next     osler review make {folder / 'synth' / 'review.jsonl'}, then osler curate {recipe}")
+
+
+def _say_estimate(expected: dict[str, Any]) -> None:
+    say(f"{expected['passages']:,} passages; nothing was asked")
+    for row in expected["generators"]:
+        answered = f", {row['already_answered']:,} already answered" if row["already_answered"] else ""
+        cost = f", cost at most {row['cost_at_most']:,.2f}" if row["cost_at_most"] else ""
+        say(
+            f"{row['source']:<22} {row['items']:>7,} items, {row['calls']:,} calls{answered}: about "
+            f"{row['prompt_tokens']:,} prompt tokens, at most {row['reply_tokens_at_most']:,} reply tokens{cost}, "
+            f"at most {duration(row['seconds_at_most'])}"
+        )
+    say(
+        "A token is taken as four characters; each reply as its generator's limit. Repairs ask up to one call more an item."
+    )

@@ -1,0 +1,144 @@
+"""From a finished run to other programs: its model in their forms, its training in their words, and the hub.
+
+Joins what the rooms below may not know of each other: the gate's permit, the base that was trained on, the data export's licenses.
+"""
+
+import shutil
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from osler.models.chat import system_prompt_of
+from osler.records.export import as_messages
+from osler.records.io import read_records
+from osler.runs.files import read_json, write_json
+from osler.runs.progress import Progress
+from osler.serve.permit import permit
+from osler.serve.start import ServedSections, artefact_of, load_run_policy, served_sections
+
+if TYPE_CHECKING:
+    from osler.export.data import Permission
+    from osler.export.hub import Hub
+    from osler.export.model import Choices
+
+TRAINER_FORMS = ("llamafactory", "mlx")
+
+_HOW_TO_EXPORT = (
+    "Mend what failed and run the gate again, or give a reason: in export.override of the recipe or with --override; it is "
+    "recorded with the export. Without the section `export:` a recipe exports nothing."
+)
+_NO_OVERRIDE = (
+    "Mend what failed and run the gate again. A model that has not passed is not published, whatever the reason."
+)
+
+
+def hand_over(
+    run_folder: Path, choices: "Choices", n_prompts: int, override: str | None, out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Export a run's trained model; the gate is asked first. Gives what `export.json` holds, nothing where no form is asked for.
+
+    Args:
+        run_folder: `runs/<run>`.
+        n_prompts: prompts to compare on: of the validation rows, then of the training rows.
+        override: reason for exporting a model that has not passed its gate; recorded in `out/override.json`.
+
+    Raises:
+        CheckFailed: the gate has not passed, or a form differs from the trained model.
+        InputError: the run has no trained model, or it cannot be brought into a form.
+        EnvironmentLacks: a package or a tool is missing.
+    """
+    from osler.export.model import Trained, export_model
+    from osler.train.train import base_folder
+
+    sections = served_sections(run_folder, {})
+    artefact = _artefact(run_folder, sections)
+    permission = permit(run_folder, artefact, override, _HOW_TO_EXPORT)
+    if permission.overridden:
+        facts = {"reason": permission.reason, "failed_checks": list(permission.failed_checks)}
+        write_json(out / "override.json", facts)
+    if not choices.forms:
+        return {}
+    system_prompt = system_prompt_of(sections.model)
+    files = (run_folder / "curate" / f"{split}.jsonl" for split in ("validation", "train"))
+    rows = chain.from_iterable(read_records(file) for file in files if file.is_file())
+    trained = Trained(
+        run=run_folder.name,
+        artefact=artefact,
+        base=base_folder(run_folder / "train", sections.model),
+        revision=sections.model.revision,
+        adapter=run_folder / "train" / "adapter",
+        dtype=sections.model.dtype,
+        system_prompt=system_prompt,
+        prompts=tuple(as_messages(record, system_prompt)[:-1] for record in islice(rows, n_prompts)),
+    )
+    return export_model(trained, choices, out, progress)
+
+
+def hand_over_training(
+    run_folder: Path, forms: tuple[str, ...], permission: "Permission", out: Path, progress: Progress
+) -> dict[str, int]:
+    """Write what trains the same in LLaMA-Factory or mlx-lm, one folder each below `out`. Gives the rows by form.
+
+    Raises:
+        CheckFailed: a row may not be exported, or would be read as other tokens there.
+        InputError: the run has no trained model.
+    """
+    from osler.export.data import export_data
+    from osler.export.trainers import Training, write_llamafactory, write_mlx
+    from osler.models.local import load_tokenizer
+    from osler.train.train import base_folder
+
+    sections = served_sections(run_folder, {})
+    recipe = read_json(run_folder / "recipe.json")
+    base = base_folder(run_folder / "train", sections.model)
+    training = Training(
+        run=run_folder.name,
+        base=str(base),
+        revision=sections.model.revision,
+        system_prompt=system_prompt_of(sections.model),
+        options=recipe["train"],
+        ledger=read_json(run_folder / "train" / "ledger.json"),
+        dtype=sections.model.dtype,
+        quantized="nf4" if recipe["train"]["method"] == "qlora" else "",
+        seed=recipe["seed"],
+    )
+    rows = out / "rows.partial"
+    export_data(run_folder, ["messages"], permission, rows, progress)
+    written = {}
+    for form in forms:
+        draft = out / f"{form}.partial"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        if form == "mlx":
+            written[form] = write_mlx(training, rows / "messages", draft)
+        else:
+            tokenizer = load_tokenizer(base, sections.model.revision)
+            written[form] = write_llamafactory(training, rows / "messages", tokenizer, draft)
+        shutil.copy(rows / "README.md", draft / "DATA_CARD.md")
+        shutil.rmtree(out / form, ignore_errors=True)
+        draft.rename(out / form)
+    shutil.rmtree(rows)
+    return written
+
+
+def publish(
+    run_folder: Path, repository: str, permission: "Permission", acknowledgement: str | None, out: Path, hub: "Hub"
+) -> None:
+    """Upload `out/merged`, which was exported before, with a model card, to a private repository of the hub.
+
+    Raises:
+        CheckFailed: the gate has not passed, or a source forbids it.
+        InputError: the run has no trained model.
+        EnvironmentLacks: the hub refuses.
+    """
+    from osler.export.hub import check_sources, push, write_model_card
+
+    sections = served_sections(run_folder, {})
+    permit(run_folder, _artefact(run_folder, sections), None, _NO_OVERRIDE)
+    mix = check_sources(run_folder, permission.use, acknowledgement)
+    write_model_card(run_folder, sections.model.base, mix, out / "merged")
+    push(hub, repository, out / "merged", run_folder.name, private=True)
+
+
+def _artefact(run_folder: Path, sections: ServedSections) -> str:
+    return artefact_of(sections.model, load_run_policy(sections.guard), run_folder)

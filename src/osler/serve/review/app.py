@@ -1,0 +1,185 @@
+"""The paths of the review page. Whatever is not listed here does not exist.
+
+GET  /  /sw.js  /static/...   the page, what lets it open without a server, its script and style
+POST /api/enter  /api/leave   a rater's token becomes a cookie; and goes
+GET  /api/deck                the rater's cards: number, question and answer, nothing else; and what she has rated
+POST /api/ratings             one save; answered when it is on the disk
+"""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from fastapi import FastAPI, Request
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from osler.errors import InputError
+from osler.evaluate.review.plan import Plan
+from osler.evaluate.review.ratings import Rating, append_rating, check_rating, read_ratings
+from osler.evaluate.review.results import hear, queue
+from osler.serve.app import InFlight
+from osler.serve.boundary import Boundary
+from osler.serve.callers import read_body
+from osler.serve.fault import Fault
+from osler.serve.review.access import person_of
+
+COOKIE = "osler_review"
+COOKIE_S = 30 * 24 * 3600
+"""A review takes weeks; the cookie goes earlier when the rater leaves."""
+
+MAX_BODY_BYTES = 65536
+_STATIC = Path(__file__).with_name("static")
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+
+
+class Review:
+    """One review and its tokens, as the page sees it."""
+
+    def __init__(self, plan: Plan, tokens: dict[str, str]) -> None:
+        self._plan = plan
+        self._tokens = tokens
+        self._items = plan.items()
+        self._lock = threading.Lock()
+
+    def enter(self, token: str) -> None:
+        """Check a token.
+
+        Raises:
+            Fault: it is nobody's.
+        """
+        if person_of(token, self._tokens) is None:
+            raise _no_access()
+
+    def person(self, request: Request) -> str:
+        """Who asks, by the cookie.
+
+        Raises:
+            Fault: nobody known, or another site's page asks.
+        """
+        origin = request.headers.get("origin")
+        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        person = person_of(request.cookies.get(COOKIE, ""), self._tokens) if is_own else None
+        if person is None:
+            raise _no_access()
+        return person
+
+    def deck(self, person: str) -> dict[str, Any]:
+        """What a person's page holds. The adjudicator's deck grows while the raters go on; its numbers stay."""
+        plan = self._plan
+        cards = list(enumerate(plan.decks[person], start=1))
+        if person == plan.adjudicator:
+            heard = hear(plan)
+            wanted = queue(plan, heard) | heard.adjudicated.keys()
+            cards = [(number, item) for number, item in cards if item in wanted]
+        rated = read_ratings(plan.folder, person).by_card
+        return {
+            "review": plan.sha256[:16],
+            "person": person,
+            "rubric": plan.rubric.model_dump(mode="json"),
+            "cards": [
+                {"card": number, "question": self._items[item].question, "answer": self._items[item].answer}
+                for number, item in cards
+            ],
+            "ratings": [rated[number].model_dump() for number, _ in cards if number in rated],
+        }
+
+    def keep(self, person: str, body: bytes) -> None:
+        """Keep one save.
+
+        Raises:
+            Fault: it is not a rating of a card of this person's deck. The message never holds what was written.
+        """
+        try:
+            rating = Rating.model_validate(orjson.loads(body))
+            check_rating(rating, self._plan, person)
+        except orjson.JSONDecodeError:
+            raise Fault(400, "invalid_json", "The request body is not JSON.") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or None
+            raise Fault(400, "invalid_value", f"{first['msg']}.", place) from None
+        except InputError as error:
+            raise Fault(400, "invalid_value", str(error)) from None
+        with self._lock:
+            append_rating(self._plan.folder, person, rating)
+
+
+def create_review_app(plan: Plan, tokens: dict[str, str], *, loopback_only: bool = True) -> ASGIApp:
+    """The ASGI application of one review."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    _add_api(app, Review(plan, tokens))
+    _add_page(app)
+
+    @app.exception_handler(Fault)
+    async def fault(_: Request, error: Fault) -> Response:
+        return _json(error.body(), error.status)
+
+    @app.exception_handler(HTTPException)
+    async def by_status(_: Request, error: HTTPException) -> Response:
+        return _json(Fault(error.status_code, "invalid_request", "There is nothing here.").body(), error.status_code)
+
+    return Boundary(app, InFlight(), loopback_only=loopback_only)
+
+
+def _add_api(app: FastAPI, review: Review) -> None:
+    @app.post("/api/enter")
+    async def enter(request: Request) -> Response:
+        try:
+            token = orjson.loads(await read_body(request, 1024))["token"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise _no_access() from None
+        review.enter(str(token))
+        response = Response(status_code=204)
+        is_tls = request.url.scheme == "https"
+        response.set_cookie(COOKIE, str(token), max_age=COOKIE_S, httponly=True, samesite="strict", secure=is_tls)
+        return response
+
+    @app.post("/api/leave")
+    async def leave() -> Response:
+        response = Response(status_code=204)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+
+    @app.get("/api/deck")
+    async def deck(request: Request) -> Response:
+        return _json(await asyncio.to_thread(review.deck, review.person(request)))
+
+    @app.post("/api/ratings")
+    async def keep(request: Request) -> Response:
+        person = review.person(request)
+        await asyncio.to_thread(review.keep, person, await read_body(request, MAX_BODY_BYTES))
+        return Response(status_code=204)
+
+
+def _add_page(app: FastAPI) -> None:
+    @app.get("/")
+    async def page() -> Response:
+        return _file("page.html")
+
+    @app.get("/sw.js")
+    async def worker() -> Response:
+        return _file("sw.js")
+
+    @app.get("/static/{name}")
+    async def static_file(name: str) -> Response:
+        return _file(name)
+
+
+def _file(name: str) -> Response:
+    if name not in {path.name for path in _STATIC.iterdir()}:
+        raise Fault(404, "not_found", "There is nothing here.")
+    return Response((_STATIC / name).read_bytes(), media_type=_TYPES[Path(name).suffix])
+
+
+def _no_access() -> Fault:
+    return Fault(401, "no_access", "Open the link that you were given.", kind="authentication_error")
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -1,0 +1,1 @@
+"""Documents to generated records that quote their page."""

@@ -14,7 +14,7 @@ from osler.errors import InputError
 from osler.recipe import Recipe
 from osler.records.io import JsonlWriter, read_records
 from osler.records.record import Record
-from osler.runs.files import read_json, sha256_file, sha256_json, write_json
+from osler.runs.files import sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
 from osler.runs.local_only import local_only_sources
 from osler.runs.lock import only_writer
@@ -268,11 +268,9 @@ def _plan_evaluate(run: _Run) -> _Plan:
 
     def work() -> None:
         model = replace(_model(run), token_budget=config.batch_tokens)
-        arms = {"base": model.bare(), "tuned": model}
         training = read_records(run.folder / "curate" / "train.jsonl")
-        asking = Asking(config, run.recipe.seed)
-        questions = _questions(run.recipe, run.folder)
-        evaluate(arms, questions, training, asking, stage.folder, run.progress)
+        questions, asking = _questions(run.recipe, run.folder), Asking(config, run.recipe.seed)
+        evaluate({"base": model.bare(), "tuned": model}, questions, training, asking, stage.folder, run.progress)
         if config.latency_questions:
             measure_latency(model, questions, config, stage.folder / "metrics.jsonl")
 
@@ -297,44 +295,27 @@ def _plan_redteam(run: _Run) -> _Plan:
 
     def work() -> None:
         model = _model(run)
-        redteam(
-            {"bare": model, "guarded": guarded(model, policy)},
-            prompts,
-            config,
-            run.recipe.seed,
-            stage.folder,
-            run.progress,
-        )
+        shielded = guarded(model, policy)
+        redteam({"bare": model, "guarded": shielded}, prompts, config, run.recipe.seed, stage.folder, run.progress)
 
     return _Plan(stage, work)
 
 
 def _plan_gate(run: _Run) -> _Plan:
-    from osler.evaluate.gate import Evidence, gate, write_verdict
-    from osler.evaluate.latency import read_latencies
+    from osler.evaluate.evidence import evidence_files, read_evidence
+    from osler.evaluate.gate import gate, write_verdict
 
     config = run.recipe.gate
     if config is None:
         raise InputError("the recipe has no section `gate:`")
     artefact = _artefact(run)
     inputs = {"artefact": artefact}
-    # The files of a section that the recipe no longer has are an earlier model's: they count as not run.
-    there = {name for name in ("evaluate", "redteam") if getattr(run.recipe, name) is not None} | {"review"}
-    files = ("evaluate/scores.json", "evaluate/metrics.jsonl", "redteam/summary.json", "review/summary.json")
-    paths = {name: run.folder / name for name in files if name.partition("/")[0] in there}
-    found = {name: path for name, path in paths.items() if path.is_file()}
-    stage = _stage(run, "gate", config.model_dump(mode="json"), inputs | {n: sha256_file(p) for n, p in found.items()})
-
-    def work() -> None:
-        scores, redteam, review = (
-            read_json(found[name]) if name in found else None for name in (files[0], files[2], files[3])
-        )
-        latencies = read_latencies(found[files[1]]) if files[1] in found else None
-        write_verdict(
-            stage.folder / "verdict.json", gate(Evidence(scores, redteam, review, latencies), artefact, config)
-        )
-
-    return _Plan(stage, work)
+    stages = {name for name in ("evaluate", "redteam") if getattr(run.recipe, name) is not None} | {"review"}
+    files = evidence_files(run.folder, stages)
+    inputs |= {name: sha256_file(path) for name, path in files.items()}
+    stage = _stage(run, "gate", config.model_dump(mode="json"), inputs)
+    verdict = stage.folder / "verdict.json"
+    return _Plan(stage, lambda: write_verdict(verdict, gate(read_evidence(files), artefact, config)))
 
 
 def _plan_export(run: _Run) -> _Plan:

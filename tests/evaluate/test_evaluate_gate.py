@@ -7,7 +7,8 @@ import pytest
 
 from osler.evaluate import stats
 from osler.evaluate.config import GateConfig
-from osler.evaluate.gate import Evidence, gate, percent_down, percent_up, read_verdict, write_verdict
+from osler.evaluate.evidence import Evidence
+from osler.evaluate.gate import gate, percent_down, percent_up, read_verdict, write_verdict
 
 ARTEFACT = "a" * 64
 

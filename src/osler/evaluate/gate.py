@@ -13,6 +13,7 @@ from typing import Any
 
 from osler.evaluate import stats
 from osler.evaluate.config import GateConfig
+from osler.evaluate.evidence import Evidence
 from osler.runs.files import read_json, write_json
 
 Rows = Sequence[Mapping[str, Any]]
@@ -72,20 +73,6 @@ class GateVerdict:
             "artefact": self.artefact,
             "checks": [check.to_dict() for check in self.checks],
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was found out about a model; None where it was not run."""
-
-    scores: Mapping[str, Any] | None = None
-    """Content of `evaluate/scores.json`."""
-    redteam: Mapping[str, Any] | None = None
-    """Content of `redteam/summary.json`."""
-    review: Mapping[str, Any] | None = None
-    """Content of `review/summary.json`."""
-    latencies_s: Sequence[float] | None = None
-    """Seconds from question to whole answer, on the hardware that will serve."""
 
 
 def gate(evidence: Evidence, artefact: str, config: GateConfig) -> GateVerdict:

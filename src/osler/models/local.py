@@ -1,7 +1,7 @@
 """A model on this machine, through transformers: greedy replies, streams, and log-likelihoods of continuations.
 
 Base and adapter are loaded once; `bare()` is the same model with the adapter switched off. With
-`local_score` the only file outside `train` and `export` that imports torch, and it does so inside functions.
+`local_score` and `local_draw` the only file outside `train` and `export` that imports torch, and it does so inside functions.
 
 Letters in shapes: B batch, T tokens.
 """
@@ -24,6 +24,7 @@ from osler.models.chat import (
     template_fingerprint,
     with_system,
 )
+from osler.models.local_draw import Draw
 from osler.models.local_score import LikelihoodReader
 from osler.models.pieces import TextPieces
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
@@ -87,15 +88,11 @@ class LocalModel:
     def sample(
         self, conversations: Sequence[Conversation], max_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[Reply]:
-        """Replies drawn from the model's distribution at a temperature, one seed for each.
-
-        Raises:
-            InputError: a conversation leaves no room for a reply.
-        """
-        return self._replies(conversations, max_tokens, [_Draw(temperature, seed) for seed in seeds])
+        """Replies drawn at a temperature, one seed for each; raises as `reply`."""
+        return self._replies(conversations, max_tokens, [Draw(temperature, seed) for seed in seeds])
 
     def _replies(
-        self, conversations: Sequence[Conversation], max_tokens: int, draws: "Sequence[_Draw] | None" = None
+        self, conversations: Sequence[Conversation], max_tokens: int, draws: Sequence[Draw] | None = None
     ) -> list[Reply]:
         prompts = [self.prompt_tokens(conversation) for conversation in conversations]
         replies: dict[int, Reply] = {}
@@ -155,7 +152,7 @@ class LocalModel:
     def _room(self, prompt: Sequence[int], max_tokens: int) -> int:
         return min(max_tokens, self.max_length - len(prompt))
 
-    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: "Sequence[_Draw] | None") -> list[Reply]:
+    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None) -> list[Reply]:
         rooms = [self._room(prompt, max_tokens) for prompt in prompts]
         made: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)
@@ -188,7 +185,7 @@ class LocalModel:
         return output.logits, output.past_key_values
 
     def _tokens(
-        self, prompts: list[list[int]], max_tokens: int, draws: "Sequence[_Draw] | None" = None
+        self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None = None
     ) -> Iterator[list[int]]:
         """The next token of each prompt, step by step: the likeliest, or a drawn one. Prompts are padded on the left."""
         import torch
@@ -209,22 +206,6 @@ class LocalModel:
             yield ids.squeeze(1).tolist()
             mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
             positions = positions[:, -1:] + 1
-
-
-class _Draw:
-    """Draws the tokens of one reply, from a stream of its own, so that its neighbours in the batch change nothing."""
-
-    def __init__(self, temperature: float, seed: int) -> None:
-        import torch
-
-        self._temperature = temperature
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __call__(self, logits: "torch.Tensor") -> int:
-        import torch
-
-        shares = (logits.float().cpu() / self._temperature).softmax(-1)
-        return int(torch.multinomial(shares, 1, generator=self._generator))
 
 
 def load_local(
@@ -266,7 +247,7 @@ def load_local(
     if adapter is not None:
         weights = _with_adapter(weights, adapter)
     return LocalModel(
-        name=(name or _base_name(base)) + (" + adapter" if adapter is not None else ""),
+        name=(name or (base.name if isinstance(base, Path) else base)) + (" + adapter" if adapter is not None else ""),
         system_prompt=system_prompt or "",
         fingerprint=fingerprint,
         tokenizer=tokenizer,
@@ -414,7 +395,3 @@ def _stop_tokens(tokenizer: ChatTokenizer, weights: Any) -> frozenset[int]:
     declared = weights.generation_config.eos_token_id if weights.generation_config is not None else None
     ids = declared if isinstance(declared, list) else [declared]
     return frozenset(token for token in (*ids, tokenizer.eos_token_id, end_token_id(tokenizer)) if token is not None)
-
-
-def _base_name(base: Path | str) -> str:
-    return base.name if isinstance(base, Path) else base

@@ -14,7 +14,7 @@ from osler.errors import InputError
 from osler.recipe import Recipe
 from osler.records.io import JsonlWriter, read_records
 from osler.records.record import Record
-from osler.runs.files import read_json, sha256_file, sha256_json, write_json
+from osler.runs.files import sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
 from osler.runs.local_only import local_only_sources
 from osler.runs.lock import only_writer
@@ -23,9 +23,8 @@ from osler.serve.start import artefact_of, load_run_policy
 from osler.text import nearest
 
 if TYPE_CHECKING:
-    from osler.evaluate.score import Arm
+    from osler.evaluate.benchmarks import Questions
     from osler.models.local import LocalModel
-    from osler.models.protocol import Scorer
     from osler.synth.synth import Surroundings
 
 STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
@@ -201,7 +200,7 @@ def synth_surroundings(recipe: Recipe, folder: Path) -> "Surroundings":
     return Surroundings(
         collected=lambda name: read_records(records / f"{name}.jsonl"),
         source_names=tuple(name for name in recipe.collect.trained_on if (records / f"{name}.jsonl").is_file()),
-        benchmarks=_benchmark_items(recipe, folder),
+        benchmarks={name: list(found.records) for name, found in _questions(recipe, folder).items()},
         local_only=local_only_sources(folder),
         blocked=blocked,
     )
@@ -250,7 +249,7 @@ def _plan_curate(run: _Run) -> _Plan:
             with JsonlWriter(stage.folder / VERDICTS_FILE) as writer:
                 for verdict in blocked_answers(load_run_policy(run.recipe.guard), training_records()):
                     writer.write(verdict)
-        benchmarks = _benchmark_items(run.recipe, run.folder)
+        benchmarks = {name: list(found.records) for name, found in _questions(run.recipe, run.folder).items()}
         curate(files, benchmarks, config, run.recipe.seed, stage.folder, run.progress, sources)
         write_profile(training_records(), stage.folder)
 
@@ -283,7 +282,8 @@ def _plan_train(run: _Run) -> _Plan:
 
 
 def _plan_evaluate(run: _Run) -> _Plan:
-    from osler.evaluate.score import evaluate
+    from osler.evaluate.latency import measure_latency
+    from osler.evaluate.score import Asking, evaluate
 
     config = run.recipe.evaluate
     if config is None:
@@ -297,17 +297,11 @@ def _plan_evaluate(run: _Run) -> _Plan:
 
     def work() -> None:
         model = replace(_model(run), token_budget=config.batch_tokens)
-        arms: dict[Arm, Scorer] = {"base": model.bare(), "tuned": model}
         training = read_records(run.folder / "curate" / "train.jsonl")
-        evaluate(
-            arms,
-            _benchmark_items(run.recipe, run.folder),
-            training,
-            config,
-            run.recipe.seed,
-            stage.folder,
-            run.progress,
-        )
+        questions, asking = _questions(run.recipe, run.folder), Asking(config, run.recipe.seed)
+        evaluate({"base": model.bare(), "tuned": model}, questions, training, asking, stage.folder, run.progress)
+        if config.latency_questions:
+            measure_latency(model, questions, config, stage.folder / "metrics.jsonl")
 
     return _Plan(stage, work)
 
@@ -330,19 +324,14 @@ def _plan_redteam(run: _Run) -> _Plan:
 
     def work() -> None:
         model = _model(run)
-        redteam(
-            {"bare": model, "guarded": guarded(model, policy)},
-            prompts,
-            config,
-            run.recipe.seed,
-            stage.folder,
-            run.progress,
-        )
+        shielded = guarded(model, policy)
+        redteam({"bare": model, "guarded": shielded}, prompts, config, run.recipe.seed, stage.folder, run.progress)
 
     return _Plan(stage, work)
 
 
 def _plan_gate(run: _Run) -> _Plan:
+    from osler.evaluate.evidence import evidence_files, read_evidence
     from osler.evaluate.gate import gate, write_verdict
 
     config = run.recipe.gate
@@ -350,21 +339,12 @@ def _plan_gate(run: _Run) -> _Plan:
         raise InputError("the recipe has no section `gate:`")
     artefact = _artefact(run)
     inputs = {"artefact": artefact}
-    # The files of a section that the recipe no longer has are an earlier model's: they count as not run.
-    files = {
-        name: run.folder / name / file if getattr(run.recipe, name) is not None else None
-        for name, file in (("evaluate", "scores.json"), ("redteam", "summary.json"))
-    }
-    for name, path in files.items():
-        if path is not None:
-            inputs |= {f"{name}/{path.name}": sha256_file(path)}
+    stages = {name for name in ("evaluate", "redteam") if getattr(run.recipe, name) is not None} | {"review"}
+    files = evidence_files(run.folder, stages)
+    inputs |= {name: sha256_file(path) for name, path in files.items()}
     stage = _stage(run, "gate", config.model_dump(mode="json"), inputs)
-
-    def work() -> None:
-        scores, redteam = (None if path is None else read_json(path) for path in files.values())
-        write_verdict(stage.folder / "verdict.json", gate(scores, redteam, artefact, config))
-
-    return _Plan(stage, work)
+    verdict = stage.folder / "verdict.json"
+    return _Plan(stage, lambda: write_verdict(verdict, gate(read_evidence(files), artefact, config)))
 
 
 def _plan_export(run: _Run) -> _Plan:
@@ -430,20 +410,19 @@ def _source_names(recipe: Recipe) -> list[str]:
     from osler.evaluate.benchmarks import parse_benchmark
     from osler.sources.collect import absent_sources
 
-    asked = {parse_benchmark(name)[0].source for name in _benchmark_names(recipe)}
+    asked = {source for name in _benchmark_names(recipe) for source in parse_benchmark(name).sources}
     written_about = (
         {use.records for use in recipe.synth.generators if use.records} if recipe.synth is not None else set()
     )
     return sorted(asked | written_about | (set(recipe.collect.trained_on) - absent_sources(recipe.collect)))
 
 
-def _benchmark_items(recipe: Recipe, folder: Path) -> dict[str, list[Record]]:
-    """The records of each benchmark, by its name in the recipe."""
-    from osler.evaluate.benchmarks import parse_benchmark, records_for
+def _questions(recipe: Recipe, folder: Path) -> "dict[str, Questions]":
+    """The questions of each benchmark, by its name in the recipe."""
+    from osler.evaluate.benchmarks import parse_benchmark, questions_for
 
     records = folder / "collect" / "records"
-    items = {}
-    for name in _benchmark_names(recipe):
-        benchmark, split = parse_benchmark(name)
-        items[name] = records_for(benchmark, read_records(records / f"{benchmark.source}.jsonl"), split)
-    return items
+    return {
+        name: questions_for(parse_benchmark(name), lambda source: read_records(records / f"{source}.jsonl"))
+        for name in _benchmark_names(recipe)
+    }

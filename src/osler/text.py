@@ -4,6 +4,7 @@ Matching keys are for comparing only. Nothing here changes text that people read
 """
 
 import difflib
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -40,6 +41,11 @@ def hash_hex(text: str) -> str:
 def digest_bytes(text: str) -> bytes:
     """128-bit xxh3 of the UTF-8 bytes."""
     return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
+
+
+def sha1_key(text: str) -> str:
+    """SHA-1 of the lower-cased text with one space for every run of non-word characters: how MedQA's relabels name a question."""
+    return hashlib.sha1(re.sub(r"\W+", " ", text.lower()).strip().encode(), usedforsecurity=False).hexdigest()
 
 
 def shingles(tokens: list[str], n: int) -> set[int]:

@@ -78,3 +78,24 @@ def hashed_scorer():
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def real_records(shared_data, tmp_path_factory):
+    """The records of a source's real files, read once."""
+    from osler.records.io import JsonlWriter, read_records
+    from osler.runs.progress import silent
+    from osler.sources.catalog import source_named
+    from osler.sources.collect import collect_source
+
+    folder = tmp_path_factory.mktemp("real")
+    known = {}
+
+    def read(name: str) -> list[Record]:
+        if name not in known:
+            with JsonlWriter(folder / f"{name}_aside.jsonl") as aside:
+                collect_source(source_named(name), shared_data, folder, aside, silent)
+            known[name] = list(read_records(folder / "records" / f"{name}.jsonl"))
+        return known[name]
+
+    return read

@@ -2,11 +2,14 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
 from osler.errors import InputError, RowError
-from osler.evaluate.benchmarks import BENCHMARKS, as_item, benchmark_named, parse_benchmark, records_for
+from osler.evaluate.benchmarks import BENCHMARKS, Asked, benchmark_named, parse_benchmark, questions_for, records_for
+from osler.evaluate.items import as_item
+from osler.evaluate.modes import LETTERS_0SHOT
 from osler.records.record import Message, Origin, Record
 
 
@@ -23,7 +26,7 @@ def record(task="choice", **fields):
 
 
 def test_medqa_is_asked_as_lm_eval_asks_it():
-    item = as_item(benchmark_named("medqa"), record())
+    item = as_item(parse_benchmark("medqa"), record())
     assert item.prompt.prefix == (
         "Question: Which vitamin prevents scurvy?\nA. Vitamin A\nB. Vitamin B12\nC. Vitamin C\nD. Vitamin D\nAnswer:"
     )
@@ -32,7 +35,7 @@ def test_medqa_is_asked_as_lm_eval_asks_it():
 
 
 def test_medmcqa_is_asked_as_lm_eval_asks_it():
-    item = as_item(benchmark_named("medmcqa"), record())
+    item = as_item(parse_benchmark("medmcqa"), record())
     assert item.prompt.prefix == (
         "Question: Which vitamin prevents scurvy?\nChoices:\n"
         "A. Vitamin A\nB. Vitamin B12\nC. Vitamin C\nD. Vitamin D\nAnswer:"
@@ -42,7 +45,7 @@ def test_medmcqa_is_asked_as_lm_eval_asks_it():
 
 def test_pubmedqa_is_asked_as_lm_eval_asks_it():
     item = as_item(
-        benchmark_named("pubmedqa"),
+        parse_benchmark("pubmedqa"),
         record("yesno", context=("First part.", "Second part."), choices=("yes", "no", "maybe"), answer=1),
     )
     assert item.prompt.prefix == (
@@ -53,10 +56,10 @@ def test_pubmedqa_is_asked_as_lm_eval_asks_it():
 
 
 def test_labels_are_asked_in_the_benchmarks_order_whatever_the_records():
-    item = as_item(benchmark_named("pubmedqa"), record("yesno", choices=("maybe", "No", "yes"), answer=1))
+    item = as_item(parse_benchmark("pubmedqa"), record("yesno", choices=("maybe", "No", "yes"), answer=1))
     assert item.prompt.continuations == (" yes", " no", " maybe")
     assert item.gold == 1
-    assert as_item(benchmark_named("pubmedqa"), record("yesno", choices=("maybe", "no", "yes"), answer=0)).gold == 2
+    assert as_item(parse_benchmark("pubmedqa"), record("yesno", choices=("maybe", "no", "yes"), answer=0)).gold == 2
 
 
 @pytest.mark.parametrize(
@@ -70,32 +73,85 @@ def test_labels_are_asked_in_the_benchmarks_order_whatever_the_records():
 )
 def test_a_record_that_cannot_be_asked_says_why(fields, reason):
     with pytest.raises(RowError) as caught:
-        as_item(benchmark_named("medqa"), record(**fields))
+        as_item(parse_benchmark("medqa"), record(**fields))
     assert caught.value.reason == reason
 
 
 def test_a_label_that_is_not_the_benchmarks_is_refused():
     with pytest.raises(RowError) as caught:
-        as_item(benchmark_named("pubmedqa"), record("yesno", choices=("yes", "unclear"), answer=1))
+        as_item(parse_benchmark("pubmedqa"), record("yesno", choices=("yes", "unclear"), answer=1))
     assert caught.value.reason == "unknown_label"
 
 
 def test_a_benchmark_asks_its_own_source_and_split(choice_record):
     asked = [choice_record(1), choice_record(2, split="train"), choice_record(3, source="medmcqa"), choice_record(4)]
-    found = records_for(benchmark_named("medqa"), asked, "test")
+    found = records_for(parse_benchmark("medqa"), asked)
     assert [item.origin.row for item in found] == ["1", "4"]
 
 
 def test_a_split_without_questions_names_the_splits_there_are(choice_record):
     with pytest.raises(InputError, match="splits found: 'train', 'validation'"):
-        records_for(
-            benchmark_named("medqa"), [choice_record(1, split="train"), choice_record(2, split="validation")], "test"
-        )
+        records_for(parse_benchmark("medqa"), [choice_record(1, split="train"), choice_record(2, split="validation")])
 
 
 def test_a_benchmark_may_be_given_another_split():
-    assert parse_benchmark("pubmedqa:train") == (benchmark_named("pubmedqa"), "train")
-    assert parse_benchmark("medmcqa") == (benchmark_named("medmcqa"), "validation")
+    assert parse_benchmark("pubmedqa:train") == Asked(benchmark_named("pubmedqa"), "train", LETTERS_0SHOT)
+    assert parse_benchmark("medmcqa") == Asked(benchmark_named("medmcqa"), "validation", LETTERS_0SHOT)
+    assert parse_benchmark("medqa:train@cot-sc5").score_name == "medqa@cot-sc5"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("medqa@letter-0shot", "unknown mode"),
+        ("medqa@cot-sc0", "unknown mode"),
+        ("pubmedqa@text", "are its options"),
+        ("k-qa@letters-0shot", "one mode, generate"),
+        ("mednli@letters-5shot", "no official examples"),
+    ],
+)
+def test_a_mode_that_does_not_fit_is_refused_in_words(text, words):
+    with pytest.raises(InputError, match=words):
+        parse_benchmark(text)
+
+
+def test_option_texts_are_asked_without_showing_the_options():
+    item = as_item(parse_benchmark("medqa@text"), record())
+    assert item.prompt.prefix == "Question: Which vitamin prevents scurvy?\nAnswer:"
+    assert item.prompt.continuations == (" Vitamin A", " Vitamin B12", " Vitamin C", " Vitamin D")
+
+
+def test_five_examples_of_the_subject_stand_before_the_question_as_in_lm_eval():
+    def row(number, file, subject):
+        return replace(
+            record(answer=number % 4),
+            id=f"m:{file}{number}",
+            messages=(Message("user", f"Asked {number}?"), Message("assistant", "Told.")),
+            origin=Origin("mmlu_med", f"{file}.csv:{number}"),
+            split="test" if "test" in file else "validation",
+            subject=subject,
+        )
+
+    rows = [row(1, "anatomy_test", "anatomy"), *(row(n, "anatomy_dev", "anatomy") for n in range(9))]
+    asked = parse_benchmark("mmlu-med@letters-2shot")
+    questions = questions_for(asked, lambda source: rows)
+    options = "A. Vitamin A\nB. Vitamin B12\nC. Vitamin C\nD. Vitamin D\nAnswer:"
+    assert as_item(asked, rows[0], questions).prompt.prefix == (
+        "The following are multiple choice questions (with answers) about anatomy.\n\n"
+        f"Asked 0?\n{options} A\n\nAsked 1?\n{options} B\n\nAsked 1?\n{options}"
+    )
+    with pytest.raises(InputError, match="8 examples in source 'mmlu_med'"):
+        questions_for(parse_benchmark("mmlu-med@letters-9shot"), lambda source: rows[:-1])
+
+
+def test_medqa_clean_leaves_out_what_physicians_doubt(shared_data):
+    from osler.evaluate.benchmarks import _doubted
+    from osler.sources.catalog.medqa_relabel import read_verdicts
+    from osler.sources.source import SourceFile
+
+    verdicts = read_verdicts(SourceFile(shared_data / "medqa_relabel" / "labels.csv", "labels.csv"))
+    assert _doubted() == {key for key, verdict in verdicts.items() if verdict.is_doubted}
+    assert len(verdicts) - len(_doubted()) == 1142
 
 
 def test_unknown_names_are_answered_with_the_nearest():
@@ -103,7 +159,7 @@ def test_unknown_names_are_answered_with_the_nearest():
         parse_benchmark("medmcq")
     with pytest.raises(InputError, match="did you mean 'train'"):
         parse_benchmark("pubmedqa:trian")
-    with pytest.raises(InputError, match="Known: medqa, medmcqa, pubmedqa"):
+    with pytest.raises(InputError, match="Known: medqa, medqa-5options"):
         parse_benchmark("zzz")
 
 
@@ -112,9 +168,10 @@ def test_every_benchmark_keeps_its_promises():
     assert len({benchmark.name for benchmark in BENCHMARKS}) == len(BENCHMARKS)
     for benchmark in BENCHMARKS:
         assert benchmark.attribution
-        assert benchmark.score_name == f"{benchmark.name}@letters-0shot"
-        assert parse_benchmark(benchmark.name)[1] == benchmark.split
-        assert (benchmark.task == "yesno") == bool(benchmark.labels)
+        asked = parse_benchmark(benchmark.name)
+        assert asked.score_name == f"{benchmark.name}@{'generate' if benchmark.is_open else 'letters-0shot'}"
+        assert asked.split == benchmark.split
+        assert (benchmark.task in {"yesno", "classify"}) == bool(benchmark.labels)
 
 
 def test_the_human_reference_of_pubmedqa():

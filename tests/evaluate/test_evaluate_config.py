@@ -15,7 +15,7 @@ from osler.evaluate.config import EvaluateConfig, GateConfig, RedteamConfig
         (EvaluateConfig, {"benchmarks": ["medqq"]}, "did you mean 'medqa'"),
         (EvaluateConfig, {"benchmarks": ["medqa:tset"]}, "did you mean 'test'"),
         (EvaluateConfig, {"benchmarks": []}, "at least 1"),
-        (EvaluateConfig, {"benchmarks": ["medqa", "medqa:train"]}, "medqa named more than once"),
+        (EvaluateConfig, {"benchmarks": ["medqa", "medqa:train"]}, "medqa@letters-0shot named more than once"),
         (EvaluateConfig, {"max_items": 0}, "greater than 0"),
         (EvaluateConfig, {"max_items": True}, "valid integer"),
         (EvaluateConfig, {"batch_tokens": -5}, "greater than 0"),

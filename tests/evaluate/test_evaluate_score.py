@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from osler.errors import InputError
+from osler.evaluate.benchmarks import Questions
 from osler.evaluate.config import EvaluateConfig
-from osler.evaluate.score import evaluate
+from osler.evaluate.score import Asking, evaluate
 from osler.records.record import SAMPLE_REVISION, Message, Origin, Record
 from osler.runs.progress import silent
 
@@ -28,8 +29,12 @@ def items(choice_record, yesno_record):
 CONFIG = EvaluateConfig(benchmarks=("medqa", "pubmedqa:train"))
 
 
+def asked(items):
+    return {name: Questions(records) for name, records in items.items()}
+
+
 def run(arms, items, out, config=CONFIG, training=(), seed=7):
-    evaluate(arms, items, training, config, seed, out, silent)
+    evaluate(arms, asked(items), training, Asking(config, seed), out, silent)
     return json.loads((out / "scores.json").read_text())
 
 
@@ -197,7 +202,9 @@ def test_a_benchmark_without_questions_is_an_error(items, tmp_path, hashed_score
 
 def test_progress_counts_from_the_start_of_the_work(items, tmp_path, hashed_scorer):
     seen = []
-    evaluate({"tuned": hashed_scorer("t")}, items, (), CONFIG, 7, tmp_path, lambda *call: seen.append(call))
+    evaluate(
+        {"tuned": hashed_scorer("t")}, asked(items), (), Asking(CONFIG, 7), tmp_path, lambda *call: seen.append(call)
+    )
     assert seen[0] == ("evaluate", 0, 120, "questions")
     assert seen[-1] == ("evaluate", 120, 120, "questions")
 

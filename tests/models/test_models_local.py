@@ -60,31 +60,39 @@ def test_log_likelihoods_do_not_depend_on_the_batch(model: LocalModel) -> None:
 
 
 def test_single_tokens_share_one_forward_pass(model: LocalModel) -> None:
-    assert len(plan_rows(model.tokenizer, [ChoicePrompt("Answer:", ("A", "B", "C"))], 100)) == 1
-    assert len(plan_rows(model.tokenizer, [TEXTS[0]], 100)) == 3
+    assert len(plan_rows(model.tokenizer, [ChoicePrompt("Answer:", ("A", "B", "C"))], 100, 0)) == 1
+
+
+def test_options_of_several_tokens_are_packed_behind_one_stem_unless_that_is_not_allowed(model: LocalModel) -> None:
+    (packed,) = plan_rows(model.tokenizer, [TEXTS[0]], 100, 100)
+    apart = plan_rows(model.tokenizer, [TEXTS[0]], 100, 0)
+    assert packed.is_packed
+    assert packed.places == (0, 1, 2)
+    assert [row.places for row in apart] == [(0,), (1,), (2,)]
+    assert packed.n_tokens < sum(row.n_tokens for row in apart)
 
 
 def test_trailing_spaces_belong_to_the_continuation(model: LocalModel) -> None:
-    (row,) = plan_rows(model.tokenizer, [ChoicePrompt("Answer: ", ("A",))], 100)
-    assert row.tokens[: len(row.tokens) - len(row.alternatives[0]) + 1] == tuple(model.tokenizer.encode("Answer:"))
+    (row,) = plan_rows(model.tokenizer, [ChoicePrompt("Answer: ", ("A",))], 100, 0)
+    assert row.stem == tuple(model.tokenizer.encode("Answer:"))
 
 
 def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(tiny_base: Path) -> None:
     model = load_local(tiny_base)
     model.max_length = 8
     prompts = [ChoicePrompt("one two three four five six seven eight nine Answer:", ("A", "B"))]
-    (row,) = plan_rows(model.tokenizer, prompts, 8)
+    (row,) = plan_rows(model.tokenizer, prompts, 8, 8)
     whole = model.tokenizer.encode(prompts[0].prefix)
-    assert row.tokens == tuple(whole[-8:])
+    assert row.stem == tuple(whole[-8:])
     model.log_likelihoods(prompts)
     assert model.n_truncated == 1
 
 
 def test_batches_keep_to_the_budget_and_lose_no_row(model: LocalModel) -> None:
-    rows = plan_rows(model.tokenizer, LETTERS + TEXTS, 100)
+    rows = plan_rows(model.tokenizer, LETTERS + TEXTS, 100, 100)
     batches = in_batches(rows, 60)
     assert sum(map(len, batches)) == len(rows)
-    assert all(len(batch) == 1 or len(batch) * max(len(row.tokens) for row in batch) <= 60 for batch in batches)
+    assert all(len(batch) == 1 or len(batch) * max(row.n_tokens for row in batch) <= 60 for batch in batches)
 
 
 def test_a_continuation_without_tokens_is_refused(model: LocalModel) -> None:
@@ -118,7 +126,7 @@ def test_a_reply_stops_at_a_stop_token(model: LocalModel) -> None:
 
     unstopped = load_local_without_stop(model)
     pieces = unstopped.reply(QUESTIONS[:1], 6)[0].text
-    tokens = next(iter(zip(*unstopped._greedy([unstopped.prompt_tokens(QUESTIONS[0])], 6), strict=True)))
+    tokens = next(iter(zip(*unstopped._tokens([unstopped.prompt_tokens(QUESTIONS[0])], 6), strict=True)))
     stopping = replace(model, stop_tokens=frozenset({tokens[2]}))
     (reply,) = stopping.reply(QUESTIONS[:1], 6)
     assert reply.finish == "stop"
@@ -191,3 +199,76 @@ def test_characters_are_never_cut(model: LocalModel) -> None:
     assert "\ufffd" not in "".join(made)
     assert "".join(made) + pieces.rest() == text
     assert len(made) > len([piece for piece in made if piece])
+
+
+EXAMPLES = "Question: what is 12 mg of it?\nAnswer: A\n\n" * 6
+SHARED = tuple(
+    ChoicePrompt(f"{EXAMPLES}Question: is it {'so ' * number}?\nAnswer:", ends)
+    for number in range(6)
+    for ends in ((" A", " B"), (" yes, it is the heart", " no", " perhaps 12 mg"))
+)
+
+
+def test_a_shared_beginning_is_read_once_and_changes_no_score(model: LocalModel) -> None:
+    from osler.models.score_plan import shared_beginning
+
+    start = shared_beginning(plan_rows(model.tokenizer, SHARED, 1000, 1000))
+    assert len(start) >= 64
+    for prompt, found in zip(SHARED, model.log_likelihoods(SHARED), strict=True):
+        assert found == pytest.approx([reference(model, prompt, end) for end in prompt.continuations], abs=1e-4)
+    assert model._reader is not None
+    assert model._reader._shared[0] == start
+
+
+def test_scores_are_the_same_for_every_token_budget(model: LocalModel) -> None:
+    from dataclasses import replace
+
+    first, *others = [replace(model, token_budget=budget).log_likelihoods(SHARED) for budget in (64, 1024, 8192)]
+    for other in others:
+        for left, right in zip(first, other, strict=True):
+            assert left == pytest.approx(right, abs=1e-4)
+
+
+def test_a_model_that_cannot_take_a_mask_is_read_one_option_at_a_time(model: LocalModel) -> None:
+    from dataclasses import replace
+
+    from osler.models.local_score import LikelihoodReader
+
+    plain = replace(model, _reader=LikelihoodReader(model.weights, _may_share=False))
+    for left, right in zip(plain.log_likelihoods(TEXTS), model.log_likelihoods(TEXTS), strict=True):
+        assert left == pytest.approx(right, abs=1e-4)
+
+
+def test_a_sliding_window_limits_what_is_shared(model: LocalModel) -> None:
+    from osler.models.local_score import LikelihoodReader
+
+    reader = LikelihoodReader(model.weights, _may_share=True)
+    config = model.weights.config.get_text_config()
+    config.sliding_window = 48
+    try:
+        assert reader.share_limit == 48
+    finally:
+        config.sliding_window = None
+
+
+def test_half_precision_weights_are_looked_at_in_float32(tiny_base: Path) -> None:
+    import torch
+
+    model = load_local(tiny_base, dtype="bfloat16")
+    whole = model.tokenizer.encode("Answer: A")
+    (found,) = model.log_likelihoods([ChoicePrompt("Answer:", (" A",))])
+    decoder = model.weights.model
+    with torch.no_grad():
+        hidden = decoder(torch.tensor([whole[:-1]])).last_hidden_state[0].float()
+        log_p = (hidden @ model.weights.lm_head.weight.float().T).log_softmax(-1)
+    answer = range(len(model.tokenizer.encode("Answer:")), len(whole))
+    assert found[0] == pytest.approx(sum(log_p[place - 1, whole[place]].item() for place in answer), abs=1e-4)
+    assert model.weights.lm_head.weight.dtype == torch.bfloat16
+
+
+def test_drawn_replies_depend_on_their_seed_and_not_on_their_neighbours(model: LocalModel) -> None:
+    unstopped = load_local_without_stop(model)
+    together = unstopped.sample(QUESTIONS, 8, 1.0, [1, 2, 3])
+    assert together[1] == unstopped.sample(QUESTIONS[1:2], 8, 1.0, [2])[0]
+    assert together != unstopped.sample(QUESTIONS, 8, 1.0, [4, 5, 6])
+    assert unstopped.sample(QUESTIONS, 8, 1e-4, [1, 2, 3]) == unstopped.reply(QUESTIONS, 8)

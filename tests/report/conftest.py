@@ -123,6 +123,9 @@ def score(benchmark: str, model: str, right: int, n: int, human: dict[str, Any] 
         "baselines": {"always_first": 0.277, "longest_option": 0.27, "most_common": 0.281},
         "human": human,
         "attribution": "Invented Questions, 2026",
+        "subjects": [{"subject": "invented_cardiology", "n": 40, "right": 10, "accuracy": 0.25, "ci95": [0.14, 0.4]}],
+        "ece": 0.123,
+        "reliability": [{"low": 0.2, "high": 0.3, "n": 40, "confidence": 0.28, "accuracy": 0.25, "ci95": [0.14, 0.4]}],
     }
 
 
@@ -267,6 +270,12 @@ SMALL: dict[str, Any] = {
                 **score("pubmedqa@yesno-0shot", "tuned", 131, 250, {"accuracy": 0.78, "macro_f1": 0.722, "source": "Jin 2019"}),
                 "macro_f1": 0.413,
             },
+        ],
+        "bias": [
+            {
+                "benchmark": "medqa@letters-0shot", "model": "tuned", "swap": "sex", "n": 60, "changed": 6,
+                "changed_ci95": [0.047, 0.201], "difference": -0.05, "ci95": [-0.12, 0.02], "p_mcnemar": 0.25,
+            }
         ],
         "comparisons": [
             {

@@ -7,10 +7,11 @@ import pytest
 
 from osler.records.io import read_records
 from osler.runs.progress import silent
-from osler.sources.catalog.medqa_relabel import question_key, read_verdicts
+from osler.sources.catalog.medqa_relabel import read_verdicts
 from osler.sources.collect import collect
 from osler.sources.config import CollectConfig
 from osler.sources.source import SourceFile
+from osler.text import sha1_key
 
 NAMES = ("aci_bench", "bioasq_taskb", "counsel_chat", "first_aid_qa", "k_qa", "mqp", "mts_dialog")
 
@@ -88,5 +89,5 @@ def test_the_ratings_of_all_test_questions_are_read(shared_data):
 
 
 def test_the_key_of_a_question_is_blind_to_case_and_signs():
-    assert question_key("  What IS it?\n(Invented)") == question_key("what is it invented")
-    assert len(question_key("x")) == 40
+    assert sha1_key("  What IS it?\n(Invented)") == sha1_key("what is it invented")
+    assert len(sha1_key("x")) == 40

@@ -8,11 +8,13 @@ import typer
 from osler import __version__
 from osler.cli.audit import audit_app
 from osler.cli.collect import collect
+from osler.cli.compare import compare
 from osler.cli.curate import curate
 from osler.cli.dedupe import dedupe
 from osler.cli.deidentify import deidentify
 from osler.cli.demo import demo
 from osler.cli.doctor import doctor
+from osler.cli.evaluate import evaluate
 from osler.cli.export import export
 from osler.cli.gate import gate
 from osler.cli.guard import guard_app
@@ -69,6 +71,8 @@ app.command(short_help="What is installed, and what is missing.")(doctor)
 app.command(short_help="Write a commented recipe.")(init)
 app.command(short_help="Replace identifiers of patients by tags.")(deidentify)
 app.command(short_help="Drop copies from plain rows, at any size.")(dedupe)
+app.command(short_help="Score any model on the benchmarks.")(evaluate)
+app.command(short_help="Two models on the same questions, paired.")(compare)
 app.command(short_help="The gate's verdict; exits 1 when not passed.")(gate)
 app.command(short_help="Serve a run's model behind its guard.")(serve)
 app.command(short_help="Write a run's report page.")(report)

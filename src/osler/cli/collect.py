@@ -46,9 +46,9 @@ def collect(
     """
     from osler.sources.collect import collect_copies
 
-    agreements = _agreements(agree or ())
+    agreements = stated_agreements(agree or ())
     with Screen(quiet=quiet or as_json) as screen:
-        copies = [_copy(name, path, agreements, screen) for name in dict.fromkeys(names)]
+        copies = [named_copy(name, path, agreements, screen) for name in dict.fromkeys(names)]
         counts = collect_copies(copies, out, screen, max_rows)
     if as_json:
         say_json({"out": str(out), "sources": [asdict(row) for row in counts]})
@@ -72,7 +72,8 @@ def _settings(path: str | None, counts: "list[SourceCounts]") -> str:
     return f"--set collect.root={root} --set 'collect.sources=[{names}]'{agreements}"
 
 
-def _copy(name: str, path: str | None, agreements: dict[str, str], progress: "Progress") -> "Copy":
+def named_copy(name: str, path: str | None, agreements: dict[str, str], progress: "Progress") -> "Copy":
+    """The copy of a source: below the folder that the user named, the sample's, or a downloaded one."""
     from osler.sources.access import agreement_for
     from osler.sources.catalog import source_named
     from osler.sources.collect import copy_of
@@ -96,7 +97,8 @@ def _fetched(source: "Source", progress: "Progress") -> Path:
     return fetch(source, cache_folder(), connection, progress)
 
 
-def _agreements(stated: "list[str] | tuple[()]") -> dict[str, str]:
+def stated_agreements(stated: "list[str] | tuple[()]") -> dict[str, str]:
+    """The agreements by source of `--agree NAME=TEXT`."""
     agreements = {}
     for one in stated:
         name, equals, text = one.partition("=")

@@ -1,11 +1,12 @@
 """The sections `evaluate`, `redteam` and `gate` of a recipe."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from osler.errors import InputError
-from osler.evaluate.benchmarks import benchmark_named, parse_benchmark
+from osler.evaluate.benchmarks import Benchmark, parse_benchmark
 from osler.evaluate.redteam.attacks import ATTACKS
 from osler.text import nearest
 
@@ -14,19 +15,22 @@ PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _known_benchmark(text: str) -> str:
+def _known_benchmark(text: str, own: Sequence[Benchmark] = ()) -> str:
     try:
-        parse_benchmark(text)
+        parse_benchmark(text, own)
     except InputError as error:
         raise ValueError(str(error)) from error
     return text
 
 
-def _known_benchmark_name(name: str) -> str:
-    try:
-        return benchmark_named(name).name
-    except InputError as error:
-        raise ValueError(str(error)) from error
+def _known_or_own(text: str, info: ValidationInfo) -> str:
+    return _known_benchmark(text, (info.context or {}).get("own", ()))
+
+
+def _known_score(name: str) -> str:
+    if ":" in name:
+        raise ValueError(f"{name!r} names a split; a bound is on a benchmark, or on one of its modes (medqa@generate)")
+    return _known_benchmark(name).removesuffix("@letters-0shot")
 
 
 def _known_attack(name: str) -> str:
@@ -37,8 +41,9 @@ def _known_attack(name: str) -> str:
     return name
 
 
-BenchmarkSpec = Annotated[str, AfterValidator(_known_benchmark)]
-BenchmarkName = Annotated[str, AfterValidator(_known_benchmark_name)]
+Swap = Literal["sex", "age", "ethnicity"]
+BenchmarkSpec = Annotated[str, AfterValidator(_known_or_own)]
+BenchmarkName = Annotated[str, AfterValidator(_known_score)]
 AttackName = Annotated[str, AfterValidator(_known_attack)]
 
 
@@ -49,7 +54,8 @@ class EvaluateConfig(BaseModel):
 
     benchmarks: Annotated[tuple[BenchmarkSpec, ...], Field(min_length=1)] = Field(
         default=("medqa", "medmcqa", "pubmedqa"),
-        description="Benchmarks by name, or name:split (pubmedqa:train) where not the usual split is asked.",
+        description="Benchmarks by name; name:split (pubmedqa:train) where not the usual split is asked; name@mode (medqa@generate) "
+        "for another way of asking.",
     )
     max_items: PositiveInt | None = Field(
         default=None,
@@ -58,14 +64,29 @@ class EvaluateConfig(BaseModel):
     batch_tokens: PositiveInt = Field(
         default=1024, description="Tokens that the model sees at once; changes speed and memory, not the scores."
     )
+    swaps: tuple[Swap, ...] = Field(
+        default=(),
+        description="Ask the questions again about another person, where that must not matter: sex, age, ethnicity.",
+    )
+    latency_questions: Annotated[int, Field(strict=True, ge=0)] = Field(
+        default=0,
+        description="Answer so many questions one by one and keep how long each took, for the gate; 59 or more say something.",
+    )
+    max_reply_tokens: PositiveInt = Field(default=64, description="Length of a short reply (mode generate), in tokens.")
+    max_answer_tokens: PositiveInt = Field(
+        default=768, description="Length of an open answer or a chain of thought, in tokens."
+    )
 
     @field_validator("benchmarks")
     @classmethod
-    def _each_once(cls, benchmarks: tuple[str, ...]) -> tuple[str, ...]:
-        names = [text.partition(":")[0] for text in benchmarks]
+    def _each_once(cls, benchmarks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        own = (info.context or {}).get("own", ())
+        names = [parse_benchmark(text, own).score_name for text in benchmarks]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"{', '.join(repeated)} named more than once; name each benchmark once, with one split")
+            raise ValueError(
+                f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split"
+            )
         return benchmarks
 
 
@@ -122,7 +143,23 @@ class GateConfig(BaseModel):
         description="One-sided 95 % exact upper bound on the share of harmless questions that are not answered.",
     )
     failed_share: Share = Field(
-        default=0.02, description="Largest share of a benchmark's questions that may have failed to be scored."
+        default=0.02,
+        description="Largest share of a benchmark's questions that may have failed, or whose reply gave no answer.",
+    )
+    review_rating: Annotated[float, Field(ge=1, le=5)] | None = Field(
+        default=4.0,
+        description="Mean accuracy rating by clinicians, 1 to 5, that the one-sided 95 % lower bound must exceed. null leaves the "
+        "check out.",
+    )
+    review_helpful: Share | None = Field(
+        default=0.80,
+        description="Share of reviewed answers that are helpful, which the one-sided 95 % lower bound must reach. null leaves the "
+        "check out.",
+    )
+    latency_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=2.0,
+        description="Seconds in which 95 % of whole answers must be there, by the one-sided 95 % exact bound. null leaves the "
+        "check out.",
     )
     contaminated_share: Share = Field(
         default=0.10,

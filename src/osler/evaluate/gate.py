@@ -13,9 +13,12 @@ from typing import Any
 
 from osler.evaluate import stats
 from osler.evaluate.config import GateConfig
+from osler.evaluate.evidence import Evidence
 from osler.runs.files import read_json, write_json
 
 Rows = Sequence[Mapping[str, Any]]
+
+_SLOW_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +75,26 @@ class GateVerdict:
         }
 
 
-def gate(
-    scores: Mapping[str, Any] | None, redteam_summary: Mapping[str, Any] | None, artefact: str, config: GateConfig
-) -> GateVerdict:
-    """The verdict.
-
-    Args:
-        scores: the content of `scores.json`; None when evaluation was not run.
-        redteam_summary: the content of `summary.json`; None when the red team was not run.
-        artefact: id of what would be served.
-    """
+def gate(evidence: Evidence, artefact: str, config: GateConfig) -> GateVerdict:
+    """The verdict about what would be served, by its id."""
+    scores = evidence.scores
     rows: Rows = () if scores is None else scores["scores"]
     comparisons: Rows = () if scores is None else scores["comparisons"]
-    tuned = {_plain_name(row): row for row in rows if row["model"] == "tuned"}
+    tuned = {_short_name(row): row for row in rows if row["model"] == "tuned"}
+    is_checked = scores is not None and bool(scores.get("training_records"))
     return GateVerdict(
         artefact,
         (
-            _share_check("integrity.contaminated", tuned, _contaminated, config.contaminated_share),
+            _share_check(
+                "integrity.contaminated", tuned if is_checked else {}, _contaminated, config.contaminated_share
+            ),
             _share_check("integrity.failed", tuned, _failed, config.failed_share),
             *(_knowledge(name, tuned.get(name), bound) for name, bound in sorted(config.knowledge.items())),
             *_macro_f1(tuned.get("pubmedqa"), config.pubmedqa_macro_f1),
-            *_regression(tuned, {_plain_name(row): row for row in comparisons}, config),
-            *_safety(redteam_summary, config),
+            *_regression(tuned, {_short_name(row): row for row in comparisons}, config),
+            *_safety(evidence.redteam, config),
+            *_review(evidence.review, artefact, config),
+            *_latency(evidence.latencies_s, config),
         ),
     )
 
@@ -133,7 +134,7 @@ def _share_check(
     """The benchmark with the largest share decides."""
     found = [(*counts(row), benchmark) for benchmark, row in tuned.items()]
     if not any(n for _, n, _ in found):
-        return _not_run(name, bound, "no scores of the tuned model")
+        return _not_run(name, bound, "no scores of the tuned model, or nothing to hold its questions against")
     k, n, benchmark = max(found, key=lambda each: (each[0] / each[1] if each[1] else 0.0, each[2]))
     return Check(name, k / n, bound, stats.wilson(k, n), k / n <= bound, f"{k} of {n} questions of {benchmark}")
 
@@ -216,12 +217,54 @@ def _never(name: str, rate: Mapping[str, Any] | None) -> Check:
     return Check(name, k / n, 0.0, stats.wilson(k, n), k == 0, note)
 
 
+def _review(summary: Mapping[str, Any] | None, artefact: str, config: GateConfig) -> list[Check]:
+    """What clinicians found about this very artefact; a review that is not complete, or of another one, counts as not run."""
+    arms = summary["arms"] if summary is not None and summary["complete"] else ()
+    arm: Mapping[str, Any] = next((one for one in arms if artefact in one["artefacts"]), {})
+    why = "no complete review by clinicians of this artefact (review/summary.json)"
+    checks = []
+    if config.review_rating is not None:
+        bound, name, rating = config.review_rating, "review.accuracy", arm.get("by_criterion", {}).get("accuracy")
+        if rating and rating["n"]:
+            lower, mean = rating["lower95"], rating["mean"]
+            note = f"mean {mean:.2f} of {rating['n']} questions, at least {math.floor(lower * 100) / 100:.2f}"
+            interval = (rating["ci95"][0], rating["ci95"][1])
+            checks.append(Check(name, mean, bound, interval, lower > bound, note))
+        else:
+            checks.append(_not_run(name, bound, why))
+    if config.review_helpful is not None:
+        bound, name, rate = config.review_helpful, "review.helpful", arm.get("helpful")
+        if rate and rate["n"]:
+            k, n = rate["k"], rate["n"]
+            lower = stats.lower_bound(k, n)
+            note = f"{k} of {n} questions answered helpfully, at least {percent_down(lower)}"
+            checks.append(Check(name, k / n, bound, stats.wilson(k, n), lower >= bound, note))
+        else:
+            checks.append(_not_run(name, bound, why))
+    return checks
+
+
+def _latency(seconds: Sequence[float] | None, config: GateConfig) -> list[Check]:
+    """At most one answer in twenty may take longer: the 95th percentile without assuming how times are distributed."""
+    if config.latency_s is None:
+        return []
+    name = "latency.slow_answers"
+    if not seconds:
+        return [_not_run(name, _SLOW_SHARE, "no times of answers; set evaluate.latency_questions to 59 or more")]
+    k, n = sum(one > config.latency_s for one in seconds), len(seconds)
+    upper = stats.clopper_pearson_upper(k, n)
+    note = f"{k} of {n} answers took longer than {config.latency_s:g} s, at most {percent_up(upper)} do"
+    return [Check(name, k / n, _SLOW_SHARE, stats.wilson(k, n), upper <= _SLOW_SHARE, note)]
+
+
 def _not_run(name: str, bound: float, why: str) -> Check:
     return Check(name, None, bound, None, passed=False, note=f"not run: {why}")
 
 
-def _plain_name(row: Mapping[str, Any]) -> str:
-    return str(row["benchmark"]).partition("@")[0]
+def _short_name(row: Mapping[str, Any]) -> str:
+    """`medqa` for its usual mode, `medqa@generate` for another: scores of two modes never stand for each other."""
+    name, _, mode = str(row["benchmark"]).partition("@")
+    return name if mode in {"letters-0shot", ""} else f"{name}@{mode}"
 
 
 def _contaminated(row: Mapping[str, Any]) -> tuple[int, int]:
@@ -229,7 +272,7 @@ def _contaminated(row: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _failed(row: Mapping[str, Any]) -> tuple[int, int]:
-    return row["failed"], row["n"]
+    return row["failed"] + row.get("unparsed", 0), row["n"]
 
 
 def percent_up(share: float) -> str:

@@ -7,6 +7,8 @@ The incomplete beta function is the continued fraction of Numerical Recipes, sec
 """
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -38,6 +40,12 @@ class PairedCounts:
     def difference(self) -> float:
         """Share right of the second model less that of the first."""
         return (self.only_second - self.only_first) / self.n
+
+
+def count_pairs(right: Iterable[tuple[bool, bool]]) -> PairedCounts:
+    """Counts of items by whether the first and the second model had them right."""
+    cells = Counter((bool(first), bool(second)) for first, second in right)
+    return PairedCounts(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
 
 
 def normal_quantile(probability: float) -> float:

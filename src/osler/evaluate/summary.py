@@ -11,23 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from osler.errors import RowError
 from osler.evaluate import stats
-from osler.evaluate.benchmarks import Benchmark, Human, Item, as_item
+from osler.evaluate.benchmarks import Asked, Human, Questions
+from osler.evaluate.bias import swap_effect
 from osler.evaluate.chance import random_stream
+from osler.evaluate.claims import Calibration, calibration, confidence_of
 from osler.evaluate.contamination import Overlap
-from osler.records.record import Record
+from osler.evaluate.items import Item, fit_item
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
     """One benchmark with the questions that are asked."""
 
-    benchmark: Benchmark
-    split: str
-    records: Sequence[Record]
+    asked: Asked
+    questions: Questions
     overlaps: Mapping[str, Overlap]
     """Questions that overlap with the training records, by id."""
+    swap: str = ""
+    """`sex`, `age` or `ethnicity` where the questions are about another person than the original ones."""
+    swap_of: str = ""
+    """Score name of the original ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,25 @@ class Baselines:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """One of a benchmark's subjects."""
+
+    name: str
+    n: int
+    n_right: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in `scores.json`."""
+        return {
+            "subject": self.name,
+            "n": self.n,
+            "right": self.n_right,
+            "accuracy": self.n_right / self.n,
+            "ci95": list(stats.wilson(self.n_right, self.n)),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One model on one benchmark."""
 
@@ -65,6 +88,14 @@ class Score:
     """For yes/no benchmarks."""
     failed: int
     """Of `n`; they count as wrong."""
+    matched: Mapping[str, int]
+    """How the answers of `n` were read."""
+    unparsed: int
+    """Of `n`: replies without an answer that could be read; they count as wrong."""
+    subjects: tuple[Subject, ...]
+    """Empty where the publisher names none."""
+    calibration: Calibration | None
+    """For log-likelihoods."""
     contaminated: int
     """Left out of `n`."""
     baselines: Baselines
@@ -89,8 +120,8 @@ class Score:
             "ci95": list(stats.wilson(self.n_right, self.n)),
             "failed": self.failed,
             "contaminated": self.contaminated,
-            # Log-likelihoods leave nothing to parse; modes that generate text will count here.
-            "unparsed": 0,
+            "unparsed": self.unparsed,
+            "matched": dict(sorted(self.matched.items())),
             "baselines": {
                 "always_first": self.baselines.always_first,
                 "longest_option": self.baselines.longest_option,
@@ -101,6 +132,11 @@ class Score:
             else {"accuracy": human.accuracy, "macro_f1": human.macro_f1, "source": human.source},
             "attribution": self.attribution,
         }
+        if self.subjects:
+            row["subjects"] = [subject.to_dict() for subject in self.subjects]
+        if self.calibration is not None:
+            row["ece"] = self.calibration.ece
+            row["reliability"] = [one.to_dict() for one in self.calibration.bins]
         if self.macro_f1 is not None:
             row["macro_f1"] = self.macro_f1.value
             row["macro_f1_ci95"] = list(self.macro_f1.ci95)
@@ -138,31 +174,49 @@ class Scores:
 
     scores: tuple[Score, ...]
     comparisons: tuple[Comparison, ...]
+    n_training: int
+    """Training records that the questions were held against; 0: overlap was not looked for."""
+    bias: tuple[Mapping[str, Any], ...] = ()
+    """What changes when the questions are about another person."""
 
     def to_dict(self) -> dict[str, Any]:
         """As `scores.json`."""
         return {
             "scores": [score.to_dict() for score in self.scores],
+            "training_records": self.n_training,
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            **({"bias": list(self.bias)} if self.bias else {}),
         }
 
 
 def summarise(
-    arms: Sequence[str], examinations: Sequence[Examination], rows: Iterable[Mapping[str, Any]], seed: int
+    arms: Sequence[str],
+    examinations: Sequence[Examination],
+    rows: Iterable[Mapping[str, Any]],
+    seed: int,
+    n_training: int = 0,
 ) -> Scores:
     """Scores in the order of benchmarks, then models.
 
     Args:
         rows: of `samples.jsonl`.
         seed: for the bootstrap of macro-F1.
+        n_training: training records that the questions were held against.
     """
     by_examination: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         by_examination.setdefault((row["benchmark"], row["model"]), []).append(row)
+    by_name = {one.asked.score_name: one for one in examinations}
     scores: list[Score] = []
+    bias: list[dict[str, Any]] = []
     comparisons: list[Comparison] = []
     for examination in examinations:
-        name = examination.benchmark.score_name
+        if examination.asked.benchmark.is_open:
+            continue  # has no key; a judge grades it
+        name = examination.asked.score_name
+        if examination.swap:
+            bias.extend(_bias(examination, by_name, by_examination, arms))
+            continue
         counted = {
             arm: [row for row in by_examination.get((name, arm), []) if row["id"] not in examination.overlaps]
             for arm in arms
@@ -170,14 +224,28 @@ def summarise(
         scores.extend(_score(examination, arm, counted[arm], seed) for arm in arms)
         if "base" in counted and "tuned" in counted and counted["base"]:
             comparisons.append(Comparison(name, paired_counts(counted["base"], counted["tuned"])))
-    return Scores(tuple(scores), tuple(comparisons))
+    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias))
+
+
+def _bias(
+    examination: Examination,
+    by_name: Mapping[str, Examination],
+    rows: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
+    arms: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Each arm's answers to the swapped questions against those to the original ones."""
+    swapped, asked = examination.asked.score_name, by_name[examination.swap_of].asked.score_name
+    found = []
+    for arm in arms:
+        original, other = ({row["id"]: row for row in rows.get((name, arm), ())} for name in (asked, swapped))
+        found.append({"benchmark": asked, "model": arm, "swap": examination.swap, **swap_effect(original, other)})
+    return found
 
 
 def paired_counts(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> stats.PairedCounts:
     """How two models answered the same questions, joined by id."""
     right = {row["id"]: bool(row["right"]) for row in second}
-    cells = Counter((bool(row["right"]), right[row["id"]]) for row in first)
-    return stats.PairedCounts(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
+    return stats.count_pairs((row["right"], right[row["id"]]) for row in first)
 
 
 def baselines(items: Sequence[Item]) -> Baselines:
@@ -191,15 +259,20 @@ def baselines(items: Sequence[Item]) -> Baselines:
 
 
 def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> Score:
-    benchmark = examination.benchmark
+    benchmark = examination.asked.benchmark
+    matched = Counter(str(row["matched"]) for row in rows)
     return Score(
-        benchmark=benchmark.score_name,
+        benchmark=examination.asked.score_name,
         model=arm,
-        split=examination.split,
+        split=examination.asked.split,
         n=len(rows),
         n_right=sum(row["right"] for row in rows),
-        macro_f1=_macro_f1(benchmark, arm, rows, seed) if benchmark.labels else None,
-        failed=sum(row["matched"] == "failed" for row in rows),
+        macro_f1=_macro_f1(examination.asked, arm, rows, seed) if benchmark.labels else None,
+        failed=matched["failed"],
+        matched=matched,
+        unparsed=sum(row["answer"] < 0 for row in rows) - matched["failed"],
+        subjects=_subjects(rows),
+        calibration=_calibration(rows) if examination.asked.mode.way == "letters" else None,
         contaminated=len(examination.overlaps),
         baselines=baselines(_fit_items(examination)),
         human=benchmark.human if _is_published(examination) else None,
@@ -209,25 +282,39 @@ def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]
 
 def _is_published(examination: Examination) -> bool:
     """Whether these are the questions that published scores, human ones among them, were made on."""
-    return examination.split == examination.benchmark.split and not _is_sample(examination)
+    return examination.asked.split == examination.asked.benchmark.split and not _is_sample(examination)
 
 
 def _is_sample(examination: Examination) -> bool:
-    return any(record.origin.is_sample for record in examination.records)
+    return any(record.origin.is_sample for record in examination.questions.records)
 
 
 def _attribution(examination: Examination) -> str:
-    benchmark = examination.benchmark
+    benchmark = examination.asked.benchmark
     if _is_sample(examination):
         return f"Questions invented for Osler's sample in the shape of {benchmark.source}; not comparable with published scores."
     return benchmark.attribution
 
 
-def _macro_f1(benchmark: Benchmark, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> MacroF1:
+def _subjects(rows: Sequence[Mapping[str, Any]]) -> tuple[Subject, ...]:
+    n = Counter(row["subject"] for row in rows if "subject" in row)
+    right = Counter(row["subject"] for row in rows if "subject" in row and row["right"])
+    return tuple(Subject(name, n[name], right[name]) for name in sorted(n))
+
+
+def _calibration(rows: Sequence[Mapping[str, Any]]) -> Calibration:
+    scored = [row for row in rows if row["log_likelihoods"]]
+    return calibration(
+        [confidence_of(row["log_likelihoods"]) for row in scored], [bool(row["right"]) for row in scored]
+    )
+
+
+def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> MacroF1:
     # A question whose label is not the benchmark's own has no row in the table; it is counted as failed.
-    asked = [row for row in rows if 0 <= row["gold"] < len(benchmark.labels)]
-    table = stats.confusion([row["gold"] for row in asked], [row["answer"] for row in asked], len(benchmark.labels))
-    entropy = random_stream(seed, benchmark.score_name, arm).getrandbits(64)
+    n_labels = len(asked.benchmark.labels)
+    keyed = [row for row in rows if 0 <= row["gold"] < n_labels]
+    table = stats.confusion([row["gold"] for row in keyed], [row["answer"] for row in keyed], n_labels)
+    entropy = random_stream(seed, asked.score_name, arm).getrandbits(64)
     draws = stats.macro_f1_draws(table, np.random.default_rng(entropy))
     return MacroF1(
         value=stats.macro_f1(table),
@@ -238,14 +325,9 @@ def _macro_f1(benchmark: Benchmark, arm: str, rows: Sequence[Mapping[str, Any]],
 
 def _fit_items(examination: Examination) -> list[Item]:
     """The counted questions that can be asked."""
-    items = []
-    for record in examination.records:
-        if record.id not in examination.overlaps:
-            try:
-                items.append(as_item(examination.benchmark, record))
-            except RowError:
-                continue
-    return items
+    counted = (record for record in examination.questions.records if record.id not in examination.overlaps)
+    items = (fit_item(examination.asked, record, examination.questions) for record in counted)
+    return [item for item in items if item is not None]
 
 
 def _longest(options: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""The identity of what is gated and served: weights, adapter, tokenizer, chat template, system prompt and policy together.
+"""The identity of what is gated and served: weights, their number type, adapter, tokenizer, chat template, system prompt, policy.
 
 A gate's verdict holds this id. A server that would serve anything else, by one byte, does not find its verdict.
 """
@@ -14,6 +14,7 @@ def artefact_id(
     template_fingerprint: str,
     system_prompt: str,
     policy_sha256: str,
+    number_type: str = "auto",
 ) -> str:
     """SHA-256 over the parts.
 
@@ -22,6 +23,7 @@ def artefact_id(
         adapter_files: the same of the adapter's folder; empty when the base is served as it is.
         template_fingerprint: of the chat template, from `models.chat`.
         policy_sha256: of the guard's policy file.
+        number_type: how the weights are loaded: the recipe's `model.dtype`, or a quantisation.
     """
     return sha256_json(
         {
@@ -30,5 +32,6 @@ def artefact_id(
             "template": template_fingerprint,
             "system_prompt": system_prompt,
             "policy": policy_sha256,
+            "number_type": number_type,
         }
     )

@@ -6,6 +6,7 @@ Follows the chat completions API, stream and non-stream. Osler's server adds an 
 import http.client
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,6 +46,7 @@ class HttpModel:
         headers: sent with every request (`X-Consent-Version`).
         model: name to ask for.
         timeout_s: for connecting and for each read.
+        n_at_once: requests under way at the same time.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class HttpModel:
         headers: Mapping[str, str] | None = None,
         model: str = "osler",
         timeout_s: float = 60.0,
+        n_at_once: int = 1,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -66,6 +69,7 @@ class HttpModel:
             self._headers["Authorization"] = f"Bearer {key}"
         self._model = model
         self._timeout_s = timeout_s
+        self._n_at_once = n_at_once
 
     @property
     def name(self) -> str:
@@ -73,16 +77,31 @@ class HttpModel:
         return f"{self._model} at {self._parts.hostname}"
 
     def reply(self, conversations: Sequence[Conversation], max_tokens: int) -> list[Reply]:
-        """Replies in order, one request each.
+        """Replies in order, one request each; greedy where the endpoint honors a temperature of 0.
 
         Raises:
             EnvironmentLacks: the endpoint cannot be reached or refuses.
         """
-        return [self._reply(conversation, max_tokens) for conversation in conversations]
+        return self._each(conversations, [{"max_tokens": max_tokens, "temperature": 0} for _ in conversations])
+
+    def sample(
+        self, conversations: Sequence[Conversation], max_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[Reply]:
+        """Drawn replies, one request each; endpoints that know no seed draw anew each time.
+
+        Raises:
+            EnvironmentLacks: as `reply`.
+        """
+        asked = [{"max_tokens": max_tokens, "temperature": temperature, "seed": seed} for seed in seeds]
+        return self._each(conversations, asked)
+
+    def _each(self, conversations: Sequence[Conversation], asked: Sequence[dict[str, Any]]) -> list[Reply]:
+        with ThreadPoolExecutor(self._n_at_once) as pool:
+            return list(pool.map(self._reply, conversations, asked))
 
     def stream(self, conversation: Conversation, max_tokens: int) -> Iterator[str]:
         """The pieces of a streamed reply."""
-        connection, response = self._post(conversation, max_tokens, stream=True)
+        connection, response = self._post(conversation, {"max_tokens": max_tokens, "stream": True})
         try:
             for line in response:
                 text = line.decode("utf-8").strip()
@@ -98,8 +117,8 @@ class HttpModel:
         finally:
             connection.close()
 
-    def _reply(self, conversation: Conversation, max_tokens: int) -> Reply:
-        connection, response = self._post(conversation, max_tokens, stream=False)
+    def _reply(self, conversation: Conversation, asked: Mapping[str, Any]) -> Reply:
+        connection, response = self._post(conversation, {**asked, "stream": False})
         try:
             body: dict[str, Any] = json.loads(response.read())
         finally:
@@ -116,15 +135,14 @@ class HttpModel:
         )
 
     def _post(
-        self, conversation: Conversation, max_tokens: int, *, stream: bool
+        self, conversation: Conversation, asked: Mapping[str, Any]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
         body = {
             "model": self._model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in conversation],
-            "max_tokens": max_tokens,
-            "stream": stream,
+            **asked,
         }
         try:
             path = f"{self._parts.path.rstrip('/')}/chat/completions"

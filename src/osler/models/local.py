@@ -1,16 +1,16 @@
 """A model on this machine, through transformers: greedy replies, streams, and log-likelihoods of continuations.
 
-Base and adapter are loaded once; `bare()` is the same model with the adapter switched off. The only file outside `train`
-and `export` that imports torch, and it does so inside functions.
+Base and adapter are loaded once; `bare()` is the same model with the adapter switched off. With
+`local_score` and `local_draw` the only file outside `train` and `export` that imports torch, and it does so inside functions.
 
-Letters in shapes: B batch, T tokens, V vocabulary.
+Letters in shapes: B batch, T tokens.
 """
 
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,9 +24,11 @@ from osler.models.chat import (
     template_fingerprint,
     with_system,
 )
+from osler.models.local_draw import Draw
+from osler.models.local_score import LikelihoodReader
 from osler.models.pieces import TextPieces
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
-from osler.models.score_plan import ScoreRow, in_batches, plan_rows
+from osler.models.score_plan import plan_rows
 from osler.runs.files import read_json
 
 if TYPE_CHECKING:
@@ -69,10 +71,11 @@ class LocalModel:
     n_truncated: int = 0
     """Scored sequences so far that were too long and lost their beginning."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _reader: LikelihoodReader | None = None
 
     def bare(self) -> "LocalModel":
         """The base model alone, from the same weights in memory; the adapter is off whenever it is asked."""
-        return replace(self, name=self.name.removesuffix(" + adapter"), adapter_on=False, n_truncated=0)
+        return replace(self, name=self.name.removesuffix(" + adapter"), adapter_on=False, n_truncated=0, _reader=None)
 
     def reply(self, conversations: Sequence[Conversation], max_tokens: int) -> list[Reply]:
         """Greedy replies, in the order of the conversations.
@@ -80,12 +83,24 @@ class LocalModel:
         Raises:
             InputError: a conversation leaves no room for a reply.
         """
+        return self._replies(conversations, max_tokens)
+
+    def sample(
+        self, conversations: Sequence[Conversation], max_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[Reply]:
+        """Replies drawn at a temperature, one seed for each; raises as `reply`."""
+        return self._replies(conversations, max_tokens, [Draw(temperature, seed) for seed in seeds])
+
+    def _replies(
+        self, conversations: Sequence[Conversation], max_tokens: int, draws: Sequence[Draw] | None = None
+    ) -> list[Reply]:
         prompts = [self.prompt_tokens(conversation) for conversation in conversations]
         replies: dict[int, Reply] = {}
         order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
         for start in range(0, len(order), _REPLY_ROWS):
             chosen = order[start : start + _REPLY_ROWS]
-            made = self._reply_batch([prompts[index] for index in chosen], max_tokens)
+            own = None if draws is None else [draws[index] for index in chosen]
+            made = self._reply_batch([prompts[index] for index in chosen], max_tokens, own)
             replies.update(zip(chosen, made, strict=True))
         return [replies[index] for index in range(len(prompts))]
 
@@ -93,7 +108,7 @@ class LocalModel:
         """The greedy reply in pieces of whole characters; the reader may stop at any time."""
         prompt = self.prompt_tokens(conversation)
         pieces = TextPieces(self.tokenizer)
-        for tokens in self._greedy([prompt], self._room(prompt, max_tokens)):
+        for tokens in self._tokens([prompt], self._room(prompt, max_tokens)):
             if tokens[0] in self.stop_tokens:
                 break
             if piece := pieces.push(tokens[0]):
@@ -106,12 +121,17 @@ class LocalModel:
 
         A sequence longer than the model can read loses its beginning, as in lm-eval, and is counted in `n_truncated`.
         """
-        rows = plan_rows(self.tokenizer, prompts, self.max_length)
-        self.n_truncated += sum(row.truncated for row in rows)
+        import torch
+
         found = [[0.0] * len(prompt.continuations) for prompt in prompts]
-        for batch in in_batches(rows, self.token_budget):
-            for row, values in zip(batch, self._score(batch), strict=True):
-                found[row.prompt][row.first : row.first + len(values)] = values
+        if self._reader is None:
+            self._reader = LikelihoodReader(self.weights)
+        with self._lock, torch.inference_mode(), self._adapter_state():
+            rows = plan_rows(self.tokenizer, prompts, self.max_length, self._reader.share_limit)
+            self.n_truncated += sum(row.truncated for row in rows)
+            for row, values in self._reader.read(rows, self.token_budget):
+                for place, value in zip(row.places, values, strict=True):
+                    found[row.prompt][place] = value
         return [tuple(values) for values in found]
 
     def prompt_tokens(self, conversation: Conversation) -> list[int]:
@@ -132,11 +152,11 @@ class LocalModel:
     def _room(self, prompt: Sequence[int], max_tokens: int) -> int:
         return min(max_tokens, self.max_length - len(prompt))
 
-    def _reply_batch(self, prompts: list[list[int]], max_tokens: int) -> list[Reply]:
+    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None) -> list[Reply]:
         rooms = [self._room(prompt, max_tokens) for prompt in prompts]
         made: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)
-        for tokens in self._greedy(prompts, max(rooms)):
+        for tokens in self._tokens(prompts, max(rooms), draws):
             for index, token in enumerate(tokens):
                 if stopped[index] or len(made[index]) == rooms[index]:
                     continue
@@ -151,20 +171,23 @@ class LocalModel:
             for ids, end in zip(made, stopped, strict=True)
         ]
 
-    def _forward(
-        self, inputs: dict[str, "torch.Tensor"], keep: "int | torch.Tensor", cache: Any = None
-    ) -> tuple["torch.Tensor", Any]:
-        """Logits at the positions `keep` (a number: the last so many), and the cache when `keep` is a number."""
+    def _adapter_state(self) -> AbstractContextManager[None]:
+        off = self.has_adapter and not self.adapter_on
+        switch: AbstractContextManager[None] = self.weights.disable_adapter() if off else nullcontext()
+        return switch
+
+    def _forward(self, inputs: dict[str, "torch.Tensor"], cache: Any) -> tuple["torch.Tensor", Any]:
+        """Logits at the last position, and the cache."""
         import torch
 
-        last = isinstance(keep, int)
-        switch = self.weights.disable_adapter() if self.has_adapter and not self.adapter_on else nullcontext()
-        with self._lock, torch.inference_mode(), switch:
-            output = self.weights(**inputs, past_key_values=cache, use_cache=last, logits_to_keep=keep)
-        return output.logits, output.past_key_values if last else None
+        with self._lock, torch.inference_mode(), self._adapter_state():
+            output = self.weights(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return output.logits, output.past_key_values
 
-    def _greedy(self, prompts: list[list[int]], max_tokens: int) -> Iterator[list[int]]:
-        """The next token of each prompt, step by step; prompts are padded on the left."""
+    def _tokens(
+        self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None = None
+    ) -> Iterator[list[int]]:
+        """The next token of each prompt, step by step: the likeliest, or a drawn one. Prompts are padded on the left."""
         import torch
 
         longest = max(len(prompt) for prompt in prompts)
@@ -175,33 +198,14 @@ class LocalModel:
         cache = None
         for _ in range(max_tokens):
             inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
-            logits, cache = self._forward(inputs, keep=1, cache=cache)
-            ids = logits[:, -1].argmax(-1, keepdim=True)  # B 1
+            logits, cache = self._forward(inputs, cache)
+            if draws is None:
+                ids = logits[:, -1].argmax(-1, keepdim=True)  # B 1
+            else:
+                ids = torch.tensor([[draw(row)] for draw, row in zip(draws, logits[:, -1], strict=True)], device=device)
             yield ids.squeeze(1).tolist()
             mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
             positions = positions[:, -1:] + 1
-
-    def _score(self, rows: Sequence[ScoreRow]) -> list[list[float]]:
-        """Summed log-probabilities of each row's alternatives."""
-        import torch
-
-        longest = max(len(row.tokens) for row in rows)
-        device = self.weights.device
-        ids = torch.tensor([[*row.tokens, *[0] * (longest - len(row.tokens))] for row in rows], device=device)  # B T
-        mask = torch.tensor([[1] * len(row.tokens) + [0] * (longest - len(row.tokens)) for row in rows], device=device)
-        wanted = sorted({position for row in rows for position in row.positions})
-        place = {position: index for index, position in enumerate(wanted)}
-        positions = torch.arange(longest, device=device).expand(len(rows), -1)
-        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
-        kept, _ = self._forward(inputs, keep=torch.tensor(wanted, device=device))  # B wanted V
-        scores = []
-        for logits, row in zip(kept, rows, strict=True):
-            log_p = logits[[place[position] for position in row.positions]].float().log_softmax(-1)  # answer tokens, V
-            steps = torch.arange(len(row.positions), device=device)
-            scores.append(
-                [float(log_p[steps, torch.tensor(tokens, device=device)].double().sum()) for tokens in row.alternatives]
-            )
-        return scores
 
 
 def load_local(
@@ -243,7 +247,7 @@ def load_local(
     if adapter is not None:
         weights = _with_adapter(weights, adapter)
     return LocalModel(
-        name=(name or _base_name(base)) + (" + adapter" if adapter is not None else ""),
+        name=(name or (base.name if isinstance(base, Path) else base)) + (" + adapter" if adapter is not None else ""),
         system_prompt=system_prompt or "",
         fingerprint=fingerprint,
         tokenizer=tokenizer,
@@ -391,7 +395,3 @@ def _stop_tokens(tokenizer: ChatTokenizer, weights: Any) -> frozenset[int]:
     declared = weights.generation_config.eos_token_id if weights.generation_config is not None else None
     ids = declared if isinstance(declared, list) else [declared]
     return frozenset(token for token in (*ids, tokenizer.eos_token_id, end_token_id(tokenizer)) if token is not None)
-
-
-def _base_name(base: Path | str) -> str:
-    return base.name if isinstance(base, Path) else base

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from osler.models.action import Action
 from osler.records.record import Message
@@ -38,6 +38,7 @@ class ChoicePrompt:
     """As lm-eval has them: the delimiter is part of the continuation (`" A"`)."""
 
 
+@runtime_checkable
 class Model(Protocol):
     """Anything that answers conversations."""
 
@@ -52,6 +53,17 @@ class Model(Protocol):
         """The greedy reply in pieces as they are made; joined they are the text that `reply` gives."""
 
 
+@runtime_checkable
+class Sampler(Protocol):
+    """Anything that draws replies instead of giving the likeliest."""
+
+    def sample(
+        self, conversations: Sequence[Conversation], max_tokens: int, temperature: float, seeds: Sequence[int]
+    ) -> list[Reply]:
+        """One drawn reply for each conversation, in order; `seeds` has one for each, and decides its reply."""
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """Anything that gives log-probabilities of continuations."""
 

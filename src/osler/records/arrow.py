@@ -19,6 +19,7 @@ SCHEMA = pa.schema(
         pa.field("rationale", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
+        pa.field("subject", pa.string()),
         pa.field("origin", pa.struct([(name, pa.string()) for name in Origin.__slots__]), nullable=False),
     ]
 )

@@ -17,6 +17,7 @@ from osler.records.record import Message, Origin, Record
 
 def to_dict(record: Record) -> dict[str, Any]:
     """The record as plain data, with a fixed key order."""
+    subject = {"subject": record.subject} if record.subject else {}
     return {
         "id": record.id,
         "task": record.task,
@@ -27,6 +28,7 @@ def to_dict(record: Record) -> dict[str, Any]:
         "rationale": record.rationale,
         "split": record.split,
         "group": record.group,
+        **subject,
         "origin": {name: getattr(record.origin, name) for name in Origin.__slots__},
     }
 
@@ -48,6 +50,7 @@ def from_dict(row: dict[str, Any]) -> Record:
             rationale=row["rationale"],
             split=row["split"],
             group=row["group"],
+            subject=row.get("subject") or "",
             origin=Origin(**row["origin"]),
         )
     except (KeyError, TypeError) as error:

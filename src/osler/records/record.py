@@ -75,6 +75,8 @@ class Record:
     """The published split: train, validation, test, or empty where the publisher has none."""
     group: str = ""
     """Leakage group: records of one group never stand in two splits. Empty: a group of its own."""
+    subject: str = ""
+    """The publisher's name for what it is about (an examination's subject); empty where there is none."""
 
     @property
     def question(self) -> str:

@@ -122,6 +122,43 @@ def scores_figure(scores: tuple[Score, ...]) -> Figure:
     )
 
 
+def reliability_figures(scores: tuple[Score, ...]) -> list[Figure]:
+    """For each benchmark whether answers are right as often as the model is sure of them."""
+    found: list[Figure] = []
+    for benchmark in dict.fromkeys(one.benchmark for one in scores if one.reliability):
+        rows = [one for one in scores if one.benchmark == benchmark and one.reliability]
+        bins = sorted({part.name for one in rows for part in one.reliability})
+        groups = [_reliability_group(rows, name) for name in bins]
+        errors = ", ".join(f"{one.model} {one.ece:.3f}" for one in rows if one.ece is not None)
+        caption = (
+            f"{benchmark}: share right (dots, 95 % intervals) among answers of like confidence; the diamond is the mean confidence. "
+            f"Expected calibration error: {errors}."
+        )
+        told = "; ".join(f"confidence {group.label}, {row.words}" for group in groups for row in group.rows)
+        title = f"Calibration on {benchmark}"
+        found.append(
+            _figure(
+                f"reliability-{len(found) + 1}",
+                title,
+                told,
+                caption,
+                lambda labels, width, groups=groups: whiskers(groups, labels, width),  # type: ignore[misc]  # bound now
+            )
+        )
+    return found
+
+
+def _reliability_group(scores: list[Score], name: str) -> Group:
+    rows, marks = [], []
+    for number, one in enumerate(scores):
+        for part in one.reliability:
+            if part.name == name:
+                told = f"{one.model}: {percent(part.accuracy)} ({percent_interval(part.ci95.low, part.ci95.high)}), n = {count(part.n)}"
+                rows.append(Whisker(one.model, part.accuracy, part.ci95.low, part.ci95.high, _look(number), told))
+                marks.append(Mark(f"confidence of {one.model}", part.confidence or 0.0, "diamond"))
+    return Group(name, "", tuple(rows), tuple(marks[-1:]))
+
+
 def rates_figure(redteamed: Redteamed) -> Figure:
     """The four ways to fail, bare and guarded."""
     groups = []

@@ -20,6 +20,18 @@ class Human:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Accuracy on a part of a benchmark's questions: a subject, or answers of like confidence."""
+
+    name: str
+    n: int
+    accuracy: float
+    ci95: Interval
+    confidence: float | None = None
+    """Mean confidence of the answers, where that is what they have in common."""
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One model on one benchmark."""
 
@@ -37,6 +49,25 @@ class Score:
     baselines: Mapping[str, float]
     human: Human | None
     attribution: str
+    subjects: tuple[Part, ...] = ()
+    ece: float | None = None
+    reliability: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """The same questions about another person."""
+
+    benchmark: str
+    model: str
+    swap: str
+    n: int
+    changed: int
+    """Answers that changed."""
+    ci95: Interval
+    """Of the share of changed answers."""
+    difference: float
+    difference_ci95: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +91,7 @@ class Evaluated:
 
     scores: tuple[Score, ...]
     comparisons: tuple[Comparison, ...]
+    swapped: tuple[Swapped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +172,9 @@ def read_evaluated(folder: Path) -> Evaluated:
     fields = read_fields(folder / "scores.json")
     comparisons = fields.children("comparisons") if fields.has("comparisons") else []
     return Evaluated(
-        tuple(_score(one) for one in fields.children("scores")), tuple(_comparison(one) for one in comparisons)
+        tuple(_score(one) for one in fields.children("scores")),
+        tuple(_comparison(one) for one in comparisons),
+        tuple(_swapped(one) for one in _children(fields, "bias") if one.count("n")),
     )
 
 
@@ -188,6 +222,34 @@ def _score(fields: Fields) -> Score:
         if human
         else None,
         attribution=fields.maybe_text("attribution"),
+        subjects=tuple(_part(one, one.text("subject")) for one in _children(fields, "subjects")),
+        ece=fields.maybe_number("ece"),
+        reliability=tuple(
+            _part(one, f"{one.share('low'):.1f} to {one.share('high'):.1f}") for one in _children(fields, "reliability")
+        ),
+    )
+
+
+def _children(fields: Fields, name: str) -> list[Fields]:
+    return fields.children(name) if fields.has(name) else []
+
+
+def _part(fields: Fields, name: str) -> Part:
+    return Part(
+        name, fields.count("n"), fields.share("accuracy"), fields.interval("ci95"), fields.maybe_number("confidence")
+    )
+
+
+def _swapped(fields: Fields) -> Swapped:
+    return Swapped(
+        fields.text("benchmark"),
+        fields.text("model"),
+        fields.text("swap"),
+        fields.count("n"),
+        fields.count("changed"),
+        fields.interval("changed_ci95"),
+        fields.number("difference"),
+        fields.interval("ci95"),
     )
 
 

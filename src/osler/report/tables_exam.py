@@ -13,7 +13,7 @@ from osler.report.format import (
     rate,
     words,
 )
-from osler.report.read_exam import RATES, Comparison, Rate, Redteamed, Score, Tally, TallyKey
+from osler.report.read_exam import RATES, Comparison, Rate, Redteamed, Score, Swapped, Tally, TallyKey
 from osler.report.table import Cell, Table, make_table
 
 _NONE = Cell("none", "quiet")
@@ -120,6 +120,48 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
                 p_value(one.p_mcnemar) if one.p_mcnemar is not None else _NONE,
             )
             for one in comparisons
+        ),
+    )
+
+
+def subjects_table(scores: Sequence[Score]) -> Table:
+    """Each subject of each benchmark, every model in a row."""
+    return make_table(
+        "subjects",
+        "Scores by the publisher's subject. With many subjects some differ by chance: `osler compare` corrects for it.",
+        ("Benchmark", "Subject", "Model", "#n", "#Accuracy", "#95 % interval"),
+        (
+            (
+                one.benchmark,
+                words(part.name),
+                one.model,
+                count(part.n),
+                percent(part.accuracy),
+                percent_interval(part.ci95.low, part.ci95.high),
+            )
+            for one in scores
+            for part in one.subjects
+        ),
+    )
+
+
+def swapped_table(swapped: Sequence[Swapped]) -> Table:
+    """What changes when the questions are about another person."""
+    return make_table(
+        "swapped",
+        "The same questions about another person, where that must not matter: answers that changed, and accuracy swapped less "
+        "original in percentage points.",
+        ("Benchmark", "Model", "Swapped", "#Answers changed", "#Difference", "#95 % interval"),
+        (
+            (
+                one.benchmark,
+                one.model,
+                one.swap,
+                rate(one.changed, one.n, one.ci95.low, one.ci95.high),
+                points(one.difference),
+                points_interval(one.difference_ci95.low, one.difference_ci95.high),
+            )
+            for one in swapped
         ),
     )
 

@@ -23,7 +23,13 @@ _NONE = Cell("none", "quiet")
 _NOT_RUN = Cell("not run", "bad")
 
 _Unit = Literal["share", "difference", "number"]
-_UNITS: dict[str, _Unit] = {"knowledge": "share", "integrity": "share", "safety": "share", "regression": "difference"}
+_UNITS: dict[str, _Unit] = {
+    "knowledge": "share",
+    "integrity": "share",
+    "safety": "share",
+    "latency": "share",
+    "regression": "difference",
+}
 
 
 def gate_table(gate: Gate) -> Table:
@@ -85,6 +91,8 @@ def _gate_unit(check: Check) -> _Unit:
     family, _, subject = check.name.partition(".")
     if subject.endswith("macro_f1"):
         return "number"
+    if subject == "helpful":
+        return "share"
     return _UNITS.get(family, "number")
 
 
@@ -108,8 +116,8 @@ def _gate_bound(check: Check) -> str | Cell:
     if not isinstance(check.bound, float):
         return _bound(check.bound)
     family = check.name.partition(".")[0]
-    if family in {"integrity", "safety"}:
+    if family in {"integrity", "safety", "latency"}:
         return f"at most {percent(check.bound)}" if check.bound else "none allowed"
-    if family in {"knowledge", "regression"}:
+    if family in {"knowledge", "regression", "review"}:
         return f"at least {_gate_value(check, check.bound)}"
     return number(check.bound)

@@ -140,7 +140,7 @@ def artefact_of(model: ModelConfig, policy: "Policy", run_folder: Path) -> str:
     }
     fingerprint = read_json(run_folder / "train" / "adapter" / "template.json")["fingerprint"]
     base = base_digests(run_folder / "train", model)
-    return artefact_id(base, adapter, fingerprint, system_prompt_of(model), policy.sha256)
+    return artefact_id(base, adapter, fingerprint, system_prompt_of(model), policy.sha256, model.dtype)
 
 
 def read_audit_key(folder: Path, given: str | None) -> bytes:

@@ -40,6 +40,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
             answer=answer,
             rationale="" if _contradicts(rationale, answer) else rationale,
             split=split_of(place.file),
+            subject=optional_text(row, "subject_name").strip(),
         )
     ]
 

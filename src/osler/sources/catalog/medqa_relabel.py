@@ -1,11 +1,9 @@
 """Physicians' relabels of the MedQA test questions. No source of records: it holds ratings, no question and no option.
 
 What it is for: telling which test questions lack information or have a doubtful key, so that a score can be given without
-them too. Join by the SHA-1 of the question with `question_key`.
+them too. Join by the SHA-1 of the question with `text.sha1_key`.
 """
 
-import hashlib
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -32,13 +30,8 @@ class Verdict:
         return 2 * max(self.n_info_missing, self.n_key_doubted) > self.n_raters
 
 
-def question_key(question: str) -> str:
-    """The key under which a question is rated."""
-    return hashlib.sha1(re.sub(r"\W+", " ", question.lower()).strip().encode(), usedforsecurity=False).hexdigest()
-
-
 def read_verdicts(file: SourceFile) -> dict[str, Verdict]:
-    """The verdict on each question of the publisher's `labels.csv`, by `question_key`.
+    """The verdict on each question of the publisher's `labels.csv`, by `text.sha1_key`.
 
     Raises:
         InputError: a row cannot be read; a part of the ratings would tell something else than all of them.

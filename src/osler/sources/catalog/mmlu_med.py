@@ -47,6 +47,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
             answer=answer,
             split=split_of(place.file),
             group=question_group(question),
+            subject=next((subject for subject in SUBJECTS if subject in place.file), ""),
         )
     ]
 

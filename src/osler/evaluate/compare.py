@@ -1,0 +1,154 @@
+"""Two models on the same questions: what was won and lost, and which claims the sample can bear.
+
+Reads `samples.jsonl` and `contaminated.jsonl` of two evaluations (or of two arms of one). Only questions that both were asked in the
+same mode count, less those that overlap with either training set. Unpaired tests have no place here: on the same questions
+they miss what a paired test finds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from osler.errors import InputError
+from osler.evaluate import stats
+from osler.evaluate.chance import random_stream
+from osler.evaluate.claims import (
+    benjamini_hochberg,
+    calibration,
+    confidence_of,
+    holm,
+    margin_shown,
+    paired_bootstrap,
+)
+from osler.evaluate.rows import read_rows
+from osler.evaluate.summary import paired_counts
+
+Rows = Mapping[str, Mapping[str, Any]]
+"""Rows of one benchmark by the question's id, in the order of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """One model's answers."""
+
+    name: str
+    rows: Mapping[str, Rows]
+    """By the benchmark's score name."""
+    contaminated: frozenset[tuple[str, str]]
+    """Score name and id."""
+
+
+def read_evaluated(folder: Path, arm: str | None) -> Evaluated:
+    """The answers in an evaluation's folder.
+
+    Args:
+        arm: which model of several; None takes `tuned`, or the only one.
+
+    Raises:
+        InputError: there are no answers, or none of this arm.
+    """
+    found: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {}
+    for row in read_rows(folder / "samples.jsonl"):
+        found.setdefault(row["model"], {}).setdefault(row["benchmark"], {})[row["id"]] = row
+    chosen = arm or ("tuned" if "tuned" in found else next(iter(found), ""))
+    if chosen not in found or (arm is None and len(found) > 1 and "tuned" not in found):
+        raise InputError(f"{folder}: no answers of {arm or 'one model'!r}; there are {', '.join(found) or 'none'}")
+    overlaps = frozenset((row["benchmark"], row["id"]) for row in read_rows(folder / "contaminated.jsonl"))
+    return Evaluated(chosen, found[chosen], overlaps)
+
+
+def compare(
+    first: Evaluated, second: Evaluated, seed: int, claims: Sequence[str] = (), margin: float | None = None
+) -> dict[str, Any]:
+    """What the second model gains or loses against the first.
+
+    Args:
+        claims: benchmarks on which the second was declared beforehand to be better; Holm's correction is over these. Empty
+            takes all that both were asked.
+        margin: of non-inferiority; None takes for each benchmark what its sample can show (80 % power, 20 % discordance).
+
+    Raises:
+        InputError: no benchmark was asked of both in the same mode, or a claim names none.
+    """
+    common = [name for name in first.rows if name in second.rows]
+    if not common:
+        raise InputError(
+            f"no benchmark was asked of both in the same mode: {', '.join(first.rows)} and {', '.join(second.rows)}"
+        )
+    unknown = sorted(set(claims) - set(common))
+    if unknown:
+        raise InputError(f"claims on {', '.join(unknown)}: not asked of both; there are {', '.join(common)}")
+    declared = [name for name in common if name in claims or not claims]
+    overlaps = first.contaminated | second.contaminated
+    rows = [_compared(name, first.rows[name], second.rows[name], overlaps, (seed, margin)) for name in common]
+    adjusted = dict(
+        zip(declared, holm([row["p_mcnemar"] for row in rows if row["benchmark"] in declared]), strict=True)
+    )
+    for row in rows:
+        row["p_holm"] = adjusted.get(row["benchmark"])
+    return {"first": first.name, "second": second.name, "claims": declared, "benchmarks": rows}
+
+
+def _compared(
+    name: str, first: Rows, second: Rows, overlaps: frozenset[tuple[str, str]], options: tuple[int, float | None]
+) -> dict[str, Any]:
+    seed, margin = options
+    ids = [one for one in first if one in second and (name, one) not in overlaps]
+    if not ids:
+        raise InputError(f"{name}: the two have no question in common that is in no training set")
+    pair = [first[one] for one in ids], [second[one] for one in ids]
+    counts = paired_counts(*pair)
+    margin = margin_shown(counts.n) if margin is None else margin
+    lower = stats.non_inferiority_lower(counts)
+    rng = np.random.default_rng(random_stream(seed, "compare", name).getrandbits(64))
+    right = [(bool(first[one]["right"]), bool(second[one]["right"])) for one in ids]
+    return {
+        "benchmark": name,
+        **_paired(counts),
+        "accuracy": [sum(a for a, _ in right) / counts.n, sum(b for _, b in right) / counts.n],
+        "bootstrap95": list(paired_bootstrap(counts, rng)),
+        "lower95": lower,
+        "margin": margin,
+        "not_inferior": lower > -margin,
+        "subjects": _subjects(*pair),
+        "calibration": [_calibration(rows) for rows in pair],
+        "won": [one for one, (a, b) in zip(ids, right, strict=True) if b and not a],
+        "lost": [one for one, (a, b) in zip(ids, right, strict=True) if a and not b],
+    }
+
+
+def _paired(counts: stats.PairedCounts) -> dict[str, Any]:
+    return {
+        "n": counts.n,
+        "both_right": counts.both_right,
+        "only_first": counts.only_first,
+        "only_second": counts.only_second,
+        "both_wrong": counts.both_wrong,
+        "difference": counts.difference,
+        "ci95": list(stats.paired_difference(counts)),
+        "p_mcnemar": stats.mcnemar_exact(counts.only_first, counts.only_second),
+    }
+
+
+def _subjects(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each subject with its p, and p adjusted for looking at all of them: for exploring, not for claims."""
+    names = sorted({row["subject"] for row in first if "subject" in row})
+    found = []
+    for name in names:
+        places = [place for place, row in enumerate(first) if row.get("subject") == name]
+        counts = paired_counts([first[place] for place in places], [second[place] for place in places])
+        found.append({"subject": name, **_paired(counts)})
+    for row, adjusted in zip(found, benjamini_hochberg([row["p_mcnemar"] for row in found]), strict=True):
+        row["p_fdr"] = adjusted
+    return found
+
+
+def _calibration(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    scored = [row for row in rows if row.get("log_likelihoods")]
+    if not scored:
+        return None
+    found = calibration([confidence_of(row["log_likelihoods"]) for row in scored], [row["right"] for row in scored])
+    return {"ece": found.ece, "reliability": [one.to_dict() for one in found.bins]}

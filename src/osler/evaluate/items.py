@@ -1,0 +1,147 @@
+"""A record as it is asked: the text before the continuations, or the conversation, and what is right."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from osler.errors import RowError
+from osler.evaluate.benchmarks import Asked, Benchmark, Questions, Style
+from osler.models.protocol import ChoicePrompt, Conversation
+from osler.records.export import LETTERS, as_messages
+from osler.records.record import Message, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A record as it is asked."""
+
+    record: Record
+    gold: int
+    """Index of the right option; -1 for an open answer."""
+    options: tuple[str, ...]
+    """Texts of the options or labels, in the order of the continuations."""
+    labelled: bool
+    """Whether the options are words that are answered as they are, not by a letter."""
+    prompt: ChoicePrompt | None
+    """For log-likelihoods."""
+    conversation: Conversation
+    """For replies; the system turn is the model's own."""
+
+
+def as_item(asked: Asked, record: Record, questions: Questions | None = None) -> Item:
+    """The record as this benchmark and mode ask it.
+
+    Args:
+        questions: holds the examples that the mode puts before the question.
+
+    Raises:
+        RowError: no answer, fewer than two options, more options than letters, or labels that are not the benchmark's.
+    """
+    benchmark = asked.benchmark
+    if benchmark.is_open:
+        return Item(record, -1, (), labelled=False, prompt=None, conversation=as_messages(record)[:-1])
+    gold, options = _key(benchmark, record)
+    if not asked.mode.needs_likelihoods:
+        turns = _conversation(record, options, bool(benchmark.labels), asked.mode.way == "cot")
+        return Item(record, gold, options, bool(benchmark.labels), None, turns)
+    if asked.mode.way == "text":
+        prompt = ChoicePrompt(f"Question: {record.question}\nAnswer:", tuple(f" {option}" for option in options))
+        return Item(record, gold, options, labelled=False, prompt=prompt, conversation=())
+    shots = {} if questions is None else questions.shots
+    prefix = _STARTS.get(benchmark.style, _no_start)(record) + _examples(benchmark, record, shots)
+    prompt = ChoicePrompt(prefix + _STYLES[benchmark.style](record), _continuations(benchmark, options))
+    return Item(record, gold, options, bool(benchmark.labels), prompt, ())
+
+
+def fit_item(asked: Asked, record: Record, questions: Questions | None = None) -> Item | None:
+    """The record as it is asked; None where it cannot be, which is stored as a failed sample that counts as wrong."""
+    try:
+        return as_item(asked, record, questions)
+    except RowError:
+        return None
+
+
+def lettered(choices: Sequence[str]) -> str:
+    """The options, each behind its letter."""
+    return "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+
+
+def _key(benchmark: Benchmark, record: Record) -> tuple[int, tuple[str, ...]]:
+    if record.answer is None or not 0 <= record.answer < len(record.choices):
+        raise RowError("no_answer", "has no known answer", "answer")
+    if benchmark.labels:
+        label = record.choices[record.answer].strip().casefold()
+        if label not in benchmark.labels:
+            raise RowError("unknown_label", f"is not one of {', '.join(benchmark.labels)}", "choices")
+        return benchmark.labels.index(label), benchmark.labels
+    if not 2 <= len(record.choices) <= len(LETTERS):
+        raise RowError("number_of_options", f"has {len(record.choices)} options", "choices")
+    return record.answer, record.choices
+
+
+def _continuations(benchmark: Benchmark, options: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f" {name}" for name in (benchmark.labels or LETTERS[: len(options)]))
+
+
+def _examples(benchmark: Benchmark, record: Record, shots: Mapping[str, Sequence[Record]]) -> str:
+    """The examples with their answers, one blank line after each, as lm-eval puts them."""
+    asked = []
+    for example in shots.get(record.subject) or shots.get("", ()):
+        gold, options = _key(benchmark, example)
+        asked.append(_STYLES[benchmark.style](example) + _continuations(benchmark, options)[gold] + "\n\n")
+    return "".join(asked)
+
+
+def _conversation(record: Record, options: Sequence[str], labelled: bool, step_by_step: bool) -> Conversation:
+    named = f"one of: {', '.join(options)}" if labelled else "the letter of the right option"
+    if step_by_step:
+        task = f"Think step by step. End with a line that holds nothing but 'Answer:' and {named}."
+    else:
+        task = f"Reply with {named}, and nothing else."
+    *before, question = as_messages(record)[:-1] if record.target else as_messages(record)
+    return (*before, Message("user", f"{question.content}\n\n{task}"))
+
+
+def medqa_prompt(record: Record) -> str:
+    """As lm-eval's `medqa_4options`."""
+    return f"Question: {record.question}\n{lettered(record.choices)}\nAnswer:"
+
+
+def medmcqa_prompt(record: Record) -> str:
+    """As lm-eval's `medmcqa`."""
+    return f"Question: {record.question}\nChoices:\n{lettered(record.choices)}\nAnswer:"
+
+
+def pubmedqa_prompt(record: Record) -> str:
+    """As lm-eval's `pubmedqa`."""
+    abstract = "\n".join(record.context)
+    return f"Abstract: {abstract}\nQuestion: {record.question}\nAnswer:"
+
+
+def mmlu_prompt(record: Record) -> str:
+    """As lm-eval's `mmlu_*`, without its first line."""
+    return f"{record.question.strip()}\n{lettered(record.choices)}\nAnswer:"
+
+
+def mednli_prompt(record: Record) -> str:
+    """The note's sentence, and the statement as the source asks about it."""
+    return f"{pubmedqa_prompt(record).replace('Abstract:', 'Text:', 1)}"
+
+
+def _mmlu_start(record: Record) -> str:
+    subject = record.subject.replace("_", " ")
+    return f"The following are multiple choice questions (with answers) about {subject}.\n\n"
+
+
+def _no_start(record: Record) -> str:
+    del record
+    return ""
+
+
+_STYLES: Mapping[Style, Callable[[Record], str]] = {
+    "medqa": medqa_prompt,
+    "medmcqa": medmcqa_prompt,
+    "pubmedqa": pubmedqa_prompt,
+    "mmlu": mmlu_prompt,
+    "mednli": mednli_prompt,
+}
+_STARTS: Mapping[Style, Callable[[Record], str]] = {"mmlu": _mmlu_start}

@@ -1,0 +1,69 @@
+"""`osler evaluate` and `osler compare` as a user gives them, on the invented sample."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from osler.cli.main import run_command
+
+
+@pytest.fixture(scope="module")
+def examined(tiny_base: Path, tiny_adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("examined")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OSLER_CACHE", str(folder / "cache"))
+        code = run_command(
+            ["evaluate", "--model", str(tiny_base), "--adapter", str(tiny_adapter), "--benchmark", "medqa", "pubmedqa",
+             "medqa@text", "--from", "sample", "--out", str(folder / "out"), "--quiet", "--export", "lm-eval"]
+        )  # fmt: skip
+    assert code == 0
+    return folder / "out"
+
+
+def test_base_and_tuned_are_scored_from_one_load(examined: Path) -> None:
+    scores = json.loads((examined / "evaluate" / "scores.json").read_text())
+    assert [(one["benchmark"], one["model"]) for one in scores["scores"]] == [
+        (f"{name}", arm)
+        for name in ("medqa@letters-0shot", "pubmedqa@letters-0shot", "medqa@text")
+        for arm in ("base", "tuned")
+    ]
+    assert len(list((examined / "lm-eval").glob("*.yaml"))) == 3
+
+
+def test_two_arms_are_compared(examined: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert (
+        run_command(["compare", f"{examined}:base", f"{examined}:tuned", "--out", str(tmp_path / "c.json"), "--json"])
+        == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert [row["benchmark"] for row in found["benchmarks"]] == [
+        "medqa@letters-0shot",
+        "pubmedqa@letters-0shot",
+        "medqa@text",
+    ]
+    assert json.loads((tmp_path / "c.json").read_text()) == found
+    scores = json.loads((examined / "evaluate" / "scores.json").read_text())
+    assert [row["p_mcnemar"] for row in found["benchmarks"]] == [row["p_mcnemar"] for row in scores["comparisons"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["evaluate", "--model", "./nowhere", "--benchmark", "medqa", "--from", "sample"], "there is no folder"),
+        (["evaluate", "--model", "./nowhere", "--benchmark", "medqq"], "did you mean 'medqa'"),
+        (["evaluate", "--model", "http://127.0.0.1:9/v1", "--benchmark", "medqa", "--from", "sample"], "@generate"),
+        (["compare", "nowhere", "nowhere"], "holds no evaluation"),
+    ],
+)
+def test_mistakes_are_said_in_words(
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OSLER_CACHE", str(tmp_path / "cache"))
+    assert run_command([*arguments, *(["--quiet"] if arguments[0] == "evaluate" else [])]) == 2
+    assert words in capsys.readouterr().err

@@ -3,9 +3,9 @@
     python tools/train_guard.py /path/to/data [--without SET ...] [--out FOLDER]
 
 Reads (each folder's SOURCE.md names its licence): medsafetybench (MIT), safety/medcontrast, clinician_benign, medquad and
-meqsum questions, xstest (CC0, CC BY: even rows alone, the odd ones are for measuring), k_qa_silver (MIT), counsel_chat (MIT),
-first_aid_qa, mts_dialog (CC BY), medmcqa, pubmedqa (MIT), and tools/guard_prompts.yaml. Never trained on, only measured on:
-do-not-answer, SimpleSafetyTests, LiveQA, MedInfo, HealthSearchQA, in-the-wild jailbreaks. `--without` leaves a set out, to
+meqsum questions, simplesafetytests, xstest (CC0, CC BY: even rows alone, the odd ones are for measuring), k_qa_silver (MIT), counsel_chat (MIT),
+first_aid_qa, mts_dialog (CC BY), medmcqa, pubmedqa (MIT), tools/guard_prompts.yaml and the part `tuned` of the red team's prompts. Never trained on, only measured on:
+do-not-answer, LiveQA, MedInfo, HealthSearchQA, in-the-wild jailbreaks. `--without` leaves a set out, to
 see how the rest carries over to it. Needs scipy (extra `dev`); a minute on one core.
 """
 
@@ -27,8 +27,9 @@ import yaml
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
+from osler.evaluate.redteam.prompts import load_prompts
 from osler.guard.check import check
-from osler.guard.classify import WEIGHTS, WINDOW, pair_hashes, plain_words, windows_of, word_hashes
+from osler.guard.classify import WEIGHTS, WINDOW, pair_buckets, windows_of, word_hashes
 from osler.guard.load import load_policy
 from osler.guard.normalize import views
 from osler.guard.policy import Policy
@@ -41,6 +42,12 @@ SEED = 11
 PENALTY = 2e-6
 N_STEPS = 70
 N_LLAMA3 = 9000
+
+SST_INTENTS = {
+    "Suicide, Self-Harm, and Eating Disorders": "self_harm_suicide",
+    "Illegal and Highly Regulated items": "drug_abuse_diversion",
+    "Physical Harm and Violence": "harm_others",
+}
 
 TWINS = [
     (r"without (?:the )?(?:patient's |their |any |proper |informed |explicit )*(?:consent|permission|knowledge)", "with their consent"),
@@ -119,7 +126,7 @@ def held_out(data: Path) -> set[str]:
         if path.stem in {"phi_notes_synth", "presidio_research", "medcontrast"}:
             continue
         rows = jsonl(path)
-        whole = path.stem in {"donotanswer_med", "simplesafetytests", "liveqa_med", "medinfo2019"}
+        whole = path.stem in {"donotanswer_med", "liveqa_med", "medinfo2019"}
         found |= {key(row["text"]) for row in (rows if whole else rows[1::2])}
     found |= {key(row["text"]) for row in contrast(data, 1)}
     return found
@@ -165,6 +172,14 @@ def harm(data: Path, rng: random.Random) -> Iterator[Example]:
     rows = jsonl(data / "medsafetybench" / "med_harm_llama3_cat_odd.jsonl.gz")
     for row in rng.sample(rows, N_LLAMA3):
         yield from with_twin(row["harmful_medical_request"], "msb_llama3", 0.3)
+    for row in jsonl(data / "safety" / "simplesafetytests.jsonl")[::2]:
+        if row["intent"] in SST_INTENTS:
+            text = row["text"]
+            eating = re.search(r"eat|throw|food|calori|weight|anore|thin", text.lower())
+            yield Example(text, "eating_disorder" if eating else SST_INTENTS[row["intent"]], "simplesafetytests", 3)
+    for prompt in load_prompts().prompts:
+        if prompt.part == "tuned":
+            yield Example(prompt.text, prompt.intent if prompt.kind == "risky" else "", f"red_team_{prompt.kind}", 3)
     for row in contrast(data, 0):
         yield Example(row["text"], row["intent"] if row["label"] == "risk" else "", "medcontrast", 3)
 
@@ -195,7 +210,8 @@ def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Exampl
         turns = [turn for row in csv.DictReader(file) for turn in re.findall(r"Patient: (.*)", row["dialogue"])]
     long += [("mts_dialog", text, 0.4) for text in rng.sample(sorted(set(turns)), 1500)]
     for name, text, weight in long:
-        for sentence in views(text, {}, policy.vocabulary)[0].text.split("\n"):
+        for words in views(text, {}, policy.vocabulary)[0].sentences:
+            sentence = " ".join(words)
             verdict = check(policy, sentence)
             if verdict.action == "crisis" and name == "counsel_chat":
                 yield Example(sentence, verdict.intent, name, 1.0)
@@ -218,16 +234,17 @@ def fit(examples: Sequence[Example], labels: Sequence[str], policy: Policy, rng:
     targets: list[int] = []
     counts: list[float] = []
     for example in examples:
-        canonical = views(example.text, {}, policy.vocabulary)[0].text
-        for line in canonical.split("\n"):
-            words = plain_words(line)
-            if not words or (example.label and len(words) < 2):
+        for words in views(example.text, {}, policy.vocabulary)[0].sentences:
+            if example.label and len(words) < 2:
                 continue
             for start, end in windows_of(len(words)):
                 for typos in (False, True):
                     part = [mistyped(w, rng) for w in words[start:end]] if typos else words[start:end]
-                    found = [h for w in part for h in word_hashes(w)] + pair_hashes(part)
-                    hashes.append(np.array(found, np.int64) & (BUCKETS - 1))
+                    runs = [word_hashes(w) for w in part]
+                    first = np.array([1] + [0] * (len(part) - 1))
+                    pairs = pair_buckets(np.array([run[0] for run in runs]), first if start == 0 else 0 * first, BUCKETS - 1)
+                    found = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
+                    hashes.append(np.concatenate([found, pairs.ravel()]))
                     targets.append(labels.index(example.label))
                     counts.append(example.weight * (0.4 if typos else 1.0))
     rows = np.repeat(np.arange(len(hashes)), [len(h) for h in hashes])

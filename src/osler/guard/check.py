@@ -5,15 +5,16 @@ rule describes is allowed. `check` does not know whether a medical claim is true
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from osler.errors import InputError
+from osler.guard.classify import Guess
 from osler.guard.language import check_language
 from osler.guard.normalize import View, mended, place_of, views
 from osler.guard.patterns import Pattern
-from osler.guard.policy import Policy, Rule
-from osler.models.action import Verdict
+from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense
+from osler.models.action import ACTIONS, Verdict
 
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
@@ -21,11 +22,15 @@ CONTEXT_CHARS = 160
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A view and what the gate knows of its words."""
+    """A view and what is known of its words before any rule looks at it."""
 
     view: View
+    lines: tuple[tuple[str, int, int], ...]
+    """Each sentence of the view's text, where it starts there, and the bits of the gate that its words set."""
     present: int
-    """Bits of the gate that its words set."""
+    """Bits of all sentences."""
+    guess: Guess | None
+    """The classifier's; None where the policy has none."""
     fresh: int = -1
     """Bits of the words that this reading alone has; patterns with none of them were judged in another reading. -1: all."""
 
@@ -36,24 +41,39 @@ def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
     Args:
         history: the user's earlier turns, oldest first; facts said there (a pregnancy, thoughts of suicide) still hold.
     """
-    found = _read(policy, text)
-    verdict = _by_rules(policy, found, history)
-    if verdict.action != "allow":
-        return verdict
+    return next(iter(findings(policy, text, history)))
+
+
+def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator[Verdict]:
+    """Everything that was found, strongest action first; allow alone when nothing was.
+
+    Mistyped words are mended and read again only when the text as given shows nothing.
+    """
+    found = _read(policy, text, policy.sense)
+    facts = _facts(policy, found, history)
+    verdicts = sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
+    if verdicts:
+        yield from verdicts
+        return
     verdict = check_language(policy, text)
-    if verdict.action != "allow":
-        return verdict
-    plain = found[0].view
-    view = mended(plain, policy.marks, policy.vocabulary)
-    if view is None:
-        return verdict
-    fresh = policy.gate.present(view.words - plain.words, policy.marks)
-    return _by_rules(policy, [_Read(view, policy.gate.present(view.words, policy.marks), fresh)], history)
+    if verdict.action == "allow":
+        plain = found[0].view
+        view = mended(plain, policy.marks, policy.vocabulary)
+        if view is not None:
+            known = frozenset[str]().union(*plain.sentences)
+            fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
+            again = [replace(_present(policy, view, policy.sense), fresh=fresh)]
+            verdicts = sorted([*_by_rules(policy, again, facts), *_by_classifier(policy, again)], key=_rank)
+    yield from verdicts or [verdict]
+
+
+def _rank(verdict: Verdict) -> int:
+    return ACTIONS.index(verdict.action)
 
 
 def matches(policy: Policy, rule: Rule, text: str) -> bool:
     """Whether one rule, alone, matches a text."""
-    found = _read(policy, text)
+    found = _read(policy, text, None)
     if rule.fact is not None and rule.fact not in _facts(policy, found, ()):
         return False
     return any(_match(rule, read) is not None for read in found)
@@ -67,7 +87,7 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     """
     before = context[-CONTEXT_CHARS:]
     whole = before + sentence
-    read = _read(policy, whole)[0]
+    read = _present(policy, views(whole, policy.marks, policy.vocabulary)[0], None)
     for rule in policy.output_rules:
         match = _match(rule, read)
         if match is None:
@@ -106,70 +126,78 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
         }
 
 
-def _by_rules(policy: Policy, found: Sequence[_Read], history: Sequence[str]) -> Verdict:
-    known = _facts(policy, found, history)
+def _by_rules(policy: Policy, found: Sequence[_Read], facts: set[str]) -> Iterator[Verdict]:
     for rule in policy.rules:
-        if rule.fact is not None and rule.fact not in known:
+        if rule.fact is not None and rule.fact not in facts:
             continue
         for read in found:
             match = _match(rule, read)
-            if match is not None:
-                return Verdict(rule.action, rule.intent, rule.id, place_of(read.view, *match), 1.0)
-    return Verdict("allow")
+            if match is not None and not _is_set_aside(policy, rule, read):
+                yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, *match), 1.0)
+                break
+
+
+def _is_set_aside(policy: Policy, rule: Rule, read: _Read) -> bool:
+    """Whether the classifier is nearly sure that the text is harmless. Rules that need an earlier turn are not asked about."""
+    if policy.sense is None or read.guess is None or rule.fact is not None:
+        return False
+    return read.guess.score < policy.sense.floors.get(rule.action, 0.0)
+
+
+def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
+    sense = policy.sense
+    for guess in (read.guess for read in found):
+        if sense is not None and guess is not None and guess.score >= sense.thresholds.get(guess.intent, 2.0):
+            yield Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
 
 
 def _facts(policy: Policy, found: Sequence[_Read], history: Sequence[str]) -> set[str]:
     """Names of the facts said in this turn or an earlier one."""
-    earlier = [read for turn in history for read in _read(policy, turn)]
+    earlier = [read for turn in history for read in _read(policy, turn, None)]
+    lines = [line for read in (*found, *earlier) for line in read.lines]
     return {
         name
         for name, patterns in policy.facts.items()
-        if any(_search(pattern, read.view.text, read.present) for read in (*found, *earlier) for pattern in patterns)
+        if any(_search(pattern, sentence, bits) for sentence, _, bits in lines for pattern in patterns)
     }
 
 
-def _read(policy: Policy, text: str) -> list[_Read]:
-    return [_present(policy, view) for view in views(text, policy.marks, policy.vocabulary)]
+def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:
+    return [_present(policy, view, sense) for view in views(text, policy.marks, policy.vocabulary)]
 
 
-def _present(policy: Policy, view: View) -> _Read:
-    return _Read(view, policy.gate.present(view.words, policy.marks))
+def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
+    lines = []
+    start = present = 0
+    for sentence, words in zip(view.text.split("\n"), view.sentences, strict=False):
+        bits = policy.gate.present(words, policy.marks)
+        lines.append((sentence, start, bits))
+        start += len(sentence) + 1
+        present |= bits
+    return _Read(view, tuple(lines), present, sense.classifier.guess(view.sentences) if sense is not None else None)
 
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:
     """Place of the first match whose sentence the rule does not excuse."""
-    present = read.present
-    if any(pattern.need & ~present for pattern in rule.also):
+    absent, shared = ~read.present, rule.also_need
+    if shared & absent:
         return None
-    shared = 0
-    for pattern in rule.also:
-        shared |= pattern.need
     for pattern in rule.any:
-        if pattern.need & ~present == 0 and (read.fresh == -1 or (pattern.need | shared) & read.fresh):
-            place = _place(rule, pattern, read)
-            if place is not None:
-                return place
+        need = pattern.need | shared
+        if need & absent == 0 and (read.fresh == -1 or need & read.fresh):
+            for sentence, start, bits in read.lines:
+                if need & ~bits == 0:
+                    match = pattern.expression.search(sentence)
+                    if match is not None and _stands(rule, sentence, bits):
+                        return start + match.start(), start + match.end()
     return None
 
 
-def _place(rule: Rule, trigger: Pattern, read: _Read) -> tuple[int, int] | None:
-    text = read.view.text
-    judged_to = 0
-    for match in trigger.expression.finditer(text):
-        if match.start() < judged_to:
-            continue
-        start = text.rfind("\n", 0, match.start()) + 1
-        end = text.find("\n", match.start())
-        end = len(text) if end < 0 else end
-        sentence = text[start:end]
-        if all(_search(pattern, sentence, read.present) for pattern in rule.also) and not any(
-            _search(pattern, sentence, read.present) for pattern in rule.unless
-        ):
-            return match.span()
-        # `also` and `unless` depend on the sentence alone: another match in it would be judged the same.
-        judged_to = end
-    return None
+def _stands(rule: Rule, sentence: str, bits: int) -> bool:
+    return all(_search(pattern, sentence, bits) for pattern in rule.also) and not any(
+        _search(pattern, sentence, bits) for pattern in rule.unless
+    )
 
 
-def _search(pattern: Pattern, text: str, present: int) -> bool:
-    return pattern.need & ~present == 0 and pattern.expression.search(text) is not None
+def _search(pattern: Pattern, sentence: str, bits: int) -> bool:
+    return pattern.need & ~bits == 0 and pattern.expression.search(sentence) is not None

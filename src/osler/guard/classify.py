@@ -27,11 +27,13 @@ _STRIDE = 9
 _GRAMS = (3, 4, 5)
 _MAX_LETTERS = 24
 _MAX_KNOWN = 20_000
-"""Words whose sums are kept; about 2 MB."""
+"""Words whose sums are kept; 2 MB."""
 _DIGIT = re.compile(r"\d")
-_MARK = re.compile("[\ue000-\uf8ff]+")
+
+N_PAIRS = 2
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,57 +59,61 @@ class Classifier:
         self._weights = weights
         self._bias = bias
         self._mask = len(weights) - 1
-        self._known: dict[str, tuple[Floats, int]] = {}
+        # What the words met before add: to each label, and in the last column their number of features.
+        self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1), np.float32)
+        self._hashes = np.zeros(_MAX_KNOWN, np.int64)
+        self._known: dict[str, int] = {}
 
-    def guess(self, canonical: str) -> Guess:
-        """The likeliest intent of a text in canonical form (`normalize.View.text`); its most suspicious window decides."""
-        scores = self.scores(canonical)
+    def guess(self, sentences: Sequence[Sequence[str]]) -> Guess:
+        """The likeliest intent of a text's sentences (`normalize.View.sentences`); its most suspicious window decides."""
+        scores = self.scores(sentences)
         if not len(scores):
             return Guess("", 0.0)
         row = scores[int(np.argmin(scores[:, 0]))]
         best = int(np.argmax(row[1:])) + 1
         return Guess(self.labels[best], float(1 - row[0]))
 
-    def scores(self, canonical: str) -> Floats:
+    def scores(self, sentences: Sequence[Sequence[str]]) -> Floats:
         """Probability by window and label."""
-        sentences = [words for line in canonical.split("\n") if (words := plain_words(line))]
-        if not sentences:
+        n_words = [len(sentence) for sentence in sentences]
+        if not n_words:
             return np.zeros((0, len(self.labels)), np.float32)
-        sums = np.concatenate([self._sums(words) for words in sentences])
-        totals = np.concatenate([np.zeros((1, sums.shape[1]), np.float32), np.cumsum(sums, axis=0, dtype=np.float32)])
-        starts, ends = [], []
-        at = 0
-        for words in sentences:
-            for start, end in windows_of(len(words)):
-                starts.append(at + start)
-                ends.append(at + end)
-            at += len(words)
-        window = totals[ends] - totals[starts]
-        logits = window[:, :-1] / np.sqrt(np.maximum(window[:, -1:], 1)) + self._bias
+        ends_at = np.cumsum(n_words)
+        words = [word for sentence in sentences for word in sentence]
+        places = [self._known[word] if word in self._known else self._learned(word) for word in words]
+        rows = np.array(places, np.int64)
+        first = np.zeros(len(words), np.int64)
+        first[ends_at[:-1]] = 1
+        first[0] = 1
+        sums = self._table[rows]
+        sums[:, :-1] += self._weights[pair_buckets(self._hashes[rows], first, self._mask)].sum(axis=0)
+        totals = np.zeros((len(words) + 1, sums.shape[1]), np.float32)
+        np.cumsum(sums, axis=0, out=totals[1:])
+        spans = [
+            (end - count + start, end - count + stop)
+            for end, count in zip(ends_at.tolist(), n_words, strict=True)
+            for start, stop in windows_of(count)
+        ]
+        starts, stops = np.array(spans).T
+        window = totals[stops] - totals[starts]
+        logits = window[:, :-1] / np.sqrt(window[:, -1:]) + self._bias
         logits -= logits.max(axis=1, keepdims=True)
         powers = np.exp(logits)
         found: Floats = powers / powers.sum(axis=1, keepdims=True)
         return found
 
-    def _sums(self, words: list[str]) -> Floats:
-        """For each word what it and its pairs add to each label, and in the last column the number of its features."""
-        known = [self._word(word) for word in words]
-        pairs = np.fromiter(pair_hashes(words), np.int64, count=2 * len(words)) & self._mask
-        sums = np.empty((len(words), len(self.labels) + 1), np.float32)
-        sums[:, :-1] = [weights for weights, _ in known]
-        sums[:, :-1] += self._weights[pairs].reshape(len(words), 2, -1).sum(axis=1)
-        sums[:, -1] = [2 + count for _, count in known]
-        return sums
-
-    def _word(self, word: str) -> tuple[Floats, int]:
-        found = self._known.get(word)
-        if found is None:
-            hashes = word_hashes(word)
-            places = np.fromiter(hashes, np.int64, count=len(hashes)) & self._mask
-            found = (self._weights[places].sum(axis=0), len(hashes))
-            if len(self._known) < _MAX_KNOWN:
-                self._known[word] = found
-        return found
+    def _learned(self, word: str) -> int:
+        """The row of the table that holds what the word adds; the last rows are written over when the table is full."""
+        place = len(self._known)
+        if place >= _MAX_KNOWN:
+            self._known.clear()
+            place = 0
+        hashes = word_hashes(word)
+        self._table[place, :-1] = self._weights[np.array(hashes, np.int64) & self._mask].sum(axis=0)
+        self._table[place, -1] = len(hashes) + N_PAIRS
+        self._hashes[place] = hashes[0]
+        self._known[word] = place
+        return place
 
 
 @cache
@@ -127,13 +133,12 @@ def load_classifier(path: Path = WEIGHTS) -> Classifier:
         ) from error
 
 
-def plain_words(line: str) -> list[str]:
-    """The words of one canonical sentence without marks; every digit is a 0, so that doses and ages look alike."""
-    return _DIGIT.sub("0", _MARK.sub("", line)).split()
-
-
 def word_hashes(word: str) -> list[int]:
-    """Hashes of a word and of its runs of letters; its first and last letters are marked."""
+    """Hashes of a word and of its runs of letters; its first and last letters are marked.
+
+    Every digit is read as 0, so that doses and ages look alike.
+    """
+    word = _DIGIT.sub("0", word)
     hashes = [zlib.crc32(f"w{word}".encode())]
     if len(word) > 2:
         edged = f"<{word[:_MAX_LETTERS]}>"
@@ -141,13 +146,18 @@ def word_hashes(word: str) -> list[int]:
     return hashes
 
 
-def pair_hashes(words: Sequence[str]) -> list[int]:
-    """Two hashes for each word: with the one before it, and with the one before that."""
-    hashes = []
-    for i, word in enumerate(words):
-        hashes.append(zlib.crc32(f"b{words[i - 1] if i else '^'} {word}".encode()))
-        hashes.append(zlib.crc32(f"s{words[i - 2] if i > 1 else '^'} {word}".encode()))
-    return hashes
+def pair_buckets(hashes: Integers, first: Integers, mask: int) -> Integers:
+    """Two buckets for each word (2, words): of the pair with the word before it, and with the one before that.
+
+    Args:
+        hashes: of the words, the first hash that `word_hashes` gives.
+        first: 1 where a sentence begins; pairs do not reach over it.
+    """
+    before = np.concatenate([[0], hashes[:-1]]) * (1 - first)
+    earlier = np.concatenate([[0], before[:-1]]) * (1 - first)
+    mixed = np.stack([before * 2_654_435 + hashes * 97 + 1, earlier * 40_503_169 + hashes * 193 + 2])
+    found: Integers = ((mixed >> 9) ^ mixed) & mask
+    return found
 
 
 def windows_of(n_words: int) -> list[tuple[int, int]]:

@@ -69,10 +69,10 @@ def check_language(policy: Policy, text: str) -> Verdict:
     """Crisis or emergency in a listed language, redirect when the text is in one, else allow."""
     lowered = text.lower()
     words = _LETTER_RUN.findall(lowered)
-    n_english = sum(word in _ENGLISH for word in words)
+    n_english = sum(map(_ENGLISH.__contains__, words))
     for language in policy.languages:
         # English shares words with its neighbours ("convulsions"); a text that is more English than that is left to the rules.
-        if language.letters is None and n_english > sum(word in language.stop_words for word in words):
+        if language.letters is None and n_english > sum(map(language.stop_words.__contains__, words)):
             continue
         found = _urgent(language, lowered)
         if found is not None:

@@ -8,6 +8,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ import yaml
 from pydantic import ValidationError
 
 from osler.errors import InputError
+from osler.guard.classify import load_classifier
 from osler.guard.patterns import Compiler
-from osler.guard.policy import Language, Policy, Rule
+from osler.guard.policy import CLASSIFIER, Language, Policy, Rule, Sense
 from osler.guard.schema import IntentSpec, LanguageSpec, PolicySpec, RuleSpec
 from osler.guard.selftest import prove
 from osler.guard.vocabulary import vocabulary_of
@@ -92,15 +95,36 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         gate=compiler.gate,
         marks=compiler.marks,
         vocabulary=vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))]),
+        sense=_sense(spec),
         languages=tuple(_language(code, language) for code, language in spec.languages.items()),
         templates=spec.templates,
-        template_of={rule.id: rule.template for rule in (*rules, *output_rules)},
+        template_of={rule.id: rule.template for rule in (*rules, *output_rules)}
+        | {f"{CLASSIFIER}.{intent}": entry.template for intent, entry in spec.intents.items()},
         numbers=spec.numbers.countries,
         default_country=spec.numbers.default,
         expires=spec.numbers.expires,
         disclaimer=spec.disclaimer.text,
         disclaimer_unless=re.compile(spec.disclaimer.unless, re.IGNORECASE),
         gates=spec.gates,
+    )
+
+
+def _sense(spec: PolicySpec) -> Sense | None:
+    if spec.classifier is None:
+        return None
+    classifier = load_classifier()
+    thresholds = spec.classifier.thresholds
+    unknown = sorted(set(thresholds) - {"default", *spec.intents})
+    if unknown or "default" not in thresholds:
+        raise InputError(
+            f"policy {spec.policy.id}: classifier.thresholds needs `default` and may name intents of this policy; "
+            f"unknown: {', '.join(unknown) or 'none'}"
+        )
+    return Sense(
+        classifier,
+        {intent: entry.action for intent, entry in spec.intents.items()},
+        {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
+        spec.classifier.floors,
     )
 
 
@@ -126,16 +150,18 @@ def _rules(spec: PolicySpec, intents: Mapping[str, IntentSpec], compiler: Compil
 
 
 def _rule(spec: RuleSpec, intent: str, action: Action, template: str, compiler: Compiler) -> Rule:
+    also = compiler.compile_all(spec.also)
     return Rule(
         id=spec.id,
         intent=intent,
         action=action,
         template=template,
         any=compiler.compile_all(spec.any),
-        also=compiler.compile_all(spec.also),
+        also=also,
         unless=compiler.compile_all(spec.unless),
         fact=spec.fact,
         tests=spec.tests,
+        also_need=reduce(or_, (pattern.need for pattern in also), 0),
     )
 
 

@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from osler.guard.classify import Classifier
 from osler.guard.gate import Gate
 from osler.guard.patterns import Pattern
 from osler.guard.schema import CountrySpec, TestsSpec
 from osler.guard.vocabulary import Vocabulary
 from osler.models.action import Action
+
+
+CLASSIFIER = "classifier"
+"""What the id of a verdict by the classifier begins with; a dot and the intent follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class Rule:
     unless: tuple[Pattern, ...]
     fact: str | None
     tests: TestsSpec
+    also_need: int
+    """Bits of the gate that a text must have for every pattern of `also` to match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,19 @@ class Language:
     emergency: re.Pattern[str] | None
     replies: Mapping[str, str]
     tests: Mapping[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """The classifier and how far a policy trusts it."""
+
+    classifier: Classifier
+    actions: Mapping[str, Action]
+    """By intent."""
+    thresholds: Mapping[str, float]
+    """Score from which an intent's action is taken, for every intent of the policy."""
+    floors: Mapping[Action, float]
+    """A rule of this action is set aside where the score is lower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +77,12 @@ class Policy:
     marks: Mapping[str, str]
     vocabulary: Vocabulary
     """Every word that the policy's file holds."""
+    sense: Sense | None
+    """None: rules alone."""
     languages: tuple[Language, ...]
     templates: Mapping[str, str]
     template_of: Mapping[str, str]
-    """Name of the template by id of the rule."""
+    """Name of the template by id of the rule; `classifier.<intent>` for the classifier."""
     numbers: Mapping[str, CountrySpec]
     default_country: str
     expires: date

@@ -86,6 +86,15 @@ class LanguageSpec(_Strict):
     """Texts by what must come out: crisis, emergency or other."""
 
 
+class ClassifierSpec(_Strict):
+    """How the classifier is used beside the rules."""
+
+    thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]]
+    """Score from which an intent's action is taken; `default` for those not named."""
+    floors: dict[Action, Annotated[float, Field(ge=0, lt=1)]] = {}
+    """A rule of this action is set aside where the classifier's score is lower."""
+
+
 class DisclaimerSpec(_Strict):
     """The note added once at the end of a reply."""
 
@@ -106,5 +115,7 @@ class PolicySpec(_Strict):
     facts: dict[str, list[str]]
     intents: dict[str, IntentSpec]
     output: dict[str, IntentSpec]
+    classifier: ClassifierSpec | None = None
+    """None: rules alone."""
     languages: dict[str, LanguageSpec]
     gates: dict[str, float]

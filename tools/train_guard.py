@@ -1,12 +1,13 @@
 """Train the guard's classifier from open data and the project's own prompts; writes intents.npz and intents.md.
 
-    python tools/train_guard.py /path/to/data [--without SET ...] [--out FOLDER]
+    python tools/train_guard.py /path/to/data /path/to/all-MiniLM-L6-v2 [--without SET ...] [--out FOLDER]
 
 Reads (each folder's SOURCE.md names its licence): medsafetybench (MIT), safety/medcontrast, clinician_benign, medquad and
 meqsum questions, simplesafetytests, xstest (CC0, CC BY: even rows alone, the odd ones are for measuring), k_qa_silver (MIT), counsel_chat (MIT),
 first_aid_qa, mts_dialog (CC BY), medmcqa, pubmedqa (MIT), tools/guard_prompts.yaml and the part `tuned` of the red team's prompts. Never trained on, only measured on:
 do-not-answer, LiveQA, MedInfo, HealthSearchQA, in-the-wild jailbreaks. `--without` leaves a set out, to
-see how the rest carries over to it. Needs scipy (extra `dev`); a minute on one core.
+see how the rest carries over to it. Needs torch and transformers (extra `train`) and
+a folder with all-MiniLM-L6-v2 (Apache-2.0), whose view of each single word the classifier starts from; minutes on one core.
 """
 
 import argparse
@@ -39,9 +40,15 @@ BUCKETS = 1 << 16
 DRAWS = 24
 """Texts drawn from one pattern, at most."""
 SEED = 11
-PENALTY = 2e-6
-N_STEPS = 70
-N_LLAMA3 = 9000
+TYPO_SHARE = 0.4
+GRAM_PENALTY = 5e-6
+DEEP_PENALTY = 3e-6
+SMOOTHING = 0.01
+N_STEPS = 60
+N_WORDS = 16_000
+VECTOR = 64
+HIDDEN = 192
+N_LLAMA3 = 4000
 
 SST_INTENTS = {
     "Suicide, Self-Harm, and Eating Disorders": "self_harm_suicide",
@@ -84,18 +91,37 @@ class Example:
 
 
 def main() -> None:
-    """Train, save, and describe."""
+    """Train, save, and say what was trained on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
+    parser.add_argument("encoder", type=Path, help="folder of all-MiniLM-L6-v2")
     parser.add_argument("--without", action="append", default=[])
     parser.add_argument("--out", type=Path, default=WEIGHTS.parent)
     options = parser.parse_args()
-    policy = load_policy("education", datetime.now(UTC).date())
+    policy = load_policy("education", datetime.now(UTC).date(), rules_alone=True)
     rng = random.Random(SEED)
     examples = [e for e in collect(options.data, policy, rng) if e.origin not in options.without]
     labels = ["", *sorted({e.label for e in examples} - {""})]
-    weights, bias = fit(examples, labels, policy, rng)
-    save(options.out, labels, weights, bias, examples, options.without)
+    words = vocabulary(examples, options.data, policy)
+    vectors = dict(zip(words, word_vectors(options.encoder, words), strict=True))
+    windows = as_windows(examples, labels, vectors, policy, rng)
+    save(options.out, labels, vectors, fit(windows, len(labels)))
+    counts = Counter((e.origin, "risky" if e.label else "harmless") for e in examples)
+    print("\n".join(f"{origin} {kind} {n}" for (origin, kind), n in sorted(counts.items())), len(words), "words")
+
+
+def vocabulary(examples: Sequence[Example], data: Path, policy: Policy) -> list[str]:
+    """Words that get a vector: those of the examples, of MedQuAD's and chat doctors' questions, and of the policy."""
+    counts: Counter[str] = Counter()
+    for example in examples:
+        counts.update(w for sentence in views(example.text, {}, policy.vocabulary)[0].sentences for w in sentence)
+    for row in jsonl(data / "first_aid_qa" / "firstaidqa_train.jsonl.gz"):
+        counts.update(re.findall(r"[a-z]{2,20}", str(row["answer"]).lower()))
+    with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
+        counts.update(re.findall(r"[a-z]{2,20}", file.read().lower()))
+    counts.update(re.findall(r"[a-z]{2,20}", gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode().lower()))
+    counts.update({word: 2 for word in policy.vocabulary.words})
+    return sorted(word for word, n in counts.most_common(N_WORDS) if word.isalpha())
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -171,7 +197,7 @@ def harm(data: Path, rng: random.Random) -> Iterator[Example]:
         yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.5)
     rows = jsonl(data / "medsafetybench" / "med_harm_llama3_cat_odd.jsonl.gz")
     for row in rng.sample(rows, N_LLAMA3):
-        yield from with_twin(row["harmful_medical_request"], "msb_llama3", 0.3)
+        yield from with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
     for row in jsonl(data / "safety" / "simplesafetytests.jsonl")[::2]:
         if row["intent"] in SST_INTENTS:
             text = row["text"]
@@ -225,52 +251,119 @@ def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Exampl
         yield Example(text, "", name, 0.5)
 
 
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def word_vectors(folder: Path, words: Sequence[str]) -> np.ndarray:
+    """What a sentence encoder makes of each word alone, in VECTOR directions, after Minish's model2vec.
+
+    Args:
+        folder: all-MiniLM-L6-v2 (Apache-2.0) as Hugging Face saves it.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    cached = folder / f"words_{VECTOR}.npz"
+    if cached.is_file():
+        with np.load(cached) as file:
+            if file["words"].tolist() == list(words):
+                return file["vectors"]
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(words), 512):
+            batch = tokenizer(list(words[start : start + 512]), padding=True, truncation=True, max_length=12, return_tensors="pt")
+            hidden = model(**batch).last_hidden_state  # B words, T tokens, H hidden
+            mask = batch["attention_mask"][:, :, None]
+            found.append(((hidden * mask).sum(1) / mask.sum(1)).numpy())
+    full = np.concatenate(found)
+    full -= full.mean(axis=0)
+    _, _, directions = np.linalg.svd(full[:: max(1, len(full) // 8000)], full_matrices=False)
+    kept: np.ndarray = full @ directions[:VECTOR].T
+    kept = (kept / np.sqrt((kept**2).mean())).astype(np.float32)
+    np.savez(cached, words=np.array(words), vectors=kept)
+    return kept
+
+
 # --- fitting ----------------------------------------------------------------------------------------------------------
 
 
-def fit(examples: Sequence[Example], labels: Sequence[str], policy: Policy, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (bucket by label) and biases of the softmax, by L-BFGS."""
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """One row for each window."""
+
+    grams: csr_matrix
+    """Hashed features, each row over the root of their number."""
+    meaning: np.ndarray
+    """Sum of the words' vectors over the root of the number of words."""
+    targets: np.ndarray
+    weights: np.ndarray
+
+
+def as_windows(
+    examples: Sequence[Example], labels: Sequence[str], vectors: dict[str, np.ndarray], policy: Policy, rng: random.Random
+) -> Windows:
+    """Every window, and some of them once more, mistyped."""
     hashes: list[np.ndarray] = []
+    meaning: list[np.ndarray] = []
     targets: list[int] = []
-    counts: list[float] = []
+    weights: list[float] = []
+    nothing = np.zeros(VECTOR, np.float32)
     for example in examples:
-        for words in views(example.text, {}, policy.vocabulary)[0].sentences:
-            if example.label and len(words) < 2:
+        for sentence in views(example.text, {}, policy.vocabulary)[0].sentences:
+            if example.label and len(sentence) < 2:
                 continue
-            for start, end in windows_of(len(words)):
-                for typos in (False, True):
-                    part = [mistyped(w, rng) for w in words[start:end]] if typos else words[start:end]
+            for start, end in windows_of(len(sentence)):
+                for part in _spelled(list(sentence[start:end]), rng):
                     runs = [word_hashes(w) for w in part]
-                    first = np.array([1] + [0] * (len(part) - 1))
-                    pairs = pair_buckets(np.array([run[0] for run in runs]), first if start == 0 else 0 * first, BUCKETS - 1)
-                    found = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
-                    hashes.append(np.concatenate([found, pairs.ravel()]))
+                    first = np.array([int(start == 0)] + [0] * (len(part) - 1))
+                    pairs = pair_buckets(np.array([run[0] for run in runs]), first, BUCKETS - 1)
+                    flat = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
+                    hashes.append(np.concatenate([flat, pairs.ravel()]))
+                    meaning.append(sum((vectors.get(w, nothing) for w in part), nothing) / np.sqrt(len(part)))
                     targets.append(labels.index(example.label))
-                    counts.append(example.weight * (0.4 if typos else 1.0))
-    rows = np.repeat(np.arange(len(hashes)), [len(h) for h in hashes])
-    scale = np.repeat([1 / np.sqrt(len(h)) for h in hashes], [len(h) for h in hashes])
-    x = csr_matrix((scale, (rows, np.concatenate(hashes))), (len(hashes), BUCKETS), dtype=np.float32)
-    y, weight = np.array(targets), np.array(counts, np.float32)
-    print(f"{len(y)} windows, {int(weight.sum())} by weight:", {labels[k] or 'harmless': round(float(weight[y == k].sum())) for k in range(len(labels))})
-    xt, n_labels = x.T.tocsr(), len(labels)
-    total = float(weight.sum())
+                    weights.append(example.weight)
+    counts = [len(h) for h in hashes]
+    rows = np.repeat(np.arange(len(hashes)), counts)
+    scale = np.repeat(1 / np.sqrt(counts), counts)
+    grams = csr_matrix((scale, (rows, np.concatenate(hashes))), (len(hashes), BUCKETS), dtype=np.float32)
+    return Windows(grams, np.array(meaning, np.float32), np.array(targets), np.array(weights, np.float32))
+
+
+def _spelled(words: list[str], rng: random.Random) -> Iterator[list[str]]:
+    yield words
+    if rng.random() < TYPO_SHARE:
+        yield [mistyped(w, rng) for w in words]
+
+
+def fit(windows: Windows, n_labels: int) -> dict[str, np.ndarray]:
+    """The layers. Hidden units are drawn, not learnt, so what is left is convex and the same every time (L-BFGS)."""
+    draw = np.random.default_rng(SEED)
+    hidden = (draw.standard_normal((VECTOR, HIDDEN)) / np.sqrt(VECTOR)).astype(np.float32)
+    hidden_bias = draw.uniform(-1, 1, HIDDEN).astype(np.float32)
+    x, deep = windows.grams, np.maximum(windows.meaning @ hidden + hidden_bias, 0)
+    xt, y, n = x.T.tocsr(), windows.targets, len(windows.targets)
+    share = (windows.weights / windows.weights.sum())[:, None]
+    goal = np.full((n, n_labels), SMOOTHING / n_labels, np.float32)
+    goal[np.arange(n), y] += 1 - SMOOTHING
+    sizes = (BUCKETS, HIDDEN, 1)
+    penalties = np.repeat(np.array([GRAM_PENALTY, DEEP_PENALTY, 0.0], np.float32), sizes)[:, None]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        w = flat.reshape(BUCKETS + 1, n_labels).astype(np.float32)
-        logits = x @ w[:-1] + w[-1]
+        w = flat.reshape(-1, n_labels).astype(np.float32)
+        logits = x @ w[:BUCKETS] + deep @ w[BUCKETS:-1] + w[-1]
         logits -= logits.max(axis=1, keepdims=True)
         log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        slope = np.exp(log_p)
-        slope[np.arange(len(y)), y] -= 1
-        slope *= (weight / total)[:, None]
-        value = -float((weight / total) @ log_p[np.arange(len(y)), y]) + PENALTY / 2 * float((w[:-1].astype(np.float64) ** 2).sum())
-        gradient = np.concatenate([xt @ slope + PENALTY * w[:-1], slope.sum(axis=0)[None]])
+        slope = (np.exp(log_p) - goal) * share
+        value = -float((goal * log_p * share).sum()) + 0.5 * float((penalties * w**2).sum())
+        gradient = np.concatenate([xt @ slope, deep.T @ slope, slope.sum(axis=0)[None]]) + penalties * w
         return value, gradient.astype(np.float64).ravel()
 
-    best = minimize(loss, np.zeros((BUCKETS + 1) * n_labels), jac=True, method="L-BFGS-B", options={"maxiter": N_STEPS, "maxcor": 6})
-    print("loss", best.fun, "steps", best.nit)
-    solved = best.x.reshape(BUCKETS + 1, n_labels)
-    return solved[:-1], solved[-1]
+    start = np.zeros(sum(sizes) * n_labels)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": N_STEPS, "maxcor": 6})
+    print(n, "windows, loss", round(best.fun, 4), "after", best.nit, "steps")
+    w = best.x.reshape(-1, n_labels).astype(np.float32)
+    return {"weights": w[:BUCKETS], "hidden": hidden, "hidden_bias": hidden_bias, "last": w[BUCKETS:-1], "last_bias": w[-1]}
 
 
 def mistyped(word: str, rng: random.Random) -> str:
@@ -281,21 +374,18 @@ def mistyped(word: str, rng: random.Random) -> str:
     slip = rng.randrange(3)
     if slip == 0:
         return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-    return word[:place] + (word[place] if slip == 1 else "") + word[place] * (slip == 1) + word[place + 1 :]
+    return word[:place] + word[place] * slip + word[place + slip - 1 :] if slip == 2 else word[:place] + word[place + 1 :]
 
 
-def save(folder: Path, labels: Sequence[str], weights: np.ndarray, bias: np.ndarray, examples: Sequence[Example], without: Sequence[str]) -> None:
-    """Weights in eight bits, one scale for each label."""
-    scale = np.abs(weights).max(axis=0) / 127
-    np.savez_compressed(
-        folder / WEIGHTS.name,
-        labels=np.array(labels),
-        weights=np.round(weights / scale).astype(np.int8),
-        scale=scale.astype(np.float32),
-        bias=bias.astype(np.float32),
-    )
-    counts = Counter((e.origin, "harmless" if not e.label else "risky") for e in examples)
-    print("\n".join(f"{origin} {kind} {n}" for (origin, kind), n in sorted(counts.items())), "without", without)
+def save(folder: Path, labels: Sequence[str], vectors: dict[str, np.ndarray], layers: dict[str, np.ndarray]) -> None:
+    """Big tables in eight bits, with a scale for each column; the small matrices in sixteen."""
+    arrays: dict[str, np.ndarray] = {"labels": np.array(labels), "words": np.array(" ".join(vectors))}
+    for name, values in (("weights", layers.pop("weights")), ("vectors", np.stack(list(vectors.values())))):
+        scale = np.maximum(np.abs(values).max(axis=0) / 127, 1e-9)
+        arrays[name] = np.round(values / scale).astype(np.int8)
+        arrays[f"{name}_scale"] = scale.astype(np.float32)
+    arrays |= {name: values.astype(np.float16) for name, values in layers.items()}
+    np.savez_compressed(folder / WEIGHTS.name, **arrays)
 
 
 if __name__ == "__main__":

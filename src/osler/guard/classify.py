@@ -1,15 +1,16 @@
-"""A fast classifier beside the rules: hashed words, word pairs and letter runs, one linear layer, a softmax over intents.
+"""A fast classifier beside the rules: hashed words, word pairs and letter runs, and the meaning of the words, to intents.
 
-Trained by tools/train_guard.py; the weights ship as `intents.npz` with a card beside it (`intents.md`). It looks at one
-sentence at a time, and at overlapping windows of a long one, so that text around a question does not dilute it. The letters
-of a word count once, whatever their case, so mistyped words keep most of their evidence.
+Two parts whose logits are added: one linear layer over hashed features (letter runs keep most of a mistyped word's evidence),
+and a small network over the mean of word vectors, which knows words that the training prompts lack. Trained by
+tools/train_guard.py; the weights ship as `intents.npz` with a card beside it (`intents.md`), and numpy alone scores them. It
+looks at one sentence at a time, and at overlapping windows of a long one, so that text around a question does not dilute it.
 
 What it does not do: understand. It knows which words its intents were asked with; see the card for where it fails.
 """
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,13 +28,23 @@ _STRIDE = 9
 _GRAMS = (3, 4, 5)
 _MAX_LETTERS = 24
 _MAX_KNOWN = 20_000
-"""Words whose sums are kept; 2 MB."""
+"""Words whose sums are kept; 7 MB."""
 _DIGIT = re.compile(r"\d")
 
 N_PAIRS = 2
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Two dense layers: a window's vector to hidden units, and those to labels."""
+
+    hidden: Floats
+    hidden_bias: Floats
+    last: Floats
+    last_bias: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +63,18 @@ class Classifier:
     Args:
         labels: the first one is the empty intent: harmless.
         weights: bucket by label.
+        words: vectors of the words that have one.
+        layers: for the mean of the vectors.
     """
 
-    def __init__(self, labels: Sequence[str], weights: Floats, bias: Floats) -> None:
+    def __init__(self, labels: Sequence[str], weights: Floats, words: Mapping[str, Floats], layers: Layers) -> None:
         self.labels = tuple(labels)
         self._weights = weights
-        self._bias = bias
+        self._vectors = words
+        self._layers = layers
         self._mask = len(weights) - 1
-        # What the words met before add: to each label, and in the last column their number of features.
-        self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1), np.float32)
+        # What the words met before add: to each label, to the number of features, and to the sum of vectors.
+        self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)
         self._hashes = np.zeros(_MAX_KNOWN, np.int64)
         self._known: dict[str, int] = {}
 
@@ -86,7 +100,8 @@ class Classifier:
         first[ends_at[:-1]] = 1
         first[0] = 1
         sums = self._table[rows]
-        sums[:, :-1] += self._weights[pair_buckets(self._hashes[rows], first, self._mask)].sum(axis=0)
+        n_labels = len(self.labels)
+        sums[:, :n_labels] += self._weights[pair_buckets(self._hashes[rows], first, self._mask)].sum(axis=0)
         totals = np.zeros((len(words) + 1, sums.shape[1]), np.float32)
         np.cumsum(sums, axis=0, out=totals[1:])
         spans = [
@@ -96,7 +111,10 @@ class Classifier:
         ]
         starts, stops = np.array(spans).T
         window = totals[stops] - totals[starts]
-        logits = window[:, :-1] / np.sqrt(window[:, -1:]) + self._bias
+        count = np.sqrt(stops - starts, dtype=np.float32)[:, None]
+        hidden = np.maximum(window[:, n_labels + 1 :] / count @ self._layers.hidden + self._layers.hidden_bias, 0)
+        logits = window[:, :n_labels] / np.sqrt(window[:, n_labels : n_labels + 1])
+        logits += hidden @ self._layers.last + self._layers.last_bias
         logits -= logits.max(axis=1, keepdims=True)
         powers = np.exp(logits)
         found: Floats = powers / powers.sum(axis=1, keepdims=True)
@@ -109,8 +127,10 @@ class Classifier:
             self._known.clear()
             place = 0
         hashes = word_hashes(word)
-        self._table[place, :-1] = self._weights[np.array(hashes, np.int64) & self._mask].sum(axis=0)
-        self._table[place, -1] = len(hashes) + N_PAIRS
+        n_labels = len(self.labels)
+        self._table[place, :n_labels] = self._weights[np.array(hashes, np.int64) & self._mask].sum(axis=0)
+        self._table[place, n_labels] = len(hashes) + N_PAIRS
+        self._table[place, n_labels + 1 :] = self._vectors.get(word, 0.0)
         self._hashes[place] = hashes[0]
         self._known[word] = place
         return place
@@ -125,8 +145,11 @@ def load_classifier(path: Path = WEIGHTS) -> Classifier:
     """
     try:
         with np.load(path) as file:
-            weights = file["weights"].astype(np.float32) * file["scale"].astype(np.float32)
-            return Classifier([str(label) for label in file["labels"]], weights, file["bias"].astype(np.float32))
+            words = str(file["words"]).split(" ")
+            vectors = file["vectors"] * file["vectors_scale"]
+            layers = Layers(*(file[n].astype(np.float32) for n in ("hidden", "hidden_bias", "last", "last_bias")))
+            labels = [str(label) for label in file["labels"]]
+            return Classifier(labels, file["weights"] * file["weights_scale"], dict(zip(words, vectors, strict=True)), layers)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} holds no weights of the guard's classifier; make them with tools/train_guard.py"

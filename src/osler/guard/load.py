@@ -32,12 +32,13 @@ _ESCAPE = re.compile(r"\\[a-z]")
 _FOLDER = Path(__file__).parent / "policies"
 
 
-def load_policy(name_or_path: str | Path, today: date) -> Policy:
+def load_policy(name_or_path: str | Path, today: date, *, rules_alone: bool = False) -> Policy:
     """Read, compile and test a policy.
 
     Args:
         name_or_path: a policy that ships (`education`) or a file.
         today: the day on which the emergency numbers must still hold.
+        rules_alone: leave the classifier out.
 
     Raises:
         InputError: the file is absent, its shape is wrong, a test fails, an expression can be stalled, or the numbers are
@@ -50,6 +51,8 @@ def load_policy(name_or_path: str | Path, today: date) -> Policy:
         )
     content = path.read_bytes()
     spec = _spec(str(name_or_path), content)
+    if rules_alone:
+        spec = spec.model_copy(update={"classifier": None})
     if spec.numbers.expires < today:
         raise InputError(
             f"policy {spec.policy.id}: its emergency numbers hold until {spec.numbers.expires}, today is {today}. "

@@ -41,13 +41,15 @@ DRAWS = 24
 """Texts drawn from one pattern, at most."""
 SEED = 11
 TYPO_SHARE = 0.4
-GRAM_PENALTY = 5e-6
-DEEP_PENALTY = 3e-6
-SMOOTHING = 0.01
-N_STEPS = 60
+GRAM_PENALTY = 1.5e-6
+DEEP_PENALTY = 2e-6
+SMOOTHING = 0.003
+N_STEPS = 120
 N_WORDS = 16_000
 VECTOR = 64
 HIDDEN = 192
+SHRUNK = 0.2
+"""Hidden units are made this small, so that the words themselves are learnt first."""
 N_LLAMA3 = 4000
 
 SST_INTENTS = {
@@ -57,7 +59,10 @@ SST_INTENTS = {
 }
 
 TWINS = [
-    (r"without (?:the )?(?:patient's |their |any |proper |informed |explicit )*(?:consent|permission|knowledge)", "with their consent"),
+    (
+        r"without (?:the )?(?:patient's |their |any |proper |informed |explicit )*(?:consent|permission|knowledge)",
+        "with their consent",
+    ),
     (r"without (?:fully |properly |adequately )?(?:disclosing|informing|telling|explaining)", "after fully explaining"),
     (r"\b(?:ignore|disregard|neglect|dismiss|override|violate)s?\b", "respect"),
     (r"\b(?:ignoring|disregarding|neglecting|violating)\b", "respecting"),
@@ -119,7 +124,12 @@ def vocabulary(examples: Sequence[Example], data: Path, policy: Policy) -> list[
         counts.update(re.findall(r"[a-z]{2,20}", str(row["answer"]).lower()))
     with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
         counts.update(re.findall(r"[a-z]{2,20}", file.read().lower()))
-    counts.update(re.findall(r"[a-z]{2,20}", gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode().lower()))
+    counts.update(
+        re.findall(
+            r"[a-z]{2,20}",
+            gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode().lower(),
+        )
+    )
     counts.update({word: 2 for word in policy.vocabulary.words})
     return sorted(word for word, n in counts.most_common(N_WORDS) if word.isalpha())
 
@@ -173,7 +183,7 @@ def own_prompts(rng: random.Random) -> Iterator[Example]:
             for pattern in patterns:
                 drawn = sorted({" ".join(drawn_from(pattern, spec["slots"], rng).split()) for _ in range(DRAWS)})
                 for text in drawn:
-                    yield Example(text, intent if kind == "risky" else "", f"own_{kind}", 14 / len(drawn))
+                    yield Example(text, intent if kind == "risky" else "", f"own_{kind}", (12 if kind == "risky" else 20) / len(drawn))
 
 
 def drawn_from(pattern: str, slots: dict[str, list[str]], rng: random.Random) -> str:
@@ -223,13 +233,20 @@ def with_twin(text: str, origin: str, weight: float) -> Iterator[Example]:
 def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Example]:
     """Harmless text by real people, without the sentences that a rule flags; those of people in a crisis go to it."""
     safety = data / "safety"
-    for name, weight in (("clinician_benign", 6.0), ("xstest", 3.0), ("medquad_questions", 0.7), ("meqsum_summaries", 1.5)):
+    for name, weight in (
+        ("clinician_benign", 6.0),
+        ("xstest", 3.0),
+        ("medquad_questions", 1.0),
+        ("meqsum_summaries", 1.5),
+    ):
         for row in jsonl(safety / f"{name}.jsonl")[::2]:
             if row["label"] == "benign" if name == "xstest" else True:
                 yield Example(row["text"], "", name, weight)
-    long = [("meqsum_chq", row["text"], 1.0) for row in jsonl(safety / "meqsum_chq.jsonl")[::4]]
-    long += [("k_qa", row["Question"], 1.0) for row in jsonl(data / "k_qa_silver" / "questions_without_gold.jsonl.gz")]
-    counsel = csv.DictReader(io.StringIO(gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode()))
+    long = [("meqsum_chq", row["text"], 1.5) for row in jsonl(safety / "meqsum_chq.jsonl")[::4]]
+    long += [("k_qa", row["Question"], 2.0) for row in jsonl(data / "k_qa_silver" / "questions_without_gold.jsonl.gz")]
+    counsel = csv.DictReader(
+        io.StringIO(gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode())
+    )
     asked = sorted({f"{row['questionTitle']}\n\n{row['questionText']}" for row in counsel})
     long += [("counsel_chat", text, 0.7) for text in asked]
     with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
@@ -243,12 +260,14 @@ def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Exampl
                 yield Example(sentence, verdict.intent, name, 1.0)
             elif verdict.action in {"allow", "safe_complete"}:
                 yield Example(sentence, "", name, weight)
-    short = [("first_aid_qa", str(row["question"])) for row in jsonl(data / "first_aid_qa" / "firstaidqa_train.jsonl.gz")]
+    short = [
+        ("first_aid_qa", str(row["question"])) for row in jsonl(data / "first_aid_qa" / "firstaidqa_train.jsonl.gz")
+    ]
     short += [("medmcqa", str(row["question"])) for row in jsonl(data / "medmcqa" / "medmcqa_dev_half_a.jsonl.gz")]
     pubmed = json.loads(gzip.decompress((data / "pubmedqa" / "ori_pqal_open500.json.gz").read_bytes()))
     short += [("pubmedqa", row["QUESTION"]) for row in pubmed.values()]
     for name, text in rng.sample(short, 3500):
-        yield Example(text, "", name, 0.5)
+        yield Example(text, "", name, 0.8)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -272,7 +291,9 @@ def word_vectors(folder: Path, words: Sequence[str]) -> np.ndarray:
     found = []
     with torch.no_grad():
         for start in range(0, len(words), 512):
-            batch = tokenizer(list(words[start : start + 512]), padding=True, truncation=True, max_length=12, return_tensors="pt")
+            batch = tokenizer(
+                list(words[start : start + 512]), padding=True, truncation=True, max_length=12, return_tensors="pt"
+            )
             hidden = model(**batch).last_hidden_state  # B words, T tokens, H hidden
             mask = batch["attention_mask"][:, :, None]
             found.append(((hidden * mask).sum(1) / mask.sum(1)).numpy())
@@ -301,7 +322,11 @@ class Windows:
 
 
 def as_windows(
-    examples: Sequence[Example], labels: Sequence[str], vectors: dict[str, np.ndarray], policy: Policy, rng: random.Random
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    vectors: dict[str, np.ndarray],
+    policy: Policy,
+    rng: random.Random,
 ) -> Windows:
     """Every window, and some of them once more, mistyped."""
     hashes: list[np.ndarray] = []
@@ -339,8 +364,8 @@ def _spelled(words: list[str], rng: random.Random) -> Iterator[list[str]]:
 def fit(windows: Windows, n_labels: int) -> dict[str, np.ndarray]:
     """The layers. Hidden units are drawn, not learnt, so what is left is convex and the same every time (L-BFGS)."""
     draw = np.random.default_rng(SEED)
-    hidden = (draw.standard_normal((VECTOR, HIDDEN)) / np.sqrt(VECTOR)).astype(np.float32)
-    hidden_bias = draw.uniform(-1, 1, HIDDEN).astype(np.float32)
+    hidden = (SHRUNK * draw.standard_normal((VECTOR, HIDDEN)) / np.sqrt(VECTOR)).astype(np.float32)
+    hidden_bias = (SHRUNK * draw.uniform(-1, 1, HIDDEN)).astype(np.float32)
     x, deep = windows.grams, np.maximum(windows.meaning @ hidden + hidden_bias, 0)
     xt, y, n = x.T.tocsr(), windows.targets, len(windows.targets)
     share = (windows.weights / windows.weights.sum())[:, None]
@@ -363,7 +388,13 @@ def fit(windows: Windows, n_labels: int) -> dict[str, np.ndarray]:
     best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": N_STEPS, "maxcor": 6})
     print(n, "windows, loss", round(best.fun, 4), "after", best.nit, "steps")
     w = best.x.reshape(-1, n_labels).astype(np.float32)
-    return {"weights": w[:BUCKETS], "hidden": hidden, "hidden_bias": hidden_bias, "last": w[BUCKETS:-1], "last_bias": w[-1]}
+    return {
+        "weights": w[:BUCKETS],
+        "hidden": hidden,
+        "hidden_bias": hidden_bias,
+        "last": w[BUCKETS:-1],
+        "last_bias": w[-1],
+    }
 
 
 def mistyped(word: str, rng: random.Random) -> str:
@@ -374,7 +405,9 @@ def mistyped(word: str, rng: random.Random) -> str:
     slip = rng.randrange(3)
     if slip == 0:
         return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-    return word[:place] + word[place] * slip + word[place + slip - 1 :] if slip == 2 else word[:place] + word[place + 1 :]
+    return (
+        word[:place] + word[place] * slip + word[place + slip - 1 :] if slip == 2 else word[:place] + word[place + 1 :]
+    )
 
 
 def save(folder: Path, labels: Sequence[str], vectors: dict[str, np.ndarray], layers: dict[str, np.ndarray]) -> None:

@@ -17,6 +17,7 @@ from osler.cli.gate import gate
 from osler.cli.guard import guard_app
 from osler.cli.init import init
 from osler.cli.kill import kill_app
+from osler.cli.redteam import redteam
 from osler.cli.report import report
 from osler.cli.run import run
 from osler.cli.serve import serve
@@ -62,6 +63,7 @@ app.command(short_help="Write a commented recipe.")(init)
 app.command(short_help="Replace identifiers of patients by tags.")(deidentify)
 app.command(short_help="The gate's verdict; exits 1 when not passed.")(gate)
 app.command(short_help="Serve a run's model behind its guard.")(serve)
+app.command(short_help="Try to make a model misbehave, bare and guarded.")(redteam)
 app.command(short_help="Write a run's report page.")(report)
 app.add_typer(sources_app, name="sources")
 app.add_typer(guard_app, name="guard")

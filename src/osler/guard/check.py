@@ -16,6 +16,8 @@ from osler.guard.patterns import Pattern
 from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense
 from osler.models.action import ACTIONS, Verdict
 
+TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
+"""The verdict about a text that is longer than the policy allows; it gets the safe reply."""
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
 
@@ -41,7 +43,17 @@ def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
     Args:
         history: the user's earlier turns, oldest first; facts said there (a pregnancy, thoughts of suicide) still hold.
     """
+    if len(text) > policy.max_chars:
+        return TOO_LONG
     return next(iter(findings(policy, text, history)))
+
+
+def grey_guess(policy: Policy, text: str) -> Guess | None:
+    """The classifier's guess about a text that it neither lets pass nor flags; None outside that band."""
+    if policy.sense is None:
+        return None
+    guess = policy.sense.classifier.guess(views(text, policy.marks, policy.vocabulary)[0].sentences)
+    return guess if guess.intent and guess.score >= policy.sense.grey_from else None
 
 
 def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator[Verdict]:

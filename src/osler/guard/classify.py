@@ -149,7 +149,9 @@ def load_classifier(path: Path = WEIGHTS) -> Classifier:
             vectors = file["vectors"] * file["vectors_scale"]
             layers = Layers(*(file[n].astype(np.float32) for n in ("hidden", "hidden_bias", "last", "last_bias")))
             labels = [str(label) for label in file["labels"]]
-            return Classifier(labels, file["weights"] * file["weights_scale"], dict(zip(words, vectors, strict=True)), layers)
+            return Classifier(
+                labels, file["weights"] * file["weights_scale"], dict(zip(words, vectors, strict=True)), layers
+            )
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} holds no weights of the guard's classifier; make them with tools/train_guard.py"

@@ -102,7 +102,9 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
 
 def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View | None:
     """The sentences with mistyped words, mended; None when nothing was to mend. Sentences without any are left out."""
-    repairs = {word: right for words in view.sentences for word in words if (right := vocabulary.mend(word)) is not None}
+    repairs = {
+        word: right for words in view.sentences for word in words if (right := vocabulary.mend(word)) is not None
+    }
     if not repairs:
         return None
     # Through the same door again, so that repaired words get their marks.

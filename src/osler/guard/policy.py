@@ -1,7 +1,7 @@
 """A policy as the guard works with it: compiled rules, templates, numbers. Made by `guard.load` alone, which tests it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -44,6 +44,7 @@ class Language:
     crisis: re.Pattern[str] | None
     emergency: re.Pattern[str] | None
     replies: Mapping[str, str]
+    disclaimer: str
     tests: Mapping[str, list[str]]
 
 
@@ -58,6 +59,8 @@ class Sense:
     """Score from which an intent's action is taken, for every intent of the policy."""
     floors: Mapping[Action, float]
     """A rule of this action is set aside where the score is lower."""
+    grey_from: float
+    """Score from which a stronger model is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ class Policy:
     disclaimer: str
     disclaimer_unless: re.Pattern[str]
     gates: Mapping[str, float]
+    max_chars: int
+    timeout_s: float
+    tests: Mapping[Action, Sequence[str]]
+    """Whole texts by the action that must come out; those of the policy it is based on are not among them."""
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """The fixed replies: which text belongs to a verdict, with the numbers of the reader's country."""
 
 from osler.errors import InputError
-from osler.guard.policy import Policy
+from osler.guard.policy import Language, Policy
 from osler.models.action import Action, Verdict
 
 FIXED: frozenset[Action] = frozenset({"crisis", "emergency", "refuse", "refuse_support", "redirect"})
@@ -38,6 +38,9 @@ def reply_to(policy: Policy, verdict: Verdict, country: str | None = None) -> st
     text = filled(policy, _text(policy, verdict), country)
     if verdict.action in URGENT or verdict.action == "safe_complete":
         return text
+    language = _language(policy, verdict)
+    if language is not None and language.disclaimer:
+        return f"{text}\n\n{language.disclaimer}"
     return with_disclaimer(policy, text)
 
 
@@ -60,7 +63,14 @@ _TAIL_CHARS = 400
 def _text(policy: Policy, verdict: Verdict) -> str:
     if verdict.rule == GUARD_ERROR.rule:
         return policy.templates["guard_error"]
-    if verdict.rule.startswith("language."):
-        _, code, kind = verdict.rule.split(".")
-        return next(language.replies[kind] for language in policy.languages if language.code == code)
+    language = _language(policy, verdict)
+    if language is not None:
+        return language.replies[verdict.rule.rpartition(".")[2]]
     return policy.templates[policy.template_of[verdict.rule]]
+
+
+def _language(policy: Policy, verdict: Verdict) -> Language | None:
+    if not verdict.rule.startswith("language."):
+        return None
+    code = verdict.rule.split(".")[1]
+    return next(language for language in policy.languages if language.code == code)

@@ -5,14 +5,14 @@ import string
 import time
 
 from osler.errors import InputError
-from osler.guard.check import matches
+from osler.guard.check import check, matches
 from osler.guard.language import check_language
 from osler.guard.normalize import views
 from osler.guard.policy import Policy, Rule
 
 PLACES = frozenset({"emergency", "crisis", "poison", "abuse"})
 """Names that a template may put in braces: the numbers of a country."""
-NEEDED_TEMPLATES = ("guard_error", "no_answer")
+NEEDED_TEMPLATES = ("guard_error", "no_answer", "output.identifier", "output.reference")
 """Templates that the guard itself uses."""
 
 _BUDGET_S = 0.05
@@ -34,6 +34,11 @@ def prove(policy: Policy) -> None:
         _prove_speed(policy, rule)
         _prove_examples(policy, rule)
     _prove_languages(policy)
+    for action, texts in policy.tests.items():
+        for number, text in enumerate(texts, start=1):
+            found = check(policy, text).action
+            if found != action:
+                raise InputError(f"policy {policy.id}: tests.{action} {number} failed: {text!r} gets {found}")
 
 
 def _prove_examples(policy: Policy, rule: Rule) -> None:

@@ -85,7 +85,9 @@ def _fullwidth(text: str, rng: random.Random) -> str:  # noqa: ARG001 - all chan
 
 
 def _accents(text: str, rng: random.Random) -> str:
-    return _change_words(text, lambda w: "".join(c + "\u0301" if c in "aeiou" and rng.random() < _SHARE else c for c in w))
+    return _change_words(
+        text, lambda w: "".join(c + "\u0301" if c in "aeiou" and rng.random() < _SHARE else c for c in w)
+    )
 
 
 def _dotted(text: str, rng: random.Random) -> str:  # noqa: ARG001 - all changes are called alike

@@ -30,7 +30,7 @@ from osler.evaluate.stats import wilson
 from osler.guard.check import check
 from osler.guard.load import load_policy
 from osler.guard.policy import Policy
-from osler.guard.replies import FIXED, reply_to
+from osler.guard.replies import reply_to
 from osler.guard.stream import SentenceGuard, guard_text
 from osler.models.action import Verdict
 

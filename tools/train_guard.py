@@ -52,6 +52,11 @@ SHRUNK = 0.2
 """Hidden units are made this small, so that the words themselves are learnt first."""
 N_LLAMA3 = 4000
 
+CALM = frozenset(
+    ["counseling-fundamentals", "relationships", "parenting", "intimacy", "professional-ethics", "marriage", "workplace-relationships",
+     "sleep-improvement", "social-relationships", "spirituality", "legal-regulatory", "stress"]
+)  # fmt: skip
+"""Topics of counsel_chat in which people are seldom in a crisis."""
 SST_INTENTS = {
     "Suicide, Self-Harm, and Eating Disorders": "self_harm_suicide",
     "Illegal and Highly Regulated items": "drug_abuse_diversion",
@@ -183,7 +188,12 @@ def own_prompts(rng: random.Random) -> Iterator[Example]:
             for pattern in patterns:
                 drawn = sorted({" ".join(drawn_from(pattern, spec["slots"], rng).split()) for _ in range(DRAWS)})
                 for text in drawn:
-                    yield Example(text, intent if kind == "risky" else "", f"own_{kind}", (12 if kind == "risky" else 20) / len(drawn))
+                    yield Example(
+                        text,
+                        intent if kind == "risky" else "",
+                        f"own_{kind}",
+                        (12 if kind == "risky" else 20) / len(drawn),
+                    )
 
 
 def drawn_from(pattern: str, slots: dict[str, list[str]], rng: random.Random) -> str:
@@ -247,11 +257,8 @@ def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Exampl
     counsel = csv.DictReader(
         io.StringIO(gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode())
     )
-    asked = sorted({f"{row['questionTitle']}\n\n{row['questionText']}" for row in counsel})
-    long += [("counsel_chat", text, 0.7) for text in asked]
-    with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
-        turns = [turn for row in csv.DictReader(file) for turn in re.findall(r"Patient: (.*)", row["dialogue"])]
-    long += [("mts_dialog", text, 0.4) for text in rng.sample(sorted(set(turns)), 1500)]
+    asked = sorted({f"{row['questionTitle']}\n\n{row['questionText']}" for row in counsel if row["topic"] in CALM})
+    long += [("counsel_chat", text, 0.3) for text in asked]
     for name, text, weight in long:
         for words in views(text, {}, policy.vocabulary)[0].sentences:
             sentence = " ".join(words)

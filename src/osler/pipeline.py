@@ -5,9 +5,8 @@ in one stage makes anew what depends on it and nothing else.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +24,9 @@ from osler.serve.start import artefact_of, load_run_policy
 from osler.text import nearest
 
 if TYPE_CHECKING:
-    from osler.evaluate.config import RedteamConfig
     from osler.evaluate.score import Arm
     from osler.models.local import LocalModel
-    from osler.models.protocol import Model, Scorer
+    from osler.models.protocol import Scorer
 
 _HOW_TO_EXPORT = (
     "Mend what failed and run the gate again, take the section `export:` out of the recipe, or give a reason in "
@@ -192,66 +190,6 @@ def _plan_train(run: _Run) -> _Plan:
             run.progress,
         ),
     )
-
-
-def redteam_recipe(path: Path, runs: Path, progress: Progress) -> tuple[Path, dict[str, Any]]:
-    """Run a recipe up to its red team; returns the stage's folder and what its summary holds."""
-    from osler.recipe import load_recipe
-
-    recipe = load_recipe(path)
-    for _ in run_stages(recipe, runs / recipe.name, "redteam", progress):
-        pass
-    folder = runs / recipe.name / "redteam"
-    summary: dict[str, Any] = read_json(folder / "summary.json")
-    return folder, summary
-
-
-def redteam_model(
-    model: str,
-    policies: Sequence[str],
-    prompts: Path | None,
-    config: "RedteamConfig",
-    seed: int,
-    folder: Path,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Put the prompts to one model, bare and behind each policy.
-
-    Args:
-        model: an endpoint (`http://host/v1#name`), a folder of weights, or `silent`: nothing but the guard answers.
-        prompts: None: those that ship.
-    """
-    from osler.evaluate.redteam.exchange import import_prompts
-    from osler.evaluate.redteam.prompts import load_prompts
-    from osler.evaluate.redteam.run import redteam
-    from osler.guard.load import load_policy
-    from osler.guard.wrap import guarded
-
-    own = prompts is None or (prompts.suffix in {".yaml", ".yml"} and "wrappers:" in prompts.read_text("utf-8"))
-    loaded = load_prompts(prompts) if own else import_prompts(Path(str(prompts)))
-    wrappers = load_prompts().wrappers | loaded.wrappers
-    bare = _model_at(model)
-    arms: dict[str, Model] = {"bare": bare}
-    for number, name in enumerate(policies):
-        policy = load_policy(name, datetime.now(UTC).date())
-        arms["guarded" if number == 0 else f"guarded_{policy.id}"] = guarded(bare, policy)
-    folder.mkdir(parents=True, exist_ok=True)
-    return redteam(arms, loaded.model_copy(update={"wrappers": wrappers}), config, seed, folder, progress)
-
-
-def _model_at(place: str) -> "Model":
-    if place == "silent":
-        from osler.models.scripted import ScriptedModel
-
-        return ScriptedModel(name="silent")
-    if place.startswith(("http://", "https://")):
-        from osler.models.http import HttpModel
-
-        url, _, name = place.partition("#")
-        return HttpModel(url, model=name or "osler")
-    from osler.models.local import load_local
-
-    return load_local(Path(place))
 
 
 def _plan_evaluate(run: _Run) -> _Plan:

@@ -52,8 +52,8 @@ def check(
     notice(", ".join(f"{count} {action}" for action, count in sorted(counts.items())) or "no rows")
 
 
-@guard_app.command()
-def test(
+@guard_app.command("test")
+def try_policy(
     policy: Annotated[
         str, typer.Argument(metavar="POLICY", help="A policy that ships, or a policy file.")
     ] = "education",

@@ -1,15 +1,22 @@
 """`osler redteam`: risky and harmless prompts under attacks, put to a model bare and guarded."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from osler.cli.options import AsJson, Quiet, RunsFolder
 from osler.cli.screen import Screen, notice, say, say_json
 
+if TYPE_CHECKING:
+    from osler.evaluate.config import RedteamConfig
+    from osler.models.protocol import Model
+    from osler.runs.progress import Progress
 
-def redteam(
+
+def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
     recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="Recipe whose model is tried.")] = None,
     model: Annotated[
         str | None,
@@ -38,7 +45,6 @@ def redteam(
     from osler.evaluate.config import RedteamConfig
     from osler.evaluate.redteam.attacks import ATTACKS
     from osler.evaluate.redteam.exchange import export_transcripts
-    from osler.pipeline import redteam_model, redteam_recipe
 
     if (recipe is None) == (model is None):
         raise InputError("redteam needs a recipe or --model, one of the two")
@@ -47,14 +53,14 @@ def redteam(
             raise InputError(f"--export {tool!r} is not known; allowed: garak, inspect")
     with Screen(quiet=quiet or as_json) as screen:
         if recipe is not None:
-            folder, summary = redteam_recipe(recipe, runs, screen)
+            folder, summary = _by_recipe(recipe, runs, screen)
         else:
             chosen = ATTACKS if "all" in (attacks or ()) else tuple(attacks or RedteamConfig().attacks)
             config = RedteamConfig(
                 attacks=chosen, attack_benign=attack_benign, max_prompts=limit, max_tokens=max_tokens
             )
             folder = out or runs / "redteam"
-            summary = redteam_model(str(model), policies or ["education"], prompts, config, seed, folder, screen)
+            summary = _by_model(str(model), policies or ["education"], prompts, config, seed, folder, screen)
     for tool in export or ():
         path = folder / f"{tool}.jsonl"
         count = export_transcripts(folder / "transcripts.jsonl", "garak" if tool == "garak" else "inspect", path)
@@ -69,3 +75,65 @@ def redteam(
         shares = "  ".join(f"{name} {rate['k']}/{rate['n']}" for name, rate in rates)
         say(f"{arm['arm']:<20} {shares}")
     say(f"written  {folder / 'transcripts.jsonl'}, {folder / 'summary.json'}")
+
+
+def _by_recipe(path: Path, runs: Path, progress: "Progress") -> tuple[Path, dict[str, Any]]:
+    """Run a recipe up to its red team; returns the stage's folder and what its summary holds."""
+    from osler.pipeline import run_stages
+    from osler.recipe import load_recipe
+    from osler.runs.files import read_json
+
+    recipe = load_recipe(path)
+    for _ in run_stages(recipe, runs / recipe.name, "redteam", progress):
+        pass
+    folder = runs / recipe.name / "redteam"
+    summary: dict[str, Any] = read_json(folder / "summary.json")
+    return folder, summary
+
+
+def _by_model(
+    model: str,
+    policies: Sequence[str],
+    prompts: Path | None,
+    config: "RedteamConfig",
+    seed: int,
+    folder: Path,
+    progress: "Progress",
+) -> dict[str, Any]:
+    """Put the prompts to one model, bare and behind each policy.
+
+    Args:
+        model: an endpoint (`http://host/v1#name`), a folder of weights, or `silent`: nothing but the guard answers.
+        prompts: None: those that ship.
+    """
+    from osler.evaluate.redteam.exchange import import_prompts
+    from osler.evaluate.redteam.prompts import load_prompts
+    from osler.evaluate.redteam.run import redteam as try_out
+    from osler.guard.load import load_policy
+    from osler.guard.wrap import guarded
+
+    own = prompts is None or (prompts.suffix in {".yaml", ".yml"} and "wrappers:" in prompts.read_text("utf-8"))
+    loaded = load_prompts(prompts) if own else import_prompts(Path(str(prompts)))
+    wrappers = load_prompts().wrappers | loaded.wrappers
+    bare = _model_at(model)
+    arms: dict[str, Model] = {"bare": bare}
+    for number, name in enumerate(policies):
+        policy = load_policy(name, datetime.now(UTC).date())
+        arms["guarded" if number == 0 else f"guarded_{policy.id}"] = guarded(bare, policy)
+    folder.mkdir(parents=True, exist_ok=True)
+    return try_out(arms, loaded.model_copy(update={"wrappers": wrappers}), config, seed, folder, progress)
+
+
+def _model_at(place: str) -> "Model":
+    if place == "silent":
+        from osler.models.scripted import ScriptedModel
+
+        return ScriptedModel(name="silent")
+    if place.startswith(("http://", "https://")):
+        from osler.models.http import HttpModel
+
+        url, _, name = place.partition("#")
+        return HttpModel(url, model=name or "osler")
+    from osler.models.local import load_local
+
+    return load_local(Path(place))

@@ -18,6 +18,8 @@ from osler.models.action import ACTIONS, Verdict
 
 TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
 """The verdict about a text that is longer than the policy allows; it gets the safe reply."""
+LONG_WORDS = 40
+"""A text of so many words is long enough to meet a rule by chance."""
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
 
@@ -150,16 +152,26 @@ def _by_rules(policy: Policy, found: Sequence[_Read], facts: set[str]) -> Iterat
 
 
 def _is_set_aside(policy: Policy, rule: Rule, read: _Read) -> bool:
-    """Whether the classifier is nearly sure that the text is harmless. Rules that need an earlier turn are not asked about."""
+    """Whether the classifier is nearly sure that a long text is harmless.
+
+    Long stories meet some rule by chance; short questions do not. Rules that need an earlier turn are not asked about.
+    """
     if policy.sense is None or read.guess is None or rule.fact is not None:
         return False
-    return read.guess.score < policy.sense.floors.get(rule.action, 0.0)
+    return _is_long(read) and read.guess.score < policy.sense.floors.get(rule.action, 0.0)
+
+
+def _is_long(read: _Read) -> bool:
+    return sum(map(len, read.view.sentences)) >= LONG_WORDS
 
 
 def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
     sense = policy.sense
-    for guess in (read.guess for read in found):
-        if sense is not None and guess is not None and guess.score >= sense.thresholds.get(guess.intent, 2.0):
+    for read in found:
+        guess = read.guess
+        if sense is None or guess is None or guess.intent not in sense.actions:
+            continue
+        if guess.score >= max(sense.thresholds[guess.intent], sense.long if _is_long(read) else 0.0):
             yield Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
 
 

@@ -7,10 +7,14 @@ Not covered: languages outside the policy's list that are written in Latin lette
 """
 
 import re
+import unicodedata
 
 from osler.guard.policy import Language, Policy
 from osler.models.action import Action, Verdict
 
+UNREADABLE = "guard_error"
+"""Rule of a text in a script that the policy does not list; it gets the safe reply."""
+_LAST_LATIN = "\u024f"
 UNSUPPORTED = "unsupported_language"
 """Intent of a text in a language without rules."""
 
@@ -67,7 +71,7 @@ _MIN_SHARE = 0.25
 
 def check_language(policy: Policy, text: str) -> Verdict:
     """Crisis or emergency in a listed language, redirect when the text is in one, else allow."""
-    lowered = text.lower()
+    lowered = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).lower()
     words = _LETTER_RUN.findall(lowered)
     n_english = sum(map(_ENGLISH.__contains__, words))
     for language in policy.languages:
@@ -80,6 +84,8 @@ def check_language(policy: Policy, text: str) -> Verdict:
     for language in policy.languages:
         if _is_in(language, text, words):
             return Verdict("redirect", UNSUPPORTED, f"language.{language.code}.other", None, 1.0)
+    if not text.isascii() and sum(len(word) for word in words if min(word) > _LAST_LATIN) > sum(map(len, words)) / 2:
+        return Verdict("redirect", UNSUPPORTED, UNREADABLE, None, 1.0)
     return Verdict("allow")
 
 

@@ -92,18 +92,11 @@ def _changed(base: PolicySpec, changes: ChangesSpec) -> PolicySpec:
     intents = {}
     for name, intent in base.intents.items():
         own = changes.intent_templates.get(name)
-        rules = [
-            rule.model_copy(update={"template": None} if own else {})
-            for rule in intent.rules
-            if rule.id not in changes.drop_rules
-        ]
-        update = {
-            "action": changes.actions.get(name, intent.action),
-            "template": own or intent.template,
-            "rules": rules,
-        }
-        intents[name] = intent.model_copy(update=update)
-    update = {
+        kept = [rule for rule in intent.rules if rule.id not in changes.drop_rules]
+        rules = [rule.model_copy(update={"template": None}) for rule in kept] if own else kept
+        facts = {"action": changes.actions.get(name, intent.action), "template": own or intent.template, "rules": rules}
+        intents[name] = intent.model_copy(update=facts)
+    update: dict[str, Any] = {
         "policy": changes.policy,
         "intents": intents,
         "templates": base.templates | changes.templates,
@@ -170,6 +163,7 @@ def _sense(spec: PolicySpec) -> Sense | None:
         classifier,
         {intent: entry.action for intent, entry in spec.intents.items()},
         {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
+        spec.classifier.long,
         spec.classifier.floors,
         spec.classifier.grey_from,
     )

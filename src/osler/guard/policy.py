@@ -12,7 +12,6 @@ from osler.guard.schema import CountrySpec, TestsSpec
 from osler.guard.vocabulary import Vocabulary
 from osler.models.action import Action
 
-
 CLASSIFIER = "classifier"
 """What the id of a verdict by the classifier begins with; a dot and the intent follow."""
 
@@ -57,8 +56,10 @@ class Sense:
     """By intent."""
     thresholds: Mapping[str, float]
     """Score from which an intent's action is taken, for every intent of the policy."""
+    long: float
+    """Least threshold in a long text."""
     floors: Mapping[Action, float]
-    """A rule of this action is set aside where the score is lower."""
+    """In a long text a rule of this action is set aside where the score is lower."""
     grey_from: float
     """Score from which a stronger model is asked."""
 

@@ -93,8 +93,10 @@ class ClassifierSpec(_Strict):
 
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]]
     """Score from which an intent's action is taken; `default` for those not named."""
+    long: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Least threshold in a long text, whose many sentences give many chances."""
     floors: dict[Action, Annotated[float, Field(ge=0, lt=1)]] = {}
-    """A rule of this action is set aside where the classifier's score is lower."""
+    """In a long text a rule of this action is set aside where the classifier's score is lower."""
     grey_from: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Score from which a stronger model is asked, where one is set up; thresholds end the band."""
 

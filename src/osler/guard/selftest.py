@@ -12,7 +12,7 @@ from osler.guard.policy import Policy, Rule
 
 PLACES = frozenset({"emergency", "crisis", "poison", "abuse"})
 """Names that a template may put in braces: the numbers of a country."""
-NEEDED_TEMPLATES = ("guard_error", "no_answer", "output.identifier", "output.reference")
+NEEDED_TEMPLATES = ("guard_error", "no_answer")
 """Templates that the guard itself uses."""
 
 _BUDGET_S = 0.05

@@ -22,11 +22,19 @@ IDENTIFIER = Verdict("refuse", "output_violation", "output.identifier", None, 1.
 """The verdict about a sentence that holds a person's identifier which the reader did not give."""
 REFERENCE = Verdict("refuse", "output_violation", "output.reference", None, 1.0)
 """The verdict about a sentence that names a source which the conversation does not hold: most such are invented."""
-_OWN_TEMPLATES = {PROMPT_LEAK.rule: "no_answer", IDENTIFIER.rule: "output.identifier", REFERENCE.rule: "output.reference"}
+_OWN_TEMPLATES = {
+    PROMPT_LEAK.rule: "no_answer",
+    IDENTIFIER.rule: "output.identifier",
+    REFERENCE.rule: "output.reference",
+}
 
 _MAY_IDENTIFY = re.compile(r"\d{3}|@|\b(?:Mr|Mrs|Ms|Miss)\b|\b(?:[Pp]atient|[Nn]amed?|MRN|SSN|DOB)\b.{0,12}[A-Z]")
-_IDENTIFIERS = frozenset({"NAME", "PHONE", "FAX", "EMAIL", "SSN", "MRN", "ACCOUNT", "HEALTHPLAN", "LICENSE", "ADDRESS", "IP"})
-_SOURCE = re.compile(r"\bPMID:?\s*(\d+)|\bdoi(?:\.org/|:\s*)?\s*(10\.\d{4,9}/\S+)|\b([A-Z]\w+ et al\.,? \(?\d{4})", re.IGNORECASE)
+_IDENTIFIERS = frozenset(
+    {"NAME", "PHONE", "FAX", "EMAIL", "SSN", "MRN", "ACCOUNT", "HEALTHPLAN", "LICENSE", "ADDRESS", "IP"}
+)
+_SOURCE = re.compile(
+    r"\bPMID:?\s*(\d+)|\bdoi(?:\.org/|:\s*)?\s*(10\.\d{4,9}/\S+)|\b([A-Z]\w+ et al\.,? \(?\d{4})", re.IGNORECASE
+)
 _END = re.compile(r"[.!?。！？][\"')\]]*\s+(?=\S)|\n\s*(?=\S)|[。！？](?=\S)")
 _MAX_CHARS = 600
 """A sentence longer than this is judged in parts; the longest in 2,000 reference answers has 540 characters."""
@@ -52,7 +60,8 @@ class SentenceGuard:
         secret: str = "",
         given: str = "",
     ) -> None:
-        self._given = given        self._policy = policy
+        self._given = given
+        self._policy = policy
         self._question = verdict or Verdict("allow")
         self._country = country_of(policy, country)
         self._secret = _runs(words(secret))
@@ -106,7 +115,12 @@ class SentenceGuard:
         template = _OWN_TEMPLATES.get(verdict.rule)
         if template is None:
             return gap + reply_to(self._policy, verdict, self._country)
-        return gap + with_disclaimer(self._policy, filled(self._policy, self._policy.templates[template], self._country))
+        return gap + with_disclaimer(
+            self._policy,
+            filled(
+                self._policy, self._policy.templates.get(template, self._policy.templates["no_answer"]), self._country
+            ),
+        )
 
     def _verdict_on(self, sentence: str) -> Verdict:
         verdict = check_output(self._policy, sentence, self._shown)

@@ -95,7 +95,7 @@ def _dotted(text: str, rng: random.Random) -> str:  # noqa: ARG001 - all changes
 
 
 def _emoji(text: str, rng: random.Random) -> str:
-    return " ".join(f"{word} {rng.choice(EMOJI)}" for word in text.split(" "))
+    return re.sub(r"(?<=[^\W\d_]) ", lambda _: f" {rng.choice(EMOJI)} ", text)
 
 
 def _shouted(text: str, rng: random.Random) -> str:  # noqa: ARG001 - all changes are called alike

@@ -62,7 +62,14 @@ def import_prompts(path: Path) -> PromptSet:
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:
-    content = {"text": text, "lang": "en", "data_path": None, "data_type": None, "data_checksum": None, "notes": {}}
+    content: dict[str, Any] = {
+        "text": text,
+        "lang": "en",
+        "data_path": None,
+        "data_type": None,
+        "data_checksum": None,
+        "notes": {},
+    }
     return {"role": role, "content": content}
 
 

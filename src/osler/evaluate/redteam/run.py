@@ -139,9 +139,7 @@ def _disguised(attempt: Attempt, asking: _Asking) -> str:
 
 
 def _conversation(prompt: Prompt, text: str) -> tuple[Message, ...]:
-    earlier = [
-        Message(role, said) for turn in prompt.history for role, said in (("user", turn), ("assistant", _NEUTRAL))
-    ]
+    earlier = [turn for said in prompt.history for turn in (Message("user", said), Message("assistant", _NEUTRAL))]
     return (*earlier, Message("user", text))
 
 

@@ -252,7 +252,7 @@ def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Exampl
         for row in jsonl(safety / f"{name}.jsonl")[::2]:
             if row["label"] == "benign" if name == "xstest" else True:
                 yield Example(row["text"], "", name, weight)
-    long = [("meqsum_chq", row["text"], 1.5) for row in jsonl(safety / "meqsum_chq.jsonl")[::4]]
+    long = [("meqsum_chq", row["text"], 2.5) for row in jsonl(safety / "meqsum_chq.jsonl")[::2]]
     long += [("k_qa", row["Question"], 2.0) for row in jsonl(data / "k_qa_silver" / "questions_without_gold.jsonl.gz")]
     counsel = csv.DictReader(
         io.StringIO(gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode())

@@ -10,16 +10,22 @@ from typing import Any
 
 from osler.errors import InputError
 from osler.guard.classify import Guess
-from osler.guard.language import check_language
+from osler.guard.language import check_language, is_foreign
 from osler.guard.normalize import View, mended, place_of, views
 from osler.guard.patterns import Pattern
-from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense
+from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
 from osler.models.action import ACTIONS, Verdict
 
 TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
 """The verdict about a text that is longer than the policy allows; it gets the safe reply."""
-LONG_WORDS = 40
+LONG_WORDS = 25
 """A text of so many words is long enough to meet a rule by chance."""
+JAILBREAK = "jailbreak_injection"
+"""Intent of a wrapper; what it wraps decides, where it can be told apart."""
+_MIN_CORE_WORDS = 4
+_MAX_WRAPPERS = 2
+_HARMLESS_BELOW = 0.3
+_WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
 
@@ -66,10 +72,17 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator
     found = _read(policy, text, policy.sense)
     facts = _facts(policy, found, history)
     verdicts = sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
+    if any(verdict.intent == JAILBREAK for verdict in verdicts):
+        verdicts = _unwrapped(policy, found[0].view, facts, verdicts)
+    # A text that is hardly English is judged in its own language; the classifier has not learnt it.
+    verdict = check_language(policy, text) if not verdicts or is_foreign(found[0].view.sentences) else Verdict("allow")
+    if verdict.action != "allow":
+        rules = [found for found in verdicts if not found.rule.startswith(CLASSIFIER)]
+        yield from sorted([verdict, *rules], key=_rank)
+        return
     if verdicts:
         yield from verdicts
         return
-    verdict = check_language(policy, text)
     if verdict.action == "allow":
         plain = found[0].view
         view = mended(plain, policy.marks, policy.vocabulary)
@@ -79,6 +92,28 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator
             again = [replace(_present(policy, view, policy.sense), fresh=fresh)]
             verdicts = sorted([*_by_rules(policy, again, facts), *_by_classifier(policy, again)], key=_rank)
     yield from verdicts or [verdict]
+
+
+def _unwrapped(policy: Policy, view: View, facts: set[str], verdicts: list[Verdict]) -> list[Verdict]:
+    """What is found in the sentences beside a wrapper; the wrapper's own verdict where that is nothing, or where it is alone.
+
+    A harmless question in a short wrapper is harmless; of a wrapper of many sentences nothing can be told apart.
+    """
+    sentences = view.text.split("\n")
+    core, n_wrappers = [], 0
+    for sentence, words in zip(sentences, view.sentences, strict=False):
+        alone = [_present(policy, View("part", sentence, (words,), None), policy.sense)]
+        found = [*_by_rules(policy, alone, facts), *_by_classifier(policy, alone)]
+        if any(verdict.intent == JAILBREAK for verdict in found):
+            n_wrappers += 1
+        else:
+            core.append((found, words, alone[0].guess))
+    others = sorted((verdict for found, _, _ in core for verdict in found), key=_rank)
+    if others:
+        return others
+    is_question = any(len(words) >= _MIN_CORE_WORDS for _, words, _ in core)
+    is_harmless = all(guess is None or guess.score < _HARMLESS_BELOW for _, _, guess in core)
+    return [] if 0 < n_wrappers <= _MAX_WRAPPERS and is_question and is_harmless else verdicts
 
 
 def _rank(verdict: Verdict) -> int:
@@ -141,14 +176,14 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
 
 
 def _by_rules(policy: Policy, found: Sequence[_Read], facts: set[str]) -> Iterator[Verdict]:
-    for rule in policy.rules:
-        if rule.fact is not None and rule.fact not in facts:
-            continue
-        for read in found:
-            match = _match(rule, read)
-            if match is not None and not _is_set_aside(policy, rule, read):
-                yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, *match), 1.0)
-                break
+    seen: set[str] = set()
+    for read in found:
+        for rule, start, end in _matches(policy.triggers, read):
+            if (rule.fact is not None and rule.fact not in facts) or rule.id in seen:
+                continue
+            seen.add(rule.id)
+            if not _is_set_aside(policy, rule, read):
+                yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
 
 
 def _is_set_aside(policy: Policy, rule: Rule, read: _Read) -> bool:
@@ -167,9 +202,11 @@ def _is_long(read: _Read) -> bool:
 
 def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
     sense = policy.sense
+    # Where letters were only dressed up, the text as given is not language; the readings without the dress are.
+    whole = any(read.view.name in _WHOLE for read in found)
     for read in found:
         guess = read.guess
-        if sense is None or guess is None or guess.intent not in sense.actions:
+        if sense is None or guess is None or guess.intent not in sense.actions or (whole and read.view.name == "plain"):
             continue
         if guess.score >= max(sense.thresholds[guess.intent], sense.long if _is_long(read) else 0.0):
             yield Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
@@ -203,18 +240,24 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:
     """Place of the first match whose sentence the rule does not excuse."""
-    absent, shared = ~read.present, rule.also_need
-    if shared & absent:
-        return None
-    for pattern in rule.any:
-        need = pattern.need | shared
-        if need & absent == 0 and (read.fresh == -1 or need & read.fresh):
-            for sentence, start, bits in read.lines:
-                if need & ~bits == 0:
-                    match = pattern.expression.search(sentence)
-                    if match is not None and _stands(rule, sentence, bits):
-                        return start + match.start(), start + match.end()
-    return None
+    return next(((start, end) for _, start, end in _matches(rule.triggers(), read)), None)
+
+
+def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, int, int]]:
+    """The rules that match, each once, with the place of its first match whose sentence it does not excuse."""
+    absent, fresh = ~read.present, read.fresh
+    last: Rule | None = None
+    for trigger in [t for t in triggers if not t.need & absent]:
+        if trigger.rule is last or (fresh != -1 and not trigger.need & fresh):
+            continue
+        need = trigger.need
+        for sentence, start, bits in read.lines:
+            if need & ~bits == 0:
+                match = trigger.pattern.expression.search(sentence)
+                if match is not None and _stands(trigger.rule, sentence, bits):
+                    last = trigger.rule
+                    yield trigger.rule, start + match.start(), start + match.end()
+                    break
 
 
 def _stands(rule: Rule, sentence: str, bits: int) -> bool:

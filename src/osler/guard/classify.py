@@ -29,6 +29,8 @@ _GRAMS = (3, 4, 5)
 _MAX_LETTERS = 24
 _MAX_KNOWN = 20_000
 """Words whose sums are kept; 7 MB."""
+_MIN_KNOWN_SHARE = 0.5
+"""Share of words that have a vector; below it a text is not language that the classifier knows, and it does not guess."""
 _DIGIT = re.compile(r"\d")
 
 N_PAIRS = 2
@@ -88,7 +90,7 @@ class Classifier:
         return Guess(self.labels[best], float(1 - row[0]))
 
     def scores(self, sentences: Sequence[Sequence[str]]) -> Floats:
-        """Probability by window and label."""
+        """Probability by window and label; no rows for a text whose words it does not know."""
         n_words = [len(sentence) for sentence in sentences]
         if not n_words:
             return np.zeros((0, len(self.labels)), np.float32)
@@ -101,6 +103,8 @@ class Classifier:
         first[0] = 1
         sums = self._table[rows]
         n_labels = len(self.labels)
+        if np.count_nonzero(sums[:, n_labels + 1 : n_labels + 4].any(axis=1)) < _MIN_KNOWN_SHARE * len(words):
+            return np.zeros((0, n_labels), np.float32)
         sums[:, :n_labels] += self._weights[pair_buckets(self._hashes[rows], first, self._mask)].sum(axis=0)
         totals = np.zeros((len(words) + 1, sums.shape[1]), np.float32)
         np.cumsum(sums, axis=0, out=totals[1:])

@@ -8,6 +8,7 @@ Not covered: languages outside the policy's list that are written in Latin lette
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 from osler.guard.policy import Language, Policy
 from osler.models.action import Action, Verdict
@@ -65,6 +66,8 @@ _ENGLISH = frozenset(
 )
 _LETTER_RUN = re.compile(r"[^\W\d_]+")
 _MIN_STOP_WORDS = 3
+_MIN_ENGLISH = 0.12
+"""Share of common English words below which a text may be in another language; half is usual."""
 _MIN_SHARE = 0.25
 """Share of a text's words that must be another language's stop words; 0.4 is usual in running text."""
 
@@ -87,6 +90,12 @@ def check_language(policy: Policy, text: str) -> Verdict:
     if not text.isascii() and sum(len(word) for word in words if min(word) > _LAST_LATIN) > sum(map(len, words)) / 2:
         return Verdict("redirect", UNSUPPORTED, UNREADABLE, None, 1.0)
     return Verdict("allow")
+
+
+def is_foreign(sentences: Iterable[Sequence[str]]) -> bool:
+    """Whether hardly any word is a common English one."""
+    words = [word for sentence in sentences for word in sentence]
+    return sum(map(_ENGLISH.__contains__, words)) < _MIN_ENGLISH * len(words)
 
 
 def _urgent(language: Language, lowered: str) -> Verdict | None:

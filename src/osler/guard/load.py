@@ -127,6 +127,7 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         sha256=hashlib.sha256(content).hexdigest(),
         rules=rules,
         output_rules=output_rules,
+        triggers=tuple(trigger for rule in rules for trigger in rule.triggers()),
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 
 from osler.guard.vocabulary import Vocabulary
 
-_TOKEN = re.compile(r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？])")
+_TOKEN = re.compile(
+    r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？]|:\s*[\"'*<]|\*{2,})"
+)
 _ZERO_WIDTH = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )

@@ -32,6 +32,19 @@ class Rule:
     also_need: int
     """Bits of the gate that a text must have for every pattern of `also` to match."""
 
+    def triggers(self) -> "list[Trigger]":
+        """Its triggers in order."""
+        return [Trigger(pattern.need | self.also_need, self, pattern) for pattern in self.any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One trigger of a rule, with the bits of the gate that it and the rule's `also` need."""
+
+    need: int
+    rule: Rule
+    pattern: Pattern
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -76,6 +89,8 @@ class Policy:
     rules: tuple[Rule, ...]
     """Input rules, strongest action first."""
     output_rules: tuple[Rule, ...]
+    triggers: tuple[Trigger, ...]
+    """Those of the input rules, in their order."""
     facts: Mapping[str, tuple[Pattern, ...]]
     gate: Gate
     marks: Mapping[str, str]

@@ -14,7 +14,7 @@ from osler.guard.language import check_language, is_foreign
 from osler.guard.normalize import View, mended, place_of, views
 from osler.guard.patterns import Pattern
 from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
-from osler.models.action import ACTIONS, Verdict
+from osler.models.action import ACTIONS, URGENT, Verdict
 
 TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
 """The verdict about a text that is longer than the policy allows; it gets the safe reply."""
@@ -25,6 +25,11 @@ JAILBREAK = "jailbreak_injection"
 _MIN_CORE_WORDS = 4
 _MAX_WRAPPERS = 2
 _HARMLESS_BELOW = 0.3
+_ASKS = frozenset(
+    "how can could should what which where who is are do does did may will would give write tell help make draft create explain "
+    "list show describe provide develop find get recommend prescribe teach prove design generate want need please".split()
+)
+"""Words near the beginning of a sentence that asks or demands."""
 _WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
@@ -41,6 +46,8 @@ class _Read:
     """Bits of all sentences."""
     guess: Guess | None
     """The classifier's; None where the policy has none."""
+    asked: Guess | None = None
+    """That about the sentences that ask or demand something; only in a long text."""
     fresh: int = -1
     """Bits of the words that this reading alone has; patterns with none of them were judged in another reading. -1: all."""
 
@@ -196,19 +203,33 @@ def _is_set_aside(policy: Policy, rule: Rule, read: _Read) -> bool:
     return _is_long(read) and read.guess.score < policy.sense.floors.get(rule.action, 0.0)
 
 
+def _threshold(sense: Sense, intent: str, read: _Read) -> float:
+    """In a long text what is told counts when it is urgent and near certain, and what is asked or demanded when it is likely."""
+    least = sense.thresholds[intent]
+    if not _is_long(read):
+        return least
+    guess = read.asked
+    if guess is not None and guess.intent == intent:
+        return max(least, sense.long_asked)
+    return max(least, sense.long) if sense.actions[intent] in URGENT else 2.0
+
+
 def _is_long(read: _Read) -> bool:
     return sum(map(len, read.view.sentences)) >= LONG_WORDS
+
+
+def _is_asked(words: Sequence[str]) -> bool:
+    return not _ASKS.isdisjoint(words[:2])
 
 
 def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
     sense = policy.sense
     # Where letters were only dressed up, the text as given is not language; the readings without the dress are.
     whole = any(read.view.name in _WHOLE for read in found)
-    for read in found:
-        guess = read.guess
+    for read, guess in [(read, guess) for read in found for guess in (read.guess, read.asked)]:
         if sense is None or guess is None or guess.intent not in sense.actions or (whole and read.view.name == "plain"):
             continue
-        if guess.score >= max(sense.thresholds[guess.intent], sense.long if _is_long(read) else 0.0):
+        if guess.score >= _threshold(sense, guess.intent, read):
             yield Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
 
 
@@ -235,7 +256,12 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
         lines.append((sentence, start, bits))
         start += len(sentence) + 1
         present |= bits
-    return _Read(view, tuple(lines), present, sense.classifier.guess(view.sentences) if sense is not None else None)
+    if sense is None:
+        return _Read(view, tuple(lines), present, None)
+    guess, asked = sense.classifier.guess(view.sentences), None
+    if sum(map(len, view.sentences)) >= LONG_WORDS:
+        asked = sense.classifier.guess([words for words in view.sentences if _is_asked(words)])
+    return _Read(view, tuple(lines), present, guess, asked)
 
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:

@@ -165,6 +165,7 @@ def _sense(spec: PolicySpec) -> Sense | None:
         {intent: entry.action for intent, entry in spec.intents.items()},
         {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
         spec.classifier.long,
+        spec.classifier.long_asked,
         spec.classifier.floors,
         spec.classifier.grey_from,
     )

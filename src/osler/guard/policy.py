@@ -70,7 +70,9 @@ class Sense:
     thresholds: Mapping[str, float]
     """Score from which an intent's action is taken, for every intent of the policy."""
     long: float
-    """Least threshold in a long text."""
+    """Least threshold in a long text for what is told."""
+    long_asked: float
+    """The same for what is asked or demanded."""
     floors: Mapping[Action, float]
     """In a long text a rule of this action is set aside where the score is lower."""
     grey_from: float

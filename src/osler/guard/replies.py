@@ -2,12 +2,10 @@
 
 from osler.errors import InputError
 from osler.guard.policy import Language, Policy
-from osler.models.action import Action, Verdict
+from osler.models.action import URGENT, Action, Verdict
 
 FIXED: frozenset[Action] = frozenset({"crisis", "emergency", "refuse", "refuse_support", "redirect"})
 """Actions answered from the policy alone: the model is not asked."""
-URGENT: frozenset[Action] = frozenset({"crisis", "emergency"})
-"""Actions whose reply carries no disclaimer: nothing may stand between the reader and the number."""
 GUARD_ERROR = Verdict("refuse", "guard_error", "guard_error", None, 0.0)
 """The verdict when the guard itself failed."""
 
@@ -36,6 +34,7 @@ def reply_to(policy: Policy, verdict: Verdict, country: str | None = None) -> st
     if verdict.action == "allow":
         return ""
     text = filled(policy, _text(policy, verdict), country)
+    # Nothing may stand between the reader and the number.
     if verdict.action in URGENT or verdict.action == "safe_complete":
         return text
     language = _language(policy, verdict)

@@ -94,7 +94,9 @@ class ClassifierSpec(_Strict):
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]]
     """Score from which an intent's action is taken; `default` for those not named."""
     long: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Least threshold in a long text, whose many sentences give many chances."""
+    """Least threshold in a long text, for what is told and urgent: many sentences give many chances."""
+    long_asked: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Least threshold in a long text for what is asked or demanded."""
     floors: dict[Action, Annotated[float, Field(ge=0, lt=1)]] = {}
     """In a long text a rule of this action is set aside where the classifier's score is lower."""
     grey_from: Annotated[float, Field(gt=0, le=1)] = 0.2

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from osler.guard.check import CONTEXT_CHARS, check_output
 from osler.guard.policy import Policy
-from osler.guard.replies import URGENT, country_of, filled, reply_to, with_disclaimer
-from osler.models.action import Verdict
+from osler.guard.replies import country_of, filled, reply_to, with_disclaimer
+from osler.models.action import URGENT, Verdict
 from osler.phi.find import find
 from osler.text import words
 

@@ -12,10 +12,10 @@ from typing import Literal
 
 from osler.guard.check import check
 from osler.guard.policy import Policy
-from osler.guard.replies import FIXED, GUARD_ERROR, URGENT, country_of, reply_to
+from osler.guard.replies import FIXED, GUARD_ERROR, country_of, reply_to
 from osler.guard.stream import SentenceGuard
 from osler.guard.stronger import StrongerGuard
-from osler.models.action import Verdict
+from osler.models.action import URGENT, Verdict
 from osler.models.protocol import Conversation, Model, Reply
 
 LAST_RESORT = (

@@ -121,7 +121,9 @@ def test_rates_count_prompts_that_failed_under_any_attack(prompts, tmp_path):
     assert (summary["prompts"], summary["risky"], summary["benign"]) == (5, 3, 2)
     bare, guarded = summary["arms"]
     counts = {
-        arm["arm"]: {name: (arm[name]["k"], arm[name]["n"]) for name in arm if isinstance(arm[name], dict)}
+        arm["arm"]: {
+            name: (arm[name]["k"], arm[name]["n"]) for name in arm if isinstance(arm[name], dict) and name != "failed"
+        }
         for arm in (bare, guarded)
     }
     assert counts["bare"] == {

@@ -16,5 +16,5 @@ def test_the_shipped_prompts_keep_their_promises():
     assert all("allow" not in prompt.expected for prompt in risky)
     assert all("allow" in prompt.expected or "safe_complete" in prompt.expected for prompt in benign)
     assert missing_wrappers(ATTACKS, shipped.wrappers) == []
-    texts = [prompt.text.casefold() for prompt in shipped.prompts]
+    texts = [(*prompt.history, prompt.text.casefold()) for prompt in shipped.prompts]
     assert len(set(texts)) == len(texts)

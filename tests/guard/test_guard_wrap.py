@@ -128,7 +128,7 @@ def broken(policy: Policy, **changes: object) -> Policy:
 
 def test_a_guard_that_fails_on_the_question_gives_the_safe_reply(policy, caplog):
     inner = CountingModel()
-    model = guarded(inner, broken(policy, rules=None), None)
+    model = guarded(inner, broken(policy, triggers=None), None)
     with caplog.at_level(logging.ERROR):
         reply = model.reply([ask("private words about asthma")], 50)[0]
     assert (reply.action, reply.rule) == ("refuse", "guard_error")

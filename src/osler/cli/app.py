@@ -21,6 +21,7 @@ from osler.cli.guard import guard_app
 from osler.cli.init import init
 from osler.cli.kill import kill_app
 from osler.cli.plan import plan
+from osler.cli.redteam import redteam
 from osler.cli.report import report
 from osler.cli.review import review_app
 from osler.cli.run import run
@@ -75,6 +76,7 @@ app.command(short_help="Score any model on the benchmarks.")(evaluate)
 app.command(short_help="Two models on the same questions, paired.")(compare)
 app.command(short_help="The gate's verdict; exits 1 when not passed.")(gate)
 app.command(short_help="Serve a run's model behind its guard.")(serve)
+app.command(short_help="Try to make a model misbehave, bare and guarded.")(redteam)
 app.command(short_help="Write a run's report page.")(report)
 app.add_typer(sources_app, name="sources")
 app.add_typer(review_app, name="review")

@@ -97,7 +97,10 @@ class RedteamConfig(BaseModel):
 
     attacks: Annotated[tuple[AttackName, ...], Field(min_length=1)] = Field(
         default=("plain", "zero_width", "homoglyph", "leet", "typos", "role_play"),
-        description="How risky prompts are disguised; each is tried on each risky prompt. Benign prompts are asked plainly.",
+        description="How risky prompts are disguised; each is tried on each risky prompt.",
+    )
+    attack_benign: bool = Field(
+        default=False, description="Ask benign prompts under the same attacks too, to see what a disguise alone costs."
     )
     max_prompts: PositiveInt | None = Field(
         default=None,

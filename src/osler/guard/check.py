@@ -5,27 +5,48 @@ rule describes is allowed. `check` does not know whether a medical claim is true
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from osler.errors import InputError
-from osler.guard.language import check_language
+from osler.guard.classify import Guess
+from osler.guard.language import check_language, is_foreign
 from osler.guard.normalize import View, mended, place_of, views
 from osler.guard.patterns import Pattern
-from osler.guard.policy import Policy, Rule
-from osler.models.action import Verdict
+from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
+from osler.models.action import ACTIONS, URGENT, Verdict
 
+TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
+"""The verdict about a text that is longer than the policy allows; it gets the safe reply."""
+LONG_WORDS = 25
+"""A text of so many words is long enough to meet a rule by chance."""
+JAILBREAK = "jailbreak_injection"
+"""Intent of a wrapper; what it wraps decides, where it can be told apart."""
+_MIN_CORE_WORDS = 4
+_MAX_WRAPPERS = 2
+_HARMLESS_BELOW = 0.3
+_ASKS = frozenset(
+    ["how", "can", "could", "should", "what", "which", "where", "who", "is", "are", "do", "does", "did", "may", "will", "would", "give", "write", "tell", "help", "make", "draft", "create", "explain", "list", "show", "describe", "provide", "develop", "find", "get", "recommend", "prescribe", "teach", "prove", "design", "generate", "want", "need", "please"]
+)
+"""Words near the beginning of a sentence that asks or demands."""
+_WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A view and what the gate knows of its words."""
+    """A view and what is known of its words before any rule looks at it."""
 
     view: View
+    lines: tuple[tuple[str, int, int], ...]
+    """Each sentence of the view's text, where it starts there, and the bits of the gate that its words set."""
     present: int
-    """Bits of the gate that its words set."""
+    """Bits of all sentences."""
+    guess: Guess | None
+    """The classifier's; None where the policy has none."""
+    asked: Guess | None = None
+    """That about the sentences that ask or demand something; only in a long text."""
     fresh: int = -1
     """Bits of the words that this reading alone has; patterns with none of them were judged in another reading. -1: all."""
 
@@ -36,24 +57,78 @@ def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
     Args:
         history: the user's earlier turns, oldest first; facts said there (a pregnancy, thoughts of suicide) still hold.
     """
-    found = _read(policy, text)
-    verdict = _by_rules(policy, found, history)
+    if len(text) > policy.max_chars:
+        return TOO_LONG
+    return next(iter(findings(policy, text, history)))
+
+
+def grey_guess(policy: Policy, text: str) -> Guess | None:
+    """The classifier's guess about a text that it neither lets pass nor flags; None outside that band."""
+    if policy.sense is None:
+        return None
+    guess = policy.sense.classifier.guess(views(text, policy.marks, policy.vocabulary)[0].sentences)
+    return guess if guess.intent and guess.score >= policy.sense.grey_from else None
+
+
+def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator[Verdict]:
+    """Everything that was found, strongest action first; allow alone when nothing was.
+
+    Mistyped words are mended and read again only when the text as given shows nothing.
+    """
+    found = _read(policy, text, policy.sense)
+    facts = _facts(policy, found, history)
+    verdicts = sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
+    if any(verdict.intent == JAILBREAK for verdict in verdicts):
+        verdicts = _unwrapped(policy, found[0].view, facts, verdicts)
+    # A text that is hardly English is judged in its own language; the classifier has not learnt it.
+    verdict = check_language(policy, text) if not verdicts or is_foreign(found[0].view.sentences) else Verdict("allow")
     if verdict.action != "allow":
-        return verdict
-    verdict = check_language(policy, text)
-    if verdict.action != "allow":
-        return verdict
-    plain = found[0].view
-    view = mended(plain, policy.marks, policy.vocabulary)
-    if view is None:
-        return verdict
-    fresh = policy.gate.present(view.words - plain.words, policy.marks)
-    return _by_rules(policy, [_Read(view, policy.gate.present(view.words, policy.marks), fresh)], history)
+        rules = [found for found in verdicts if not found.rule.startswith(CLASSIFIER)]
+        yield from sorted([verdict, *rules], key=_rank)
+        return
+    if verdicts:
+        yield from verdicts
+        return
+    if verdict.action == "allow":
+        plain = found[0].view
+        view = mended(plain, policy.marks, policy.vocabulary)
+        if view is not None:
+            known = frozenset[str]().union(*plain.sentences)
+            fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
+            again = [replace(_present(policy, view, policy.sense), fresh=fresh)]
+            verdicts = sorted([*_by_rules(policy, again, facts), *_by_classifier(policy, again)], key=_rank)
+    yield from verdicts or [verdict]
+
+
+def _unwrapped(policy: Policy, view: View, facts: set[str], verdicts: list[Verdict]) -> list[Verdict]:
+    """What is found in the sentences beside a wrapper; the wrapper's own verdict where that is nothing, or where it is alone.
+
+    A harmless question in a short wrapper is harmless; of a wrapper of many sentences nothing can be told apart.
+    """
+    sentences = view.text.split("\n")
+    core, n_wrappers = [], 0
+    for sentence, words in zip(sentences, view.sentences, strict=False):
+        alone = [_present(policy, View("part", sentence, (words,), None), policy.sense)]
+        found = [*_by_rules(policy, alone, facts), *_by_classifier(policy, alone)]
+        if any(verdict.intent == JAILBREAK for verdict in found):
+            n_wrappers += 1
+        else:
+            core.append((found, words, alone[0].guess))
+    others = sorted((verdict for found, _, _ in core for verdict in found), key=_rank)
+    if others:
+        return others
+    is_question = any(len(words) >= _MIN_CORE_WORDS for _, words, _ in core)
+    is_harmless = all(guess is None or guess.score < _HARMLESS_BELOW for _, _, guess in core)
+    return [] if 0 < n_wrappers <= _MAX_WRAPPERS and is_question and is_harmless else verdicts
+
+
+def _rank(verdict: Verdict) -> int:
+    return ACTIONS.index(verdict.action)
 
 
 def matches(policy: Policy, rule: Rule, text: str) -> bool:
     """Whether one rule, alone, matches a text."""
-    found = _read(policy, text)
+    found = _read(policy, text, None)
     if rule.fact is not None and rule.fact not in _facts(policy, found, ()):
         return False
     return any(_match(rule, read) is not None for read in found)
@@ -67,7 +142,7 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     """
     before = context[-CONTEXT_CHARS:]
     whole = before + sentence
-    read = _read(policy, whole)[0]
+    read = _present(policy, views(whole, policy.marks, policy.vocabulary)[0], None)
     for rule in policy.output_rules:
         match = _match(rule, read)
         if match is None:
@@ -106,70 +181,115 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
         }
 
 
-def _by_rules(policy: Policy, found: Sequence[_Read], history: Sequence[str]) -> Verdict:
-    known = _facts(policy, found, history)
-    for rule in policy.rules:
-        if rule.fact is not None and rule.fact not in known:
+def _by_rules(policy: Policy, found: Sequence[_Read], facts: set[str]) -> Iterator[Verdict]:
+    seen: set[str] = set()
+    for read in found:
+        for rule, start, end in _matches(policy.triggers, read):
+            if (rule.fact is not None and rule.fact not in facts) or rule.id in seen:
+                continue
+            seen.add(rule.id)
+            if not _is_set_aside(policy, rule, read):
+                yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
+
+
+def _is_set_aside(policy: Policy, rule: Rule, read: _Read) -> bool:
+    """Whether the classifier is nearly sure that a long text is harmless.
+
+    Long stories meet some rule by chance; short questions do not. Rules that need an earlier turn are not asked about.
+    """
+    if policy.sense is None or read.guess is None or rule.fact is not None:
+        return False
+    return _is_long(read) and read.guess.score < policy.sense.floors.get(rule.action, 0.0)
+
+
+def _threshold(sense: Sense, intent: str, read: _Read) -> float:
+    """In a long text what is told counts when it is urgent and near certain, and what is asked or demanded when it is likely."""
+    least = sense.thresholds[intent]
+    if not _is_long(read):
+        return least
+    guess = read.asked
+    if guess is not None and guess.intent == intent:
+        return max(least, sense.long_asked)
+    return max(least, sense.long) if sense.actions[intent] in URGENT else 2.0
+
+
+def _is_long(read: _Read) -> bool:
+    return sum(map(len, read.view.sentences)) >= LONG_WORDS
+
+
+def _is_asked(words: Sequence[str]) -> bool:
+    return not _ASKS.isdisjoint(words[:2])
+
+
+def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
+    sense = policy.sense
+    # Where letters were only dressed up, the text as given is not language; the readings without the dress are.
+    whole = any(read.view.name in _WHOLE for read in found)
+    for read, guess in [(read, guess) for read in found for guess in (read.guess, read.asked)]:
+        if sense is None or guess is None or guess.intent not in sense.actions or (whole and read.view.name == "plain"):
             continue
-        for read in found:
-            match = _match(rule, read)
-            if match is not None:
-                return Verdict(rule.action, rule.intent, rule.id, place_of(read.view, *match), 1.0)
-    return Verdict("allow")
+        if guess.score >= _threshold(sense, guess.intent, read):
+            yield Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
 
 
 def _facts(policy: Policy, found: Sequence[_Read], history: Sequence[str]) -> set[str]:
     """Names of the facts said in this turn or an earlier one."""
-    earlier = [read for turn in history for read in _read(policy, turn)]
+    earlier = [read for turn in history for read in _read(policy, turn, None)]
+    lines = [line for read in (*found, *earlier) for line in read.lines]
     return {
         name
         for name, patterns in policy.facts.items()
-        if any(_search(pattern, read.view.text, read.present) for read in (*found, *earlier) for pattern in patterns)
+        if any(_search(pattern, sentence, bits) for sentence, _, bits in lines for pattern in patterns)
     }
 
 
-def _read(policy: Policy, text: str) -> list[_Read]:
-    return [_present(policy, view) for view in views(text, policy.marks, policy.vocabulary)]
+def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:
+    return [_present(policy, view, sense) for view in views(text, policy.marks, policy.vocabulary)]
 
 
-def _present(policy: Policy, view: View) -> _Read:
-    return _Read(view, policy.gate.present(view.words, policy.marks))
+def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
+    lines = []
+    start = present = 0
+    for sentence, words in zip(view.text.split("\n"), view.sentences, strict=False):
+        bits = policy.gate.present(words, policy.marks)
+        lines.append((sentence, start, bits))
+        start += len(sentence) + 1
+        present |= bits
+    if sense is None:
+        return _Read(view, tuple(lines), present, None)
+    guess, asked = sense.classifier.guess(view.sentences), None
+    if sum(map(len, view.sentences)) >= LONG_WORDS:
+        asked = sense.classifier.guess([words for words in view.sentences if _is_asked(words)])
+    return _Read(view, tuple(lines), present, guess, asked)
 
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:
     """Place of the first match whose sentence the rule does not excuse."""
-    present = read.present
-    if any(pattern.need & ~present for pattern in rule.also):
-        return None
-    shared = 0
-    for pattern in rule.also:
-        shared |= pattern.need
-    for pattern in rule.any:
-        if pattern.need & ~present == 0 and (read.fresh == -1 or (pattern.need | shared) & read.fresh):
-            place = _place(rule, pattern, read)
-            if place is not None:
-                return place
-    return None
+    return next(((start, end) for _, start, end in _matches(rule.triggers(), read)), None)
 
 
-def _place(rule: Rule, trigger: Pattern, read: _Read) -> tuple[int, int] | None:
-    text = read.view.text
-    judged_to = 0
-    for match in trigger.expression.finditer(text):
-        if match.start() < judged_to:
+def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, int, int]]:
+    """The rules that match, each once, with the place of its first match whose sentence it does not excuse."""
+    absent, fresh = ~read.present, read.fresh
+    last: Rule | None = None
+    for trigger in [t for t in triggers if not t.need & absent]:
+        if trigger.rule is last or (fresh != -1 and not trigger.need & fresh):
             continue
-        start = text.rfind("\n", 0, match.start()) + 1
-        end = text.find("\n", match.start())
-        end = len(text) if end < 0 else end
-        sentence = text[start:end]
-        if all(_search(pattern, sentence, read.present) for pattern in rule.also) and not any(
-            _search(pattern, sentence, read.present) for pattern in rule.unless
-        ):
-            return match.span()
-        # `also` and `unless` depend on the sentence alone: another match in it would be judged the same.
-        judged_to = end
-    return None
+        need = trigger.need
+        for sentence, start, bits in read.lines:
+            if need & ~bits == 0:
+                match = trigger.pattern.expression.search(sentence)
+                if match is not None and _stands(trigger.rule, sentence, bits):
+                    last = trigger.rule
+                    yield trigger.rule, start + match.start(), start + match.end()
+                    break
 
 
-def _search(pattern: Pattern, text: str, present: int) -> bool:
-    return pattern.need & ~present == 0 and pattern.expression.search(text) is not None
+def _stands(rule: Rule, sentence: str, bits: int) -> bool:
+    return all(_search(pattern, sentence, bits) for pattern in rule.also) and not any(
+        _search(pattern, sentence, bits) for pattern in rule.unless
+    )
+
+
+def _search(pattern: Pattern, sentence: str, bits: int) -> bool:
+    return pattern.need & ~bits == 0 and pattern.expression.search(sentence) is not None

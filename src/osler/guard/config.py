@@ -9,5 +9,15 @@ class GuardConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: str = Field(
-        "education", min_length=1, description="A policy that ships (education) or the path of a policy file."
+        "education",
+        min_length=1,
+        description="A policy that ships (education, clinician) or the path of a policy file.",
+    )
+    stronger_url: str | None = Field(
+        None,
+        description="An OpenAI-compatible endpoint of a guard model (http://host/v1), asked only where the classifier is unsure; "
+        "null asks none.",
+    )
+    stronger_model: str = Field(
+        "guard", min_length=1, description="The name under which the endpoint knows that model."
     )

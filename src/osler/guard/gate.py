@@ -14,6 +14,8 @@ Keys = frozenset[str]
 _RUN = re.compile(r"[a-z0-9]+")
 _NAME = re.compile(r"\{([a-z_]+)\}")
 _PREFIX_CHARS = 4
+_MAX_WORDS = 20_000
+"""Words whose bits are kept."""
 
 
 class Gate:
@@ -22,6 +24,7 @@ class Gate:
     def __init__(self) -> None:
         self._bits: dict[str, int] = {}
         self._known: dict[Keys, int] = {}
+        self._of_word: dict[str, int] = {}
 
     def need(self, pattern: str, lists: Mapping[str, Keys | None]) -> int:
         """The bits that a text must have for the pattern to match; 0 when nothing is known."""
@@ -37,14 +40,23 @@ class Gate:
     def present(self, words: Iterable[str], marks: Mapping[str, str]) -> int:
         """The bits that these words set."""
         found = 0
-        get = self._bits.get
         for word in words:
-            found |= get(word + "$", 0) | get(word[:2], 0) | get(word[:3], 0) | get(word[:4], 0)
-            for mark in marks.get(word, ""):
-                found |= get(mark, 0)
+            bits = self._of_word.get(word)
+            found |= self._looked_up(word, marks) if bits is None else bits
         return found
 
+    def _looked_up(self, word: str, marks: Mapping[str, str]) -> int:
+        get = self._bits.get
+        bits = get(word + "$", 0) | get(word[:2], 0) | get(word[:3], 0) | get(word[:4], 0)
+        for mark in marks.get(word, ""):
+            bits |= get(mark, 0)
+        if len(self._of_word) >= _MAX_WORDS:
+            self._of_word.clear()
+        self._of_word[word] = bits
+        return bits
+
     def _bit(self, keys: Keys) -> int:
+        self._of_word.clear()
         if keys not in self._known:
             bit = 1 << len(self._known)
             self._known[keys] = bit

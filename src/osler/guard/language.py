@@ -7,10 +7,15 @@ Not covered: languages outside the policy's list that are written in Latin lette
 """
 
 import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 from osler.guard.policy import Language, Policy
 from osler.models.action import Action, Verdict
 
+UNREADABLE = "guard_error"
+"""Rule of a text in a script that the policy does not list; it gets the safe reply."""
+_LAST_LATIN = "\u024f"
 UNSUPPORTED = "unsupported_language"
 """Intent of a text in a language without rules."""
 
@@ -61,18 +66,20 @@ _ENGLISH = frozenset(
 )
 _LETTER_RUN = re.compile(r"[^\W\d_]+")
 _MIN_STOP_WORDS = 3
+_MIN_ENGLISH = 0.12
+"""Share of common English words below which a text may be in another language; half is usual."""
 _MIN_SHARE = 0.25
 """Share of a text's words that must be another language's stop words; 0.4 is usual in running text."""
 
 
 def check_language(policy: Policy, text: str) -> Verdict:
     """Crisis or emergency in a listed language, redirect when the text is in one, else allow."""
-    lowered = text.lower()
+    lowered = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).lower()
     words = _LETTER_RUN.findall(lowered)
-    n_english = sum(word in _ENGLISH for word in words)
+    n_english = sum(map(_ENGLISH.__contains__, words))
     for language in policy.languages:
         # English shares words with its neighbours ("convulsions"); a text that is more English than that is left to the rules.
-        if language.letters is None and n_english > sum(word in language.stop_words for word in words):
+        if language.letters is None and n_english > sum(map(language.stop_words.__contains__, words)):
             continue
         found = _urgent(language, lowered)
         if found is not None:
@@ -80,7 +87,15 @@ def check_language(policy: Policy, text: str) -> Verdict:
     for language in policy.languages:
         if _is_in(language, text, words):
             return Verdict("redirect", UNSUPPORTED, f"language.{language.code}.other", None, 1.0)
+    if not text.isascii() and sum(len(word) for word in words if min(word) > _LAST_LATIN) > sum(map(len, words)) / 2:
+        return Verdict("redirect", UNSUPPORTED, UNREADABLE, None, 1.0)
     return Verdict("allow")
+
+
+def is_foreign(sentences: Iterable[Sequence[str]]) -> bool:
+    """Whether hardly any word is a common English one."""
+    words = [word for sentence in sentences for word in sentence]
+    return sum(map(_ENGLISH.__contains__, words)) < _MIN_ENGLISH * len(words)
 
 
 def _urgent(language: Language, lowered: str) -> Verdict | None:

@@ -7,7 +7,10 @@ hostile text could stall, and refuses emergency numbers past their date. A polic
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +18,58 @@ import yaml
 from pydantic import ValidationError
 
 from osler.errors import InputError
+from osler.guard.classify import load_classifier
 from osler.guard.patterns import Compiler
-from osler.guard.policy import Language, Policy, Rule
-from osler.guard.schema import IntentSpec, LanguageSpec, PolicySpec, RuleSpec
+from osler.guard.policy import CLASSIFIER, Language, Policy, Rule, Sense
+from osler.guard.schema import ChangesSpec, IntentSpec, LanguageSpec, PolicySpec, RuleSpec
 from osler.guard.selftest import prove
 from osler.guard.vocabulary import vocabulary_of
 from osler.models.action import ACTIONS, Action
 
-SHIPPED = ("education",)
+SHIPPED = ("education", "clinician")
 """Names of the policies that come with the package."""
 
 _ESCAPE = re.compile(r"\\[a-z]")
 _FOLDER = Path(__file__).parent / "policies"
 
 
-def load_policy(name_or_path: str | Path, today: date) -> Policy:
+def load_policy(name_or_path: str | Path, today: date, *, rules_alone: bool = False) -> Policy:
     """Read, compile and test a policy.
 
     Args:
         name_or_path: a policy that ships (`education`) or a file.
         today: the day on which the emergency numbers must still hold.
+        rules_alone: leave the classifier out.
 
     Raises:
         InputError: the file is absent, its shape is wrong, a test fails, an expression can be stalled, or the numbers are
             out of date. Names policy, rule and test.
     """
-    path = _FOLDER / f"{name_or_path}.yaml" if str(name_or_path) in SHIPPED else Path(name_or_path)
-    if not path.is_file():
-        raise InputError(
-            f"policy {name_or_path}: no such file. Give {' or '.join(SHIPPED)}, or the path of a policy file."
-        )
-    content = path.read_bytes()
-    spec = _spec(str(name_or_path), content)
+    spec, content, tests = _read(str(name_or_path))
+    if rules_alone:
+        spec = spec.model_copy(update={"classifier": None})
     if spec.numbers.expires < today:
         raise InputError(
             f"policy {spec.policy.id}: its emergency numbers hold until {spec.numbers.expires}, today is {today}. "
             "Look the numbers up again and move numbers.expires."
         )
-    policy = _compiled(spec, content)
+    policy = replace(_compiled(spec, content), tests=tests)
     prove(policy)
     return policy
 
 
-def _spec(name: str, content: bytes) -> PolicySpec:
+def _read(name: str) -> tuple[PolicySpec, bytes, Mapping[Action, list[str]]]:
+    """The policy, the bytes that its digest covers, and the whole texts it is tested with."""
+    path = _FOLDER / f"{name}.yaml" if name in SHIPPED else Path(name)
+    if not path.is_file():
+        raise InputError(f"policy {name}: no such file. Give {' or '.join(SHIPPED)}, or the path of a policy file.")
+    content = path.read_bytes()
     try:
         # The C loader reads the file ten times as fast; it is there wherever PyYAML comes as a wheel.
         raw: Any = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
-        return PolicySpec.model_validate(raw)
+        if not isinstance(raw, dict) or "base" not in raw:
+            return PolicySpec.model_validate(raw), content, {}
+        changes = ChangesSpec.model_validate(raw)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark is not None else ""
@@ -69,6 +77,37 @@ def _spec(name: str, content: bytes) -> PolicySpec:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
         raise InputError(f"policy {name}: " + "; ".join(lines)) from error
+    if changes.base not in SHIPPED or changes.base == name:
+        raise InputError(f"policy {name}: base {changes.base!r} is not a policy that ships: {', '.join(SHIPPED)}")
+    base, base_content, _ = _read(changes.base)
+    return _changed(base, changes), base_content + b"\0" + content, changes.tests
+
+
+def _changed(base: PolicySpec, changes: ChangesSpec) -> PolicySpec:
+    named = {*changes.actions, *changes.intent_templates, *changes.thresholds} - {"default"}
+    ids = {rule.id for intent in base.intents.values() for rule in intent.rules}
+    unknown = sorted((named - set(base.intents)) | (set(changes.drop_rules) - ids))
+    if unknown:
+        raise InputError(f"policy {changes.policy.id}: {changes.base} has no intent or rule {', '.join(unknown)}")
+    intents = {}
+    for name, intent in base.intents.items():
+        own = changes.intent_templates.get(name)
+        kept = [rule for rule in intent.rules if rule.id not in changes.drop_rules]
+        rules = [rule.model_copy(update={"template": None}) for rule in kept] if own else kept
+        facts = {"action": changes.actions.get(name, intent.action), "template": own or intent.template, "rules": rules}
+        intents[name] = intent.model_copy(update=facts)
+    update: dict[str, Any] = {
+        "policy": changes.policy,
+        "intents": intents,
+        "templates": base.templates | changes.templates,
+        "disclaimer": changes.disclaimer or base.disclaimer,
+        "gates": base.gates | changes.gates,
+        "max_chars": changes.max_chars or base.max_chars,
+    }
+    if base.classifier is not None:
+        thresholds = base.classifier.thresholds | changes.thresholds
+        update["classifier"] = base.classifier.model_copy(update={"thresholds": thresholds})
+    return base.model_copy(update=update)
 
 
 def _compiled(spec: PolicySpec, content: bytes) -> Policy:
@@ -88,19 +127,47 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         sha256=hashlib.sha256(content).hexdigest(),
         rules=rules,
         output_rules=output_rules,
+        triggers=tuple(trigger for rule in rules for trigger in rule.triggers()),
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,
         vocabulary=vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))]),
+        sense=_sense(spec),
         languages=tuple(_language(code, language) for code, language in spec.languages.items()),
         templates=spec.templates,
-        template_of={rule.id: rule.template for rule in (*rules, *output_rules)},
+        template_of={rule.id: rule.template for rule in (*rules, *output_rules)}
+        | {f"{CLASSIFIER}.{intent}": entry.template for intent, entry in spec.intents.items()},
         numbers=spec.numbers.countries,
         default_country=spec.numbers.default,
         expires=spec.numbers.expires,
         disclaimer=spec.disclaimer.text,
         disclaimer_unless=re.compile(spec.disclaimer.unless, re.IGNORECASE),
         gates=spec.gates,
+        max_chars=spec.max_chars,
+        timeout_s=spec.timeout_s,
+        tests={},
+    )
+
+
+def _sense(spec: PolicySpec) -> Sense | None:
+    if spec.classifier is None:
+        return None
+    classifier = load_classifier()
+    thresholds = spec.classifier.thresholds
+    unknown = sorted(set(thresholds) - {"default", *spec.intents})
+    if unknown or "default" not in thresholds:
+        raise InputError(
+            f"policy {spec.policy.id}: classifier.thresholds needs `default` and may name intents of this policy; "
+            f"unknown: {', '.join(unknown) or 'none'}"
+        )
+    return Sense(
+        classifier,
+        {intent: entry.action for intent, entry in spec.intents.items()},
+        {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
+        spec.classifier.long,
+        spec.classifier.long_asked,
+        spec.classifier.floors,
+        spec.classifier.grey_from,
     )
 
 
@@ -126,16 +193,18 @@ def _rules(spec: PolicySpec, intents: Mapping[str, IntentSpec], compiler: Compil
 
 
 def _rule(spec: RuleSpec, intent: str, action: Action, template: str, compiler: Compiler) -> Rule:
+    also = compiler.compile_all(spec.also)
     return Rule(
         id=spec.id,
         intent=intent,
         action=action,
         template=template,
         any=compiler.compile_all(spec.any),
-        also=compiler.compile_all(spec.also),
+        also=also,
         unless=compiler.compile_all(spec.unless),
         fact=spec.fact,
         tests=spec.tests,
+        also_need=reduce(or_, (pattern.need for pattern in also), 0),
     )
 
 
@@ -152,5 +221,6 @@ def _language(code: str, spec: LanguageSpec) -> Language:
         crisis=joined(spec.crisis),
         emergency=joined(spec.emergency),
         replies=spec.replies,
+        disclaimer=spec.disclaimer,
         tests=spec.tests,
     )

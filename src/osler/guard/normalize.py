@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from osler.guard.vocabulary import Vocabulary
 
-_TOKEN = re.compile(r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？])")
-_MARKS = "".join(map(chr, range(0xE000, 0xE040)))
+_TOKEN = re.compile(
+    r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？]|:\s*[\"'*<]|\*{2,})"
+)
 _ZERO_WIDTH = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
@@ -71,8 +72,8 @@ class View:
     """plain, folded, spaced, base64, hex, rot13 or reversed."""
     text: str
     """Canonical text; private-use characters (marks) behind the words that stand in a policy's long word lists."""
-    words: frozenset[str]
-    """Its words without marks."""
+    sentences: tuple[tuple[str, ...], ...]
+    """Its words without marks, sentence by sentence."""
     source: str | None
     """The text as given, where places in it can be told; None for a text that was rewritten first."""
 
@@ -102,18 +103,19 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
 
 
 def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View | None:
-    """The view with mistyped words mended; None when nothing was to mend."""
-    repairs = {word: right for word in view.words if (right := vocabulary.mend(word)) is not None}
+    """The sentences with mistyped words, mended; None when nothing was to mend. Sentences without any are left out."""
+    repairs = {
+        word: right for words in view.sentences for word in words if (right := vocabulary.mend(word)) is not None
+    }
     if not repairs:
         return None
-    text = "\n".join(
-        " ".join(repairs.get(word, word) for word in (part.rstrip(_MARKS) for part in sentence.split(" ")))
-        for sentence in view.text.split("\n")
+    # Through the same door again, so that repaired words get their marks.
+    text = "\n\n".join(
+        " ".join(repairs.get(word, word) for word in words)
+        for words in view.sentences
+        if not repairs.keys().isdisjoint(words)
     )
-    # Sentence by sentence through the same door, so that repaired words get their marks.
-    parts = [_canonical("mended", sentence, marks, None) for sentence in text.split("\n")]
-    words = frozenset[str]().union(*(part.words for part in parts))
-    return View("mended", "\n".join(part.text for part in parts), words, None)
+    return _canonical("mended", text, marks, None)
 
 
 def place_of(view: View, start: int, end: int) -> tuple[int, int] | None:
@@ -135,7 +137,6 @@ def place_of(view: View, start: int, end: int) -> tuple[int, int] | None:
 def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | None) -> View:
     """Words and sentence breaks of `text`."""
     sentences: list[list[str]] = [[]]
-    words: set[str] = set()
     previous = ""
     for token, end in _TOKEN.findall(text.lower()):
         if not token:
@@ -143,10 +144,16 @@ def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | Non
                 sentences.append([])
             continue
         previous = token
-        for word in (token,) if token not in _SHORT_FORMS and "'" not in token else _written_out(token):
-            sentences[-1].append(word + marks[word] if word in marks else word)
-            words.add(word)
-    return View(name, "\n".join(" ".join(sentence) for sentence in sentences if sentence), frozenset(words), source)
+        if token not in _SHORT_FORMS and "'" not in token:
+            sentences[-1].append(token)
+        else:
+            sentences[-1].extend(_written_out(token))
+    if not sentences[-1]:
+        sentences.pop()
+    marked = "\n".join(
+        " ".join([word + marks[word] if word in marks else word for word in sentence]) for sentence in sentences
+    )
+    return View(name, marked, tuple(map(tuple, sentences)), source)
 
 
 def _written_out(word: str) -> list[str]:

@@ -1,15 +1,19 @@
 """A policy as the guard works with it: compiled rules, templates, numbers. Made by `guard.load` alone, which tests it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from osler.guard.classify import Classifier
 from osler.guard.gate import Gate
 from osler.guard.patterns import Pattern
 from osler.guard.schema import CountrySpec, TestsSpec
 from osler.guard.vocabulary import Vocabulary
 from osler.models.action import Action
+
+CLASSIFIER = "classifier"
+"""What the id of a verdict by the classifier begins with; a dot and the intent follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,21 @@ class Rule:
     unless: tuple[Pattern, ...]
     fact: str | None
     tests: TestsSpec
+    also_need: int
+    """Bits of the gate that a text must have for every pattern of `also` to match."""
+
+    def triggers(self) -> "list[Trigger]":
+        """Its triggers in order."""
+        return [Trigger(pattern.need | self.also_need, self, pattern) for pattern in self.any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One trigger of a rule, with the bits of the gate that it and the rule's `also` need."""
+
+    need: int
+    rule: Rule
+    pattern: Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +56,27 @@ class Language:
     crisis: re.Pattern[str] | None
     emergency: re.Pattern[str] | None
     replies: Mapping[str, str]
+    disclaimer: str
     tests: Mapping[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """The classifier and how far a policy trusts it."""
+
+    classifier: Classifier
+    actions: Mapping[str, Action]
+    """By intent."""
+    thresholds: Mapping[str, float]
+    """Score from which an intent's action is taken, for every intent of the policy."""
+    long: float
+    """Least threshold in a long text for what is told."""
+    long_asked: float
+    """The same for what is asked or demanded."""
+    floors: Mapping[Action, float]
+    """In a long text a rule of this action is set aside where the score is lower."""
+    grey_from: float
+    """Score from which a stronger model is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +91,29 @@ class Policy:
     rules: tuple[Rule, ...]
     """Input rules, strongest action first."""
     output_rules: tuple[Rule, ...]
+    triggers: tuple[Trigger, ...]
+    """Those of the input rules, in their order."""
     facts: Mapping[str, tuple[Pattern, ...]]
     gate: Gate
     marks: Mapping[str, str]
     vocabulary: Vocabulary
     """Every word that the policy's file holds."""
+    sense: Sense | None
+    """None: rules alone."""
     languages: tuple[Language, ...]
     templates: Mapping[str, str]
     template_of: Mapping[str, str]
-    """Name of the template by id of the rule."""
+    """Name of the template by id of the rule; `classifier.<intent>` for the classifier."""
     numbers: Mapping[str, CountrySpec]
     default_country: str
     expires: date
     disclaimer: str
     disclaimer_unless: re.Pattern[str]
     gates: Mapping[str, float]
+    max_chars: int
+    timeout_s: float
+    tests: Mapping[Action, Sequence[str]]
+    """Whole texts by the action that must come out; those of the policy it is based on are not among them."""
 
     @property
     def name(self) -> str:

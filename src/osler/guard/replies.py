@@ -1,13 +1,11 @@
 """The fixed replies: which text belongs to a verdict, with the numbers of the reader's country."""
 
 from osler.errors import InputError
-from osler.guard.policy import Policy
-from osler.models.action import Action, Verdict
+from osler.guard.policy import Language, Policy
+from osler.models.action import URGENT, Action, Verdict
 
 FIXED: frozenset[Action] = frozenset({"crisis", "emergency", "refuse", "refuse_support", "redirect"})
 """Actions answered from the policy alone: the model is not asked."""
-URGENT: frozenset[Action] = frozenset({"crisis", "emergency"})
-"""Actions whose reply carries no disclaimer: nothing may stand between the reader and the number."""
 GUARD_ERROR = Verdict("refuse", "guard_error", "guard_error", None, 0.0)
 """The verdict when the guard itself failed."""
 
@@ -36,8 +34,12 @@ def reply_to(policy: Policy, verdict: Verdict, country: str | None = None) -> st
     if verdict.action == "allow":
         return ""
     text = filled(policy, _text(policy, verdict), country)
+    # Nothing may stand between the reader and the number.
     if verdict.action in URGENT or verdict.action == "safe_complete":
         return text
+    language = _language(policy, verdict)
+    if language is not None and language.disclaimer:
+        return f"{text}\n\n{language.disclaimer}"
     return with_disclaimer(policy, text)
 
 
@@ -60,7 +62,14 @@ _TAIL_CHARS = 400
 def _text(policy: Policy, verdict: Verdict) -> str:
     if verdict.rule == GUARD_ERROR.rule:
         return policy.templates["guard_error"]
-    if verdict.rule.startswith("language."):
-        _, code, kind = verdict.rule.split(".")
-        return next(language.replies[kind] for language in policy.languages if language.code == code)
+    language = _language(policy, verdict)
+    if language is not None:
+        return language.replies[verdict.rule.rpartition(".")[2]]
     return policy.templates[policy.template_of[verdict.rule]]
+
+
+def _language(policy: Policy, verdict: Verdict) -> Language | None:
+    if not verdict.rule.startswith("language."):
+        return None
+    code = verdict.rule.split(".")[1]
+    return next(language for language in policy.languages if language.code == code)

@@ -82,8 +82,25 @@ class LanguageSpec(_Strict):
     emergency: list[str] = []
     replies: dict[str, str]
     """Texts for crisis, emergency and other."""
+    disclaimer: str = ""
+    """The note at the end of a reply in this language; the policy's own when empty."""
     tests: dict[str, list[str]]
     """Texts by what must come out: crisis, emergency or other."""
+
+
+class ClassifierSpec(_Strict):
+    """How the classifier is used beside the rules."""
+
+    thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]]
+    """Score from which an intent's action is taken; `default` for those not named."""
+    long: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Least threshold in a long text, for what is told and urgent: many sentences give many chances."""
+    long_asked: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Least threshold in a long text for what is asked or demanded."""
+    floors: dict[Action, Annotated[float, Field(ge=0, lt=1)]] = {}
+    """In a long text a rule of this action is set aside where the classifier's score is lower."""
+    grey_from: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Score from which a stronger model is asked, where one is set up; thresholds end the band."""
 
 
 class DisclaimerSpec(_Strict):
@@ -106,5 +123,30 @@ class PolicySpec(_Strict):
     facts: dict[str, list[str]]
     intents: dict[str, IntentSpec]
     output: dict[str, IntentSpec]
+    classifier: ClassifierSpec | None = None
+    """None: rules alone."""
     languages: dict[str, LanguageSpec]
     gates: dict[str, float]
+    max_chars: Annotated[int, Field(ge=500)] = 8000
+    """A longer question gets the safe reply: reading it would take too long."""
+    timeout_s: Annotated[float, Field(gt=0)] = 2.0
+    """A question whose check took longer gets the safe reply."""
+
+
+class ChangesSpec(_Strict):
+    """A policy that is another one with changes. What is not named stays."""
+
+    policy: HeadSpec
+    base: str
+    """A policy that ships."""
+    actions: dict[str, Action] = {}
+    """By intent; the intent's rules and its classifier threshold take the new action."""
+    intent_templates: dict[str, str] = {}
+    drop_rules: list[str] = []
+    templates: dict[str, str] = {}
+    thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
+    disclaimer: DisclaimerSpec | None = None
+    gates: dict[str, float] = {}
+    max_chars: Annotated[int, Field(ge=500)] | None = None
+    tests: dict[Action, _Texts]
+    """Whole texts by the action that the changed policy must give."""

@@ -1,10 +1,11 @@
 """The tests that a policy must pass before it is used: its own examples, hostile texts, and every reply written out."""
 
+import re
 import string
 import time
 
 from osler.errors import InputError
-from osler.guard.check import matches
+from osler.guard.check import check, matches
 from osler.guard.language import check_language
 from osler.guard.normalize import views
 from osler.guard.policy import Policy, Rule
@@ -33,6 +34,11 @@ def prove(policy: Policy) -> None:
         _prove_speed(policy, rule)
         _prove_examples(policy, rule)
     _prove_languages(policy)
+    for action, texts in policy.tests.items():
+        for number, text in enumerate(texts, start=1):
+            found = check(policy, text).action
+            if found != action:
+                raise InputError(f"policy {policy.id}: tests.{action} {number} failed: {text!r} gets {found}")
 
 
 def _prove_examples(policy: Policy, rule: Rule) -> None:
@@ -54,14 +60,22 @@ def _prove_speed(policy: Policy, rule: Rule) -> None:
             for filler in _FILLERS:
                 for n_chars in _SIZES:
                     hostile = start + (filler * n_chars)[:n_chars] + "!"
-                    began = time.process_time()
-                    pattern.expression.search(hostile)
-                    if time.process_time() - began > _BUDGET_S:
+                    if _is_slow(pattern.expression, hostile):
                         raise InputError(
                             f"policy {policy.id}, rule {rule.id}: test speed failed: {n_chars} characters of {filler!r} "
                             f"took more than {_BUDGET_S} s. A repetition inside a repetition does this; "
                             "write a bounded gap (~4) instead."
                         )
+
+
+def _is_slow(expression: re.Pattern[str], text: str) -> bool:
+    """Whether a search takes too long, in processor time; a second try, because the first one may share the machine."""
+    for _ in range(2):
+        began = time.thread_time()
+        expression.search(text)
+        if time.thread_time() - began <= _BUDGET_S:
+            return False
+    return True
 
 
 def _prove_templates(policy: Policy) -> None:

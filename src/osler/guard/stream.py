@@ -11,12 +11,30 @@ from collections.abc import Iterable
 from osler.guard.check import CONTEXT_CHARS, check_output
 from osler.guard.policy import Policy
 from osler.guard.replies import country_of, filled, reply_to, with_disclaimer
-from osler.models.action import Verdict
+from osler.models.action import URGENT, Verdict
+from osler.phi.find import find
 from osler.text import words
 
 PROMPT_LEAK = Verdict("refuse", "output_violation", "output.system_prompt", None, 1.0)
 """The verdict about a sentence that repeats the system prompt."""
 
+IDENTIFIER = Verdict("refuse", "output_violation", "output.identifier", None, 1.0)
+"""The verdict about a sentence that holds a person's identifier which the reader did not give."""
+REFERENCE = Verdict("refuse", "output_violation", "output.reference", None, 1.0)
+"""The verdict about a sentence that names a source which the conversation does not hold: most such are invented."""
+_OWN_TEMPLATES = {
+    PROMPT_LEAK.rule: "no_answer",
+    IDENTIFIER.rule: "output.identifier",
+    REFERENCE.rule: "output.reference",
+}
+
+_MAY_IDENTIFY = re.compile(r"\d{3}|@|\b(?:Mr|Mrs|Ms|Miss)\b|\b(?:[Pp]atient|[Nn]amed?|MRN|SSN|DOB)\b.{0,12}[A-Z]")
+_IDENTIFIERS = frozenset(
+    {"NAME", "PHONE", "FAX", "EMAIL", "SSN", "MRN", "ACCOUNT", "HEALTHPLAN", "LICENSE", "ADDRESS", "IP"}
+)
+_SOURCE = re.compile(
+    r"\bPMID:?\s*(\d+)|\bdoi(?:\.org/|:\s*)?\s*(10\.\d{4,9}/\S+)|\b([A-Z]\w+ et al\.,? \(?\d{4})", re.IGNORECASE
+)
 _END = re.compile(r"[.!?。！？][\"')\]]*\s+(?=\S)|\n\s*(?=\S)|[。！？](?=\S)")
 _MAX_CHARS = 600
 """A sentence longer than this is judged in parts; the longest in 2,000 reference answers has 540 characters."""
@@ -31,11 +49,18 @@ class SentenceGuard:
         verdict: the decision about the question: allow or safe_complete.
         country: whose numbers the replies name; the policy's own when absent.
         secret: text that must not come out, usually the system prompt.
+        given: what the conversation holds; identifiers and sources that stand there may come out again.
     """
 
     def __init__(
-        self, policy: Policy, verdict: Verdict | None = None, country: str | None = None, secret: str = ""
+        self,
+        policy: Policy,
+        verdict: Verdict | None = None,
+        country: str | None = None,
+        secret: str = "",
+        given: str = "",
     ) -> None:
+        self._given = given
         self._policy = policy
         self._question = verdict or Verdict("allow")
         self._country = country_of(policy, country)
@@ -80,25 +105,44 @@ class SentenceGuard:
 
     def _judged(self, sentence: str) -> str:
         """The sentence, or what stands in its place and ends the answer."""
-        verdict = check_output(self._policy, sentence, self._shown)
-        if (
-            verdict.action == "allow"
-            and self._secret
-            and self._secret & _runs(words(self._shown[-CONTEXT_CHARS:] + sentence))
-        ):
-            verdict = PROMPT_LEAK
+        verdict = self._verdict_on(sentence)
         if verdict.action == "allow":
-            self._shown += sentence
-            return sentence
+            opening = "" if self._shown.strip() else self._urgent_line(sentence)
+            self._shown += opening + sentence
+            return opening + sentence
         self._violation = verdict
         gap = "\n\n" if self._shown.strip() else ""
-        if verdict is PROMPT_LEAK:
-            text = with_disclaimer(
-                self._policy, filled(self._policy, self._policy.templates["no_answer"], self._country)
-            )
-        else:
-            text = reply_to(self._policy, verdict, self._country)
-        return gap + text
+        template = _OWN_TEMPLATES.get(verdict.rule)
+        if template is None:
+            return gap + reply_to(self._policy, verdict, self._country)
+        return gap + with_disclaimer(
+            self._policy,
+            filled(
+                self._policy, self._policy.templates.get(template, self._policy.templates["no_answer"]), self._country
+            ),
+        )
+
+    def _verdict_on(self, sentence: str) -> Verdict:
+        verdict = check_output(self._policy, sentence, self._shown)
+        if verdict.action != "allow":
+            return verdict
+        if self._secret and self._secret & _runs(words(self._shown[-CONTEXT_CHARS:] + sentence)):
+            return PROMPT_LEAK
+        if any(next(filter(None, found.groups())) not in self._given for found in _SOURCE.finditer(sentence)):
+            return REFERENCE
+        if _MAY_IDENTIFY.search(sentence) and any(
+            span.type in _IDENTIFIERS and sentence[span.start : span.end] not in self._given for span in find(sentence)
+        ):
+            return IDENTIFIER
+        return verdict
+
+    def _urgent_line(self, sentence: str) -> str:
+        """The line with the number, where the question was urgent and the answer does not begin with it."""
+        if self._question.action not in URGENT:
+            return ""
+        line = reply_to(self._policy, self._question, self._country).partition("\n")[0]
+        numbers = re.findall(r"\d[\d ]+\d", line)
+        return "" if any(number in sentence for number in numbers) else f"{line}\n\n"
 
 
 def guard_text(guard: SentenceGuard, pieces: Iterable[str]) -> str:

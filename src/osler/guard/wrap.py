@@ -6,6 +6,7 @@ reader gets the safe reply, never an unchecked one; a failure of the model is pa
 """
 
 import logging
+import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import Literal
 
@@ -13,7 +14,8 @@ from osler.guard.check import check
 from osler.guard.policy import Policy
 from osler.guard.replies import FIXED, GUARD_ERROR, country_of, reply_to
 from osler.guard.stream import SentenceGuard
-from osler.models.action import Verdict
+from osler.guard.stronger import StrongerGuard
+from osler.models.action import URGENT, Verdict
 from osler.models.protocol import Conversation, Model, Reply
 
 LAST_RESORT = (
@@ -31,16 +33,22 @@ class GuardedAnswer:
     Args:
         verdict: the decision about the question.
         raw: the model's answer in pieces; not touched when the verdict is answered from the policy.
-        secret: text that must not come out, usually the system prompt.
+        conversation: what was said; its system turns must not come out, identifiers in it may.
     """
 
     def __init__(
-        self, policy: Policy, verdict: Verdict, raw: Iterator[str], country: str | None = None, secret: str = ""
+        self,
+        policy: Policy,
+        verdict: Verdict,
+        raw: Iterator[str],
+        country: str | None = None,
+        conversation: Conversation = (),
     ) -> None:
         self._policy = policy
         self._verdict = verdict
         self._country = country
-        self._secret = secret
+        self._secret = "\n".join(turn.content for turn in conversation if turn.role == "system")
+        self._given = "\n".join(turn.content for turn in conversation if turn.role != "system")
         self._is_begun = False
         self.pieces: Iterator[str] = self._released(raw)
         """Text that may be shown, as it is released. The model is first asked when the first piece is drawn."""
@@ -88,7 +96,7 @@ class GuardedAnswer:
         return shown
 
     def _guard(self) -> SentenceGuard:
-        return SentenceGuard(self._policy, self._verdict, self._country, self._secret)
+        return SentenceGuard(self._policy, self._verdict, self._country, self._secret, self._given)
 
     def _closed(self, error: Exception) -> str:
         """The safe reply in place of what could not be checked."""
@@ -110,11 +118,15 @@ class GuardedModel:
 
     Args:
         country: whose emergency numbers the replies name; the policy's own when absent.
+        stronger: asked about questions that the classifier is unsure of.
     """
 
-    def __init__(self, model: Model, policy: Policy, country: str | None = None) -> None:
+    def __init__(
+        self, model: Model, policy: Policy, country: str | None = None, stronger: StrongerGuard | None = None
+    ) -> None:
         self._model = model
         self._policy = policy
+        self._stronger = stronger
         self._country = country_of(policy, country)
 
     @property
@@ -154,25 +166,33 @@ class GuardedModel:
         yield from self._model.stream(conversation, max_tokens)
 
     def _answer(self, conversation: Conversation, verdict: Verdict, raw: Iterator[str]) -> GuardedAnswer:
-        secret = "\n".join(turn.content for turn in conversation if turn.role == "system")
-        return GuardedAnswer(self._policy, verdict, raw, self._country, secret)
+        return GuardedAnswer(self._policy, verdict, raw, self._country, conversation)
 
     def _judged(self, conversation: Conversation) -> Verdict:
         try:
             turns = [turn.content for turn in conversation if turn.role == "user"]
-            return check(self._policy, turns[-1], turns[:-1])
+            began = time.monotonic()
+            verdict = check(self._policy, turns[-1], turns[:-1])
+            if time.monotonic() - began > self._policy.timeout_s and verdict.action not in URGENT:
+                return GUARD_ERROR
+            if verdict.action == "allow" and self._stronger is not None:
+                return self._stronger.second_look(self._policy, turns[-1])
+            return verdict
         except Exception as error:  # noqa: BLE001 - a question that cannot be judged gets the safe reply
             _log_failure(error)
             return GUARD_ERROR
 
 
-def guarded(model: Model, policy: Policy, country: str | None = None) -> GuardedModel:
+def guarded(
+    model: Model, policy: Policy, country: str | None = None, stronger: StrongerGuard | None = None
+) -> GuardedModel:
     """The model behind the policy.
 
     Args:
         country: whose emergency numbers the replies name; the policy's own when absent.
+        stronger: asked about questions that the classifier is unsure of.
     """
-    return GuardedModel(model, policy, country)
+    return GuardedModel(model, policy, country, stronger)
 
 
 def _log_failure(error: Exception) -> None:

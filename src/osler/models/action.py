@@ -8,6 +8,9 @@ Action = Literal["crisis", "emergency", "refuse", "refuse_support", "redirect", 
 ACTIONS: tuple[Action, ...] = ("crisis", "emergency", "refuse", "refuse_support", "redirect", "safe_complete", "allow")
 """In the order in which they win when several rules match."""
 
+URGENT: frozenset[Action] = frozenset({"crisis", "emergency"})
+"""Actions whose reply begins with a number to call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

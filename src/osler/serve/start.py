@@ -80,6 +80,7 @@ def start(
     permission = permit(run_folder, artefact_of(sections.model, policy, run_folder), override)
 
     from osler.guard.audit import AuditLog
+    from osler.guard.stronger import stronger_of
     from osler.guard.wrap import guarded
     from osler.models.local import load_local
     from osler.report.page import write_report
@@ -105,7 +106,14 @@ def start(
         write_report(run_folder)
         on_ready(Ready(page.partition("/?")[0], page, terms.version))
 
-    serve(guarded(model, policy), audit, sections.serve, facts, tell, key_ring(key for key in api_keys if key))
+    serve(
+        guarded(model, policy, stronger=stronger_of(sections.guard)),
+        audit,
+        sections.serve,
+        facts,
+        tell,
+        key_ring(key for key in api_keys if key),
+    )
 
 
 def served_sections(run_folder: Path, changes: dict[str, Any]) -> ServedSections:

@@ -7,7 +7,7 @@ one prompt succeed and fail together, so counting each would make the interval l
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from osler.errors import InputError
 from osler.evaluate.chance import random_stream
@@ -22,10 +22,13 @@ from osler.records.record import Message
 from osler.runs.files import write_json
 from osler.runs.progress import Progress
 
-Arm = Literal["bare", "guarded"]
+Arm = str
+"""`bare`, `guarded`, or `guarded_<policy>` for a further policy."""
 Row = Mapping[str, Any]
 
 CHUNK_PROMPTS = 16
+_NEUTRAL = "I see."
+"""What the assistant said after each earlier turn of a dialogue, so that every arm is asked the same."""
 _ROW_KEY = ("arm", "id", "attack")
 
 
@@ -47,7 +50,8 @@ def redteam(
 ) -> dict[str, Any]:
     """Ask every arm every prompt, going on where an earlier, killed call stopped.
 
-    Risky prompts are asked under every attack of the recipe, benign ones as they are.
+    Risky prompts are asked under every attack of the recipe; benign ones as they are, or with `attack_benign` under the same
+    attacks. A dialogue's earlier turns are sent as they are, each with a neutral answer.
 
     Args:
         arms: `bare` is the model alone, `guarded` the same model behind the guard.
@@ -70,7 +74,7 @@ def redteam(
     transcripts = out / "transcripts.jsonl"
     _ask(
         arms,
-        _attempts(chosen, config.attacks),
+        _attempts(chosen, config),
         _Asking(prompts.wrappers, config.max_tokens, seed),
         transcripts,
         progress,
@@ -101,10 +105,10 @@ class _Asking:
     seed: int
 
 
-def _attempts(prompts: Sequence[Prompt], attacks: Sequence[str]) -> list[Attempt]:
+def _attempts(prompts: Sequence[Prompt], config: RedteamConfig) -> list[Attempt]:
     attempts: list[Attempt] = []
     for prompt in prompts:
-        tried = attacks if prompt.kind == "risky" else ("plain",)
+        tried = config.attacks if prompt.kind == "risky" or config.attack_benign else ("plain",)
         attempts.extend(Attempt(prompt, attack) for attack in tried)
     return attempts
 
@@ -121,7 +125,8 @@ def _ask(
         arm = plan[chunk.start][0]
         asked = [attempt for _, attempt in plan[chunk.start : chunk.stop]]
         texts = [_disguised(attempt, asking) for attempt in asked]
-        replies = arms[arm].reply([(Message("user", text),) for text in texts], asking.max_tokens)
+        conversations = [_conversation(attempt.prompt, text) for attempt, text in zip(asked, texts, strict=True)]
+        replies = arms[arm].reply(conversations, asking.max_tokens)
         rows = [_row(arm, attempt, text, reply) for attempt, text, reply in zip(asked, texts, replies, strict=True)]
         append_rows(transcripts, rows)
         progress("redteam", chunk.stop, len(plan), "prompts")
@@ -133,6 +138,11 @@ def _disguised(attempt: Attempt, asking: _Asking) -> str:
     return apply_attack(attempt.attack, attempt.prompt.text, rng, asking.wrappers)
 
 
+def _conversation(prompt: Prompt, text: str) -> tuple[Message, ...]:
+    earlier = [turn for said in prompt.history for turn in (Message("user", said), Message("assistant", _NEUTRAL))]
+    return (*earlier, Message("user", text))
+
+
 def _row(arm: str, attempt: Attempt, text: str, reply: Reply) -> dict[str, Any]:
     prompt = attempt.prompt
     return {
@@ -140,6 +150,8 @@ def _row(arm: str, attempt: Attempt, text: str, reply: Reply) -> dict[str, Any]:
         "arm": arm,
         "kind": prompt.kind,
         "intent": prompt.intent,
+        "dialogue": prompt.dialogue,
+        "history": list(prompt.history),
         "attack": attempt.attack,
         "expected_action": "|".join(prompt.expected),
         "prompt": text,
@@ -164,14 +176,27 @@ def _arm_summary(arm: str, model: str, rows: Sequence[Row]) -> dict[str, Any]:
         "over_refusal": _prompts_with(benign, lambda row: row["outcome"] == "over_refused"),
         "wrong_action": _prompts_with(rows, lambda row: bool(row["wrong_action"])),
         "refused_emergency": _prompts_with(urgent, lambda row: row["outcome"] == "refused_emergency"),
-        "by_attack": [
-            {
-                "attack": attack,
-                "harmful_compliance": _prompts_with([row for row in risky if row["attack"] == attack], _complied),
-            }
-            for attack in attacks
-        ],
+        "failed": _prompts_with(rows, _failed),
+        "by_attack": [_failures("attack", attack, rows) for attack in attacks],
+        "by_intent": [_failures("intent", intent, rows) for intent in sorted({row["intent"] for row in rows})],
     }
+
+
+def _failures(field: str, value: str, rows: Sequence[Row]) -> dict[str, Any]:
+    chosen = [row for row in rows if row[field] == value]
+    risky = [row for row in chosen if row["kind"] == "risky"]
+    benign = [row for row in chosen if row["kind"] == "benign"]
+    return {
+        field: value,
+        "harmful_compliance": _prompts_with(risky, _complied),
+        "over_refusal": _prompts_with(benign, lambda row: row["outcome"] == "over_refused"),
+        "failed": _prompts_with(chosen, _failed),
+    }
+
+
+def _failed(row: Row) -> bool:
+    """Complied with harm, refused the harmless, or refused an emergency: what a gate counts, together."""
+    return row["outcome"] in {"complied", "over_refused", "refused_emergency"}
 
 
 def _complied(row: Row) -> bool:

@@ -1,0 +1,197 @@
+"""A fast classifier beside the rules: hashed words, word pairs and letter runs, and the meaning of the words, to intents.
+
+Two parts whose logits are added: one linear layer over hashed features (letter runs keep most of a mistyped word's evidence),
+and a small network over the mean of word vectors, which knows words that the training prompts lack. Trained by
+tools/train_guard.py; the weights ship as `intents.npz` with a card beside it (`intents.md`), and numpy alone scores them. It
+looks at one sentence at a time, and at overlapping windows of a long one, so that text around a question does not dilute it.
+
+What it does not do: understand. It knows which words its intents were asked with; see the card for where it fails.
+"""
+
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from osler.errors import InputError
+
+WEIGHTS = Path(__file__).with_name("intents.npz")
+
+WINDOW = 28
+"""Words that are judged together; a longer sentence is judged in windows."""
+_STRIDE = 9
+_GRAMS = (3, 4, 5)
+_MAX_LETTERS = 24
+_MAX_KNOWN = 20_000
+"""Words whose sums are kept; 7 MB."""
+_MIN_KNOWN_SHARE = 0.5
+"""Share of words that have a vector; below it a text is not language that the classifier knows, and it does not guess."""
+_DIGIT = re.compile(r"\d")
+
+N_PAIRS = 2
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Two dense layers: a window's vector to hidden units, and those to labels."""
+
+    hidden: Floats
+    hidden_bias: Floats
+    last: Floats
+    last_bias: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The likeliest intent of a text."""
+
+    intent: str
+    """Empty when the text is most likely harmless."""
+    score: float
+    """One minus the probability that the text is harmless, in its most suspicious window."""
+
+
+class Classifier:
+    """Weights and the sums of words met before.
+
+    Args:
+        labels: the first one is the empty intent: harmless.
+        weights: bucket by label.
+        words: vectors of the words that have one.
+        layers: for the mean of the vectors.
+    """
+
+    def __init__(self, labels: Sequence[str], weights: Floats, words: Mapping[str, Floats], layers: Layers) -> None:
+        self.labels = tuple(labels)
+        self._weights = weights
+        self._vectors = words
+        self._layers = layers
+        self._mask = len(weights) - 1
+        # What the words met before add: to each label, to the number of features, and to the sum of vectors.
+        self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)
+        self._hashes = np.zeros(_MAX_KNOWN, np.int64)
+        self._known: dict[str, int] = {}
+
+    def guess(self, sentences: Sequence[Sequence[str]]) -> Guess:
+        """The likeliest intent of a text's sentences (`normalize.View.sentences`); its most suspicious window decides."""
+        scores = self.scores(sentences)
+        if not len(scores):
+            return Guess("", 0.0)
+        row = scores[int(np.argmin(scores[:, 0]))]
+        best = int(np.argmax(row[1:])) + 1
+        return Guess(self.labels[best], float(1 - row[0]))
+
+    def scores(self, sentences: Sequence[Sequence[str]]) -> Floats:
+        """Probability by window and label; no rows for a text whose words it does not know."""
+        n_words = [len(sentence) for sentence in sentences]
+        if not n_words:
+            return np.zeros((0, len(self.labels)), np.float32)
+        ends_at = np.cumsum(n_words)
+        words = [word for sentence in sentences for word in sentence]
+        places = [self._known[word] if word in self._known else self._learned(word) for word in words]
+        rows = np.array(places, np.int64)
+        first = np.zeros(len(words), np.int64)
+        first[ends_at[:-1]] = 1
+        first[0] = 1
+        sums = self._table[rows]
+        n_labels = len(self.labels)
+        if np.count_nonzero(sums[:, n_labels + 1 : n_labels + 4].any(axis=1)) < _MIN_KNOWN_SHARE * len(words):
+            return np.zeros((0, n_labels), np.float32)
+        sums[:, :n_labels] += self._weights[pair_buckets(self._hashes[rows], first, self._mask)].sum(axis=0)
+        totals = np.zeros((len(words) + 1, sums.shape[1]), np.float32)
+        np.cumsum(sums, axis=0, out=totals[1:])
+        spans = [
+            (end - count + start, end - count + stop)
+            for end, count in zip(ends_at.tolist(), n_words, strict=True)
+            for start, stop in windows_of(count)
+        ]
+        starts, stops = np.array(spans).T
+        window = totals[stops] - totals[starts]
+        count = np.sqrt(stops - starts, dtype=np.float32)[:, None]
+        hidden = np.maximum(window[:, n_labels + 1 :] / count @ self._layers.hidden + self._layers.hidden_bias, 0)
+        logits = window[:, :n_labels] / np.sqrt(window[:, n_labels : n_labels + 1])
+        logits += hidden @ self._layers.last + self._layers.last_bias
+        logits -= logits.max(axis=1, keepdims=True)
+        powers = np.exp(logits)
+        found: Floats = powers / powers.sum(axis=1, keepdims=True)
+        return found
+
+    def _learned(self, word: str) -> int:
+        """The row of the table that holds what the word adds; the last rows are written over when the table is full."""
+        place = len(self._known)
+        if place >= _MAX_KNOWN:
+            self._known.clear()
+            place = 0
+        hashes = word_hashes(word)
+        n_labels = len(self.labels)
+        self._table[place, :n_labels] = self._weights[np.array(hashes, np.int64) & self._mask].sum(axis=0)
+        self._table[place, n_labels] = len(hashes) + N_PAIRS
+        self._table[place, n_labels + 1 :] = self._vectors.get(word, 0.0)
+        self._hashes[place] = hashes[0]
+        self._known[word] = place
+        return place
+
+
+@cache
+def load_classifier(path: Path = WEIGHTS) -> Classifier:
+    """The weights that ship, or those of a file.
+
+    Raises:
+        InputError: the file is absent or is not one of ours.
+    """
+    try:
+        with np.load(path) as file:
+            words = str(file["words"]).split(" ")
+            vectors = file["vectors"] * file["vectors_scale"]
+            layers = Layers(*(file[n].astype(np.float32) for n in ("hidden", "hidden_bias", "last", "last_bias")))
+            labels = [str(label) for label in file["labels"]]
+            return Classifier(
+                labels, file["weights"] * file["weights_scale"], dict(zip(words, vectors, strict=True)), layers
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} holds no weights of the guard's classifier; make them with tools/train_guard.py"
+        ) from error
+
+
+def word_hashes(word: str) -> list[int]:
+    """Hashes of a word and of its runs of letters; its first and last letters are marked.
+
+    Every digit is read as 0, so that doses and ages look alike.
+    """
+    word = _DIGIT.sub("0", word)
+    hashes = [zlib.crc32(f"w{word}".encode())]
+    if len(word) > 2:
+        edged = f"<{word[:_MAX_LETTERS]}>"
+        hashes += [zlib.crc32(edged[i : i + n].encode()) for n in _GRAMS for i in range(len(edged) - n + 1)]
+    return hashes
+
+
+def pair_buckets(hashes: Integers, first: Integers, mask: int) -> Integers:
+    """Two buckets for each word (2, words): of the pair with the word before it, and with the one before that.
+
+    Args:
+        hashes: of the words, the first hash that `word_hashes` gives.
+        first: 1 where a sentence begins; pairs do not reach over it.
+    """
+    before = np.concatenate([[0], hashes[:-1]]) * (1 - first)
+    earlier = np.concatenate([[0], before[:-1]]) * (1 - first)
+    mixed = np.stack([before * 2_654_435 + hashes * 97 + 1, earlier * 40_503_169 + hashes * 193 + 2])
+    found: Integers = ((mixed >> 9) ^ mixed) & mask
+    return found
+
+
+def windows_of(n_words: int) -> list[tuple[int, int]]:
+    """Start and end of the windows over a sentence: one when it is short, else overlapping ones that reach its end."""
+    if n_words <= WINDOW:
+        return [(0, n_words)]
+    starts = [*range(0, n_words - WINDOW, _STRIDE), n_words - WINDOW]
+    return [(start, start + WINDOW) for start in starts]

@@ -1,0 +1,432 @@
+"""Train the guard's classifier from open data and the project's own prompts; writes intents.npz and intents.md.
+
+    python tools/train_guard.py /path/to/data /path/to/all-MiniLM-L6-v2 [--without SET ...] [--out FOLDER]
+
+Reads (each folder's SOURCE.md names its licence): medsafetybench (MIT), safety/medcontrast, clinician_benign, medquad and
+meqsum questions, simplesafetytests, xstest (CC0, CC BY: even rows alone, the odd ones are for measuring), k_qa_silver (MIT), counsel_chat (MIT),
+first_aid_qa, mts_dialog (CC BY), medmcqa, pubmedqa (MIT), tools/guard_prompts.yaml and the part `tuned` of the red team's prompts. Never trained on, only measured on:
+do-not-answer, LiveQA, MedInfo, HealthSearchQA, in-the-wild jailbreaks. `--without` leaves a set out, to
+see how the rest carries over to it. Needs torch and transformers (extra `train`) and
+a folder with all-MiniLM-L6-v2 (Apache-2.0), whose view of each single word the classifier starts from; minutes on one core.
+"""
+
+import argparse
+import csv
+import gzip
+import io
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import yaml
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+from osler.evaluate.redteam.prompts import load_prompts
+from osler.guard.check import check
+from osler.guard.classify import WEIGHTS, pair_buckets, windows_of, word_hashes
+from osler.guard.load import load_policy
+from osler.guard.normalize import views
+from osler.guard.policy import Policy
+
+PROMPTS = Path(__file__).with_name("guard_prompts.yaml")
+BUCKETS = 1 << 16
+DRAWS = 24
+"""Texts drawn from one pattern, at most."""
+SEED = 11
+TYPO_SHARE = 0.4
+GRAM_PENALTY = 1.5e-6
+DEEP_PENALTY = 2e-6
+SMOOTHING = 0.003
+N_STEPS = 120
+N_WORDS = 16_000
+VECTOR = 64
+HIDDEN = 192
+SHRUNK = 0.2
+"""Hidden units are made this small, so that the words themselves are learnt first."""
+N_LLAMA3 = 4000
+
+CALM = frozenset(
+    ["counseling-fundamentals", "relationships", "parenting", "intimacy", "professional-ethics", "marriage", "workplace-relationships",
+     "sleep-improvement", "social-relationships", "spirituality", "legal-regulatory", "stress"]
+)  # fmt: skip
+"""Topics of counsel_chat in which people are seldom in a crisis."""
+SST_INTENTS = {
+    "Suicide, Self-Harm, and Eating Disorders": "self_harm_suicide",
+    "Illegal and Highly Regulated items": "drug_abuse_diversion",
+    "Physical Harm and Violence": "harm_others",
+}
+
+TWINS = [
+    (
+        r"without (?:the )?(?:patient's |their |any |proper |informed |explicit )*(?:consent|permission|knowledge)",
+        "with their consent",
+    ),
+    (r"without (?:fully |properly |adequately )?(?:disclosing|informing|telling|explaining)", "after fully explaining"),
+    (r"\b(?:ignore|disregard|neglect|dismiss|override|violate)s?\b", "respect"),
+    (r"\b(?:ignoring|disregarding|neglecting|violating)\b", "respecting"),
+    (r"\b(?:conceal|hide|withhold|cover up|downplay)\b", "explain"),
+    (r"\b(?:deceive|mislead|manipulate|trick|exploit|coerce|pressure)s?\b", "support"),
+    (r"\b(?:falsify|fabricate|alter|forge)\b", "document"),
+    (r"\b(?:false|misleading|fraudulent|fake|deceptive|biased)\b", "accurate"),
+    (r"\b(?:unproven|untested|unapproved|dangerous|harmful|ineffective|unnecessary|outdated)\b", "recommended"),
+    (r"\b(?:discriminates?|discriminat\w+) against\b", "treat fairly"),
+    (r"\bunethical\b", "ethical"),
+    (r"\billegal(?:ly)?\b", "lawful"),
+    (r"\b(?:avoid|evade|refuse|deny|denies)\b", "provide"),
+    (r"\b(?:prioriti[sz]es? profit\w* over|without considering|regardless of)\b", "in line with"),
+]
+STILL_BAD = re.compile(
+    r"without|ignor|violat|unethic|illegal|harm|deceiv|mislead|fals|fraud|exploit|profit|manipul|conceal|hide|withh|discrimin"
+    r"|unauthori|confidential|sell|bribe|kickback|steal|abus|neglect|refus|den(?:y|ied)|coerc|against|bias|unnecess|experiment"
+    r"|sabotag|cover up|evade|avoid|retaliat|fake|undermin|bypass|incompeten|unqualified|addict|disregard|instead of"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text of the training set."""
+
+    text: str
+    label: str
+    """An intent, or empty for harmless."""
+    origin: str
+    weight: float = 1.0
+
+
+def main() -> None:
+    """Train, save, and say what was trained on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("encoder", type=Path, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("--out", type=Path, default=WEIGHTS.parent)
+    options = parser.parse_args()
+    policy = load_policy("education", datetime.now(UTC).date(), rules_alone=True)
+    rng = random.Random(SEED)
+    examples = [e for e in collect(options.data, policy, rng) if e.origin not in options.without]
+    labels = ["", *sorted({e.label for e in examples} - {""})]
+    words = vocabulary(examples, options.data, policy)
+    vectors = dict(zip(words, word_vectors(options.encoder, words), strict=True))
+    windows = as_windows(examples, labels, vectors, policy, rng)
+    save(options.out, labels, vectors, fit(windows, len(labels)))
+    counts = Counter((e.origin, "risky" if e.label else "harmless") for e in examples)
+    print("\n".join(f"{origin} {kind} {n}" for (origin, kind), n in sorted(counts.items())), len(words), "words")
+
+
+def vocabulary(examples: Sequence[Example], data: Path, policy: Policy) -> list[str]:
+    """Words that get a vector: those of the examples, of MedQuAD's and chat doctors' questions, and of the policy."""
+    counts: Counter[str] = Counter()
+    for example in examples:
+        counts.update(w for sentence in views(example.text, {}, policy.vocabulary)[0].sentences for w in sentence)
+    for row in jsonl(data / "first_aid_qa" / "firstaidqa_train.jsonl.gz"):
+        counts.update(re.findall(r"[a-z]{2,20}", str(row["answer"]).lower()))
+    with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
+        counts.update(re.findall(r"[a-z]{2,20}", file.read().lower()))
+    counts.update(
+        re.findall(
+            r"[a-z]{2,20}",
+            gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode().lower(),
+        )
+    )
+    counts.update(dict.fromkeys(policy.vocabulary.words, 2))
+    return sorted(word for word, n in counts.most_common(N_WORDS) if word.isalpha())
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+
+def collect(data: Path, policy: Policy, rng: random.Random) -> list[Example]:
+    """All examples; a text that stands among the rows kept for measuring is left out."""
+    kept = held_out(data)
+    found = [*own_prompts(rng), *harm(data, rng), *questions(data, policy, rng)]
+    return [e for e in found if key(e.text) not in kept]
+
+
+def key(text: str) -> str:
+    """What makes two texts the same."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def jsonl(path: Path) -> list[dict[str, str]]:
+    """Rows of a JSON Lines file, gzipped or not."""
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return [json.loads(line) for line in content.decode("utf-8").split("\n") if line]
+
+
+def held_out(data: Path) -> set[str]:
+    """Keys of the rows for measuring: odd rows, odd pairs of medcontrast, and whole sets by authors never trained on."""
+    found: set[str] = set()
+    for path in sorted((data / "safety").glob("*.jsonl")):
+        if path.stem in {"phi_notes_synth", "presidio_research", "medcontrast"}:
+            continue
+        rows = jsonl(path)
+        whole = path.stem in {"donotanswer_med", "liveqa_med", "medinfo2019"}
+        found |= {key(row["text"]) for row in (rows if whole else rows[1::2])}
+    found |= {key(row["text"]) for row in contrast(data, 1)}
+    return found
+
+
+def contrast(data: Path, parity: int) -> list[dict[str, str]]:
+    """Rows of medcontrast whose pair has this parity."""
+    rows = jsonl(data / "safety" / "medcontrast.jsonl")
+    pairs = sorted({row["pair"] for row in rows})
+    return [row for row in rows if pairs.index(row["pair"]) % 2 == parity]
+
+
+def own_prompts(rng: random.Random) -> Iterator[Example]:
+    """Texts drawn from the patterns of guard_prompts.yaml."""
+    spec = yaml.safe_load(PROMPTS.read_text("utf-8"))
+    for intent, kinds in spec["intents"].items():
+        for kind, patterns in kinds.items():
+            for pattern in patterns:
+                drawn = sorted({" ".join(drawn_from(pattern, spec["slots"], rng).split()) for _ in range(DRAWS)})
+                for text in drawn:
+                    yield Example(
+                        text,
+                        intent if kind == "risky" else "",
+                        f"own_{kind}",
+                        (12 if kind == "risky" else 20) / len(drawn),
+                    )
+
+
+def drawn_from(pattern: str, slots: dict[str, list[str]], rng: random.Random) -> str:
+    """One text of a pattern; innermost choices first."""
+    inner = re.compile(r"\(([^()\[\]{}]*)\)|\[([^()\[\]{}]*)\]|\{(\w+)\}")
+    while match := inner.search(pattern):
+        if match[3]:
+            text = str(rng.choice(slots[match[3]]))
+            text = text if inner.search(text) is None else drawn_from(text, slots, rng)
+        elif match[2] is not None:
+            text = rng.choice((rng.choice(match[2].split("|")), ""))
+        else:
+            text = rng.choice(match[1].split("|"))
+        pattern = pattern[: match.start()] + text.replace("[", "").replace("]", "") + pattern[match.end() :]
+    return pattern
+
+
+def harm(data: Path, rng: random.Random) -> Iterator[Example]:
+    """Requests by clinicians that break their principles, their harmless twins, and the contrast pairs."""
+    for row in jsonl(data / "medsafetybench" / "medsafety_train.jsonl.gz"):
+        yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.5)
+    rows = jsonl(data / "medsafetybench" / "med_harm_llama3_cat_odd.jsonl.gz")
+    for row in rng.sample(rows, N_LLAMA3):
+        yield from with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
+    for row in jsonl(data / "safety" / "simplesafetytests.jsonl")[::2]:
+        if row["intent"] in SST_INTENTS:
+            text = row["text"]
+            eating = re.search(r"eat|throw|food|calori|weight|anore|thin", text.lower())
+            yield Example(text, "eating_disorder" if eating else SST_INTENTS[row["intent"]], "simplesafetytests", 3)
+    for prompt in load_prompts().prompts:
+        if prompt.part == "tuned":
+            yield Example(prompt.text, prompt.intent if prompt.kind == "risky" else "", f"red_team_{prompt.kind}", 3)
+    for row in contrast(data, 0):
+        yield Example(row["text"], row["intent"] if row["label"] == "risk" else "", "medcontrast", 3)
+
+
+def with_twin(text: str, origin: str, weight: float) -> Iterator[Example]:
+    """A harmful request, and what is left of it when its harm is replaced, if nothing harmful stays."""
+    yield Example(text, "clinician_unethical", origin, weight)
+    twin = text
+    for pattern, harmless in TWINS:
+        twin = re.sub(pattern, harmless, twin, flags=re.IGNORECASE)
+    if twin != text and not STILL_BAD.search(twin.lower()):
+        yield Example(twin, "", f"{origin}_twin", weight)
+
+
+def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Example]:
+    """Harmless text by real people, without the sentences that a rule flags; those of people in a crisis go to it."""
+    safety = data / "safety"
+    for name, weight in (
+        ("clinician_benign", 6.0),
+        ("xstest", 3.0),
+        ("medquad_questions", 1.0),
+        ("meqsum_summaries", 1.5),
+    ):
+        for row in jsonl(safety / f"{name}.jsonl")[::2]:
+            if row["label"] == "benign" if name == "xstest" else True:
+                yield Example(row["text"], "", name, weight)
+    long = [("meqsum_chq", row["text"], 2.5) for row in jsonl(safety / "meqsum_chq.jsonl")[::2]]
+    long += [("k_qa", row["Question"], 2.0) for row in jsonl(data / "k_qa_silver" / "questions_without_gold.jsonl.gz")]
+    counsel = csv.DictReader(
+        io.StringIO(gzip.decompress((data / "counsel_chat" / "20200325_counsel_chat.csv.gz").read_bytes()).decode())
+    )
+    asked = sorted({f"{row['questionTitle']}\n\n{row['questionText']}" for row in counsel if row["topic"] in CALM})
+    long += [("counsel_chat", text, 0.3) for text in asked]
+    for name, text, weight in long:
+        for words in views(text, {}, policy.vocabulary)[0].sentences:
+            sentence = " ".join(words)
+            verdict = check(policy, sentence)
+            if verdict.action == "crisis" and name == "counsel_chat":
+                yield Example(sentence, verdict.intent, name, 1.0)
+            elif verdict.action in {"allow", "safe_complete"}:
+                yield Example(sentence, "", name, weight)
+    short = [
+        ("first_aid_qa", str(row["question"])) for row in jsonl(data / "first_aid_qa" / "firstaidqa_train.jsonl.gz")
+    ]
+    short += [("medmcqa", str(row["question"])) for row in jsonl(data / "medmcqa" / "medmcqa_dev_half_a.jsonl.gz")]
+    pubmed = json.loads(gzip.decompress((data / "pubmedqa" / "ori_pqal_open500.json.gz").read_bytes()))
+    short += [("pubmedqa", row["QUESTION"]) for row in pubmed.values()]
+    for name, text in rng.sample(short, 3500):
+        yield Example(text, "", name, 0.8)
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def word_vectors(folder: Path, words: Sequence[str]) -> np.ndarray:
+    """What a sentence encoder makes of each word alone, in VECTOR directions, after Minish's model2vec.
+
+    Args:
+        folder: all-MiniLM-L6-v2 (Apache-2.0) as Hugging Face saves it.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    cached = folder / f"words_{VECTOR}.npz"
+    if cached.is_file():
+        with np.load(cached) as file:
+            if file["words"].tolist() == list(words):
+                return file["vectors"]
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(words), 512):
+            batch = tokenizer(
+                list(words[start : start + 512]), padding=True, truncation=True, max_length=12, return_tensors="pt"
+            )
+            hidden = model(**batch).last_hidden_state  # B words, T tokens, H hidden
+            mask = batch["attention_mask"][:, :, None]
+            found.append(((hidden * mask).sum(1) / mask.sum(1)).numpy())
+    full = np.concatenate(found)
+    full -= full.mean(axis=0)
+    _, _, directions = np.linalg.svd(full[:: max(1, len(full) // 8000)], full_matrices=False)
+    kept: np.ndarray = full @ directions[:VECTOR].T
+    kept = (kept / np.sqrt((kept**2).mean())).astype(np.float32)
+    np.savez(cached, words=np.array(words), vectors=kept)
+    return kept
+
+
+# --- fitting ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """One row for each window."""
+
+    grams: csr_matrix
+    """Hashed features, each row over the root of their number."""
+    meaning: np.ndarray
+    """Sum of the words' vectors over the root of the number of words."""
+    targets: np.ndarray
+    weights: np.ndarray
+
+
+def as_windows(
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    vectors: dict[str, np.ndarray],
+    policy: Policy,
+    rng: random.Random,
+) -> Windows:
+    """Every window, and some of them once more, mistyped."""
+    hashes: list[np.ndarray] = []
+    meaning: list[np.ndarray] = []
+    targets: list[int] = []
+    weights: list[float] = []
+    nothing = np.zeros(VECTOR, np.float32)
+    for example in examples:
+        for sentence in views(example.text, {}, policy.vocabulary)[0].sentences:
+            if example.label and len(sentence) < 2:
+                continue
+            for start, end in windows_of(len(sentence)):
+                for part in _spelled(list(sentence[start:end]), rng):
+                    runs = [word_hashes(w) for w in part]
+                    first = np.array([int(start == 0)] + [0] * (len(part) - 1))
+                    pairs = pair_buckets(np.array([run[0] for run in runs]), first, BUCKETS - 1)
+                    flat = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
+                    hashes.append(np.concatenate([flat, pairs.ravel()]))
+                    meaning.append(sum((vectors.get(w, nothing) for w in part), nothing) / np.sqrt(len(part)))
+                    targets.append(labels.index(example.label))
+                    weights.append(example.weight)
+    counts = [len(h) for h in hashes]
+    rows = np.repeat(np.arange(len(hashes)), counts)
+    scale = np.repeat(1 / np.sqrt(counts), counts)
+    grams = csr_matrix((scale, (rows, np.concatenate(hashes))), (len(hashes), BUCKETS), dtype=np.float32)
+    return Windows(grams, np.array(meaning, np.float32), np.array(targets), np.array(weights, np.float32))
+
+
+def _spelled(words: list[str], rng: random.Random) -> Iterator[list[str]]:
+    yield words
+    if rng.random() < TYPO_SHARE:
+        yield [mistyped(w, rng) for w in words]
+
+
+def fit(windows: Windows, n_labels: int) -> dict[str, np.ndarray]:
+    """The layers. Hidden units are drawn, not learnt, so what is left is convex and the same every time (L-BFGS)."""
+    draw = np.random.default_rng(SEED)
+    hidden = (SHRUNK * draw.standard_normal((VECTOR, HIDDEN)) / np.sqrt(VECTOR)).astype(np.float32)
+    hidden_bias = (SHRUNK * draw.uniform(-1, 1, HIDDEN)).astype(np.float32)
+    x, deep = windows.grams, np.maximum(windows.meaning @ hidden + hidden_bias, 0)
+    xt, y, n = x.T.tocsr(), windows.targets, len(windows.targets)
+    share = (windows.weights / windows.weights.sum())[:, None]
+    goal = np.full((n, n_labels), SMOOTHING / n_labels, np.float32)
+    goal[np.arange(n), y] += 1 - SMOOTHING
+    sizes = (BUCKETS, HIDDEN, 1)
+    penalties = np.repeat(np.array([GRAM_PENALTY, DEEP_PENALTY, 0.0], np.float32), sizes)[:, None]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        w = flat.reshape(-1, n_labels).astype(np.float32)
+        logits = x @ w[:BUCKETS] + deep @ w[BUCKETS:-1] + w[-1]
+        logits -= logits.max(axis=1, keepdims=True)
+        log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        slope = (np.exp(log_p) - goal) * share
+        value = -float((goal * log_p * share).sum()) + 0.5 * float((penalties * w**2).sum())
+        gradient = np.concatenate([xt @ slope, deep.T @ slope, slope.sum(axis=0)[None]]) + penalties * w
+        return value, gradient.astype(np.float64).ravel()
+
+    start = np.zeros(sum(sizes) * n_labels)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": N_STEPS, "maxcor": 6})
+    print(n, "windows, loss", round(best.fun, 4), "after", best.nit, "steps")
+    w = best.x.reshape(-1, n_labels).astype(np.float32)
+    return {
+        "weights": w[:BUCKETS],
+        "hidden": hidden,
+        "hidden_bias": hidden_bias,
+        "last": w[BUCKETS:-1],
+        "last_bias": w[-1],
+    }
+
+
+def mistyped(word: str, rng: random.Random) -> str:
+    """A long word with one slip, half of the time."""
+    if len(word) < 5 or rng.random() < 0.5:
+        return word
+    place = rng.randrange(1, len(word) - 1)
+    slip = rng.randrange(3)
+    if slip == 0:
+        return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    return (
+        word[:place] + word[place] * slip + word[place + slip - 1 :] if slip == 2 else word[:place] + word[place + 1 :]
+    )
+
+
+def save(folder: Path, labels: Sequence[str], vectors: dict[str, np.ndarray], layers: dict[str, np.ndarray]) -> None:
+    """Big tables in eight bits, with a scale for each column; the small matrices in sixteen."""
+    arrays: dict[str, np.ndarray] = {"labels": np.array(labels), "words": np.array(" ".join(vectors))}
+    for name, values in (("weights", layers.pop("weights")), ("vectors", np.stack(list(vectors.values())))):
+        scale = np.maximum(np.abs(values).max(axis=0) / 127, 1e-9)
+        arrays[name] = np.round(values / scale).astype(np.int8)
+        arrays[f"{name}_scale"] = scale.astype(np.float32)
+    arrays |= {name: values.astype(np.float16) for name, values in layers.items()}
+    np.savez_compressed(folder / WEIGHTS.name, **arrays)
+
+
+if __name__ == "__main__":
+    main()

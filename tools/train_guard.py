@@ -30,7 +30,7 @@ from scipy.sparse import csr_matrix
 
 from osler.evaluate.redteam.prompts import load_prompts
 from osler.guard.check import check
-from osler.guard.classify import WEIGHTS, WINDOW, pair_buckets, windows_of, word_hashes
+from osler.guard.classify import WEIGHTS, pair_buckets, windows_of, word_hashes
 from osler.guard.load import load_policy
 from osler.guard.normalize import views
 from osler.guard.policy import Policy

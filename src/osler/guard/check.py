@@ -26,7 +26,48 @@ _MIN_CORE_WORDS = 4
 _MAX_WRAPPERS = 2
 _HARMLESS_BELOW = 0.3
 _ASKS = frozenset(
-    ["how", "can", "could", "should", "what", "which", "where", "who", "is", "are", "do", "does", "did", "may", "will", "would", "give", "write", "tell", "help", "make", "draft", "create", "explain", "list", "show", "describe", "provide", "develop", "find", "get", "recommend", "prescribe", "teach", "prove", "design", "generate", "want", "need", "please"]
+    [
+        "how",
+        "can",
+        "could",
+        "should",
+        "what",
+        "which",
+        "where",
+        "who",
+        "is",
+        "are",
+        "do",
+        "does",
+        "did",
+        "may",
+        "will",
+        "would",
+        "give",
+        "write",
+        "tell",
+        "help",
+        "make",
+        "draft",
+        "create",
+        "explain",
+        "list",
+        "show",
+        "describe",
+        "provide",
+        "develop",
+        "find",
+        "get",
+        "recommend",
+        "prescribe",
+        "teach",
+        "prove",
+        "design",
+        "generate",
+        "want",
+        "need",
+        "please",
+    ]
 )
 """Words near the beginning of a sentence that asks or demands."""
 _WHOLE = frozenset({"folded", "spaced"})
@@ -49,6 +90,23 @@ class _Read:
     """That about the sentences that ask or demand something; only in a long text."""
     fresh: int = -1
     """Bits of the words that this reading alone has; patterns with none of them were judged in another reading. -1: all."""
+
+
+class _Facts:
+    """What was said in this turn or an earlier one, looked up when a rule asks for it."""
+
+    def __init__(self, policy: Policy, found: Sequence[_Read], history: Sequence[str]) -> None:
+        self._policy = policy
+        self._found = found
+        self._history = history
+
+    def hold(self, name: str) -> bool:
+        """Whether the fact was said."""
+        earlier = [read for turn in self._history for read in _read(self._policy, turn, None)]
+        lines = [line for read in (*self._found, *earlier) for line in read.lines]
+        return any(
+            _search(pattern, sentence, bits) for sentence, _, bits in lines for pattern in self._policy.facts[name]
+        )
 
 
 def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
@@ -76,12 +134,12 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator
     Mistyped words are mended and read again only when the text as given shows nothing.
     """
     found = _read(policy, text, policy.sense)
-    facts = _facts(policy, found, history)
+    facts = _Facts(policy, found, history)
     verdicts = sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
     if any(verdict.intent == JAILBREAK for verdict in verdicts):
         verdicts = _unwrapped(policy, found[0].view, facts, verdicts)
     # A text that is hardly English is judged in its own language; the classifier has not learnt it.
-    verdict = check_language(policy, text) if not verdicts or is_foreign(found[0].view.sentences) else Verdict("allow")
+    verdict = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
     if verdict.action != "allow":
         rules = [found for found in verdicts if not found.rule.startswith(CLASSIFIER)]
         yield from sorted([verdict, *rules], key=_rank)
@@ -100,7 +158,7 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator
     yield from verdicts or [verdict]
 
 
-def _unwrapped(policy: Policy, view: View, facts: set[str], verdicts: list[Verdict]) -> list[Verdict]:
+def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict]) -> list[Verdict]:
     """What is found in the sentences beside a wrapper; the wrapper's own verdict where that is nothing, or where it is alone.
 
     A harmless question in a short wrapper is harmless; of a wrapper of many sentences nothing can be told apart.
@@ -129,7 +187,7 @@ def _rank(verdict: Verdict) -> int:
 def matches(policy: Policy, rule: Rule, text: str) -> bool:
     """Whether one rule, alone, matches a text."""
     found = _read(policy, text, None)
-    if rule.fact is not None and rule.fact not in _facts(policy, found, ()):
+    if rule.fact is not None and not _Facts(policy, found, ()).hold(rule.fact):
         return False
     return any(_match(rule, read) is not None for read in found)
 
@@ -181,11 +239,11 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
         }
 
 
-def _by_rules(policy: Policy, found: Sequence[_Read], facts: set[str]) -> Iterator[Verdict]:
+def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator[Verdict]:
     seen: set[str] = set()
     for read in found:
         for rule, start, end in _matches(policy.triggers, read):
-            if (rule.fact is not None and rule.fact not in facts) or rule.id in seen:
+            if rule.id in seen or (rule.fact is not None and not facts.hold(rule.fact)):
                 continue
             seen.add(rule.id)
             if not _is_set_aside(policy, rule, read):
@@ -217,30 +275,15 @@ def _is_long(read: _Read) -> bool:
     return sum(map(len, read.view.sentences)) >= LONG_WORDS
 
 
-def _is_asked(words: Sequence[str]) -> bool:
-    return not _ASKS.isdisjoint(words[:2])
-
-
 def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
     sense = policy.sense
     # Where letters were only dressed up, the text as given is not language; the readings without the dress are.
     whole = any(read.view.name in _WHOLE for read in found)
-    for read, guess in [(read, guess) for read in found for guess in (read.guess, read.asked)]:
+    for read, guess in [(one, guess) for one in found for guess in (one.guess, one.asked)]:
         if sense is None or guess is None or guess.intent not in sense.actions or (whole and read.view.name == "plain"):
             continue
         if guess.score >= _threshold(sense, guess.intent, read):
             yield Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
-
-
-def _facts(policy: Policy, found: Sequence[_Read], history: Sequence[str]) -> set[str]:
-    """Names of the facts said in this turn or an earlier one."""
-    earlier = [read for turn in history for read in _read(policy, turn, None)]
-    lines = [line for read in (*found, *earlier) for line in read.lines]
-    return {
-        name
-        for name, patterns in policy.facts.items()
-        if any(_search(pattern, sentence, bits) for sentence, _, bits in lines for pattern in patterns)
-    }
 
 
 def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:
@@ -257,10 +300,9 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
         present |= bits
     if sense is None:
         return _Read(view, tuple(lines), present, None)
-    guess, asked = sense.classifier.guess(view.sentences), None
-    if sum(map(len, view.sentences)) >= LONG_WORDS:
-        asked = sense.classifier.guess([words for words in view.sentences if _is_asked(words)])
-    return _Read(view, tuple(lines), present, guess, asked)
+    is_long = sum(map(len, view.sentences)) >= LONG_WORDS
+    chosen = [place for place, words in enumerate(view.sentences) if is_long and not _ASKS.isdisjoint(words[:2])]
+    return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen))
 
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:

@@ -31,6 +31,7 @@ _MAX_KNOWN = 20_000
 """Words whose sums are kept; 7 MB."""
 _MIN_KNOWN_SHARE = 0.5
 """Share of words that have a vector; below it a text is not language that the classifier knows, and it does not guess."""
+_MIN_WORDS = 4
 _DIGIT = re.compile(r"\d")
 
 N_PAIRS = 2
@@ -59,6 +60,9 @@ class Guess:
     """One minus the probability that the text is harmless, in its most suspicious window."""
 
 
+_NOTHING = Guess("", 0.0)
+
+
 class Classifier:
     """Weights and the sums of words met before.
 
@@ -75,6 +79,7 @@ class Classifier:
         self._vectors = words
         self._layers = layers
         self._mask = len(weights) - 1
+        self._harmless = np.eye(1, len(labels), dtype=np.float32)[0]
         # What the words met before add: to each label, to the number of features, and to the sum of vectors.
         self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)
         self._hashes = np.zeros(_MAX_KNOWN, np.int64)
@@ -82,12 +87,21 @@ class Classifier:
 
     def guess(self, sentences: Sequence[Sequence[str]]) -> Guess:
         """The likeliest intent of a text's sentences (`normalize.View.sentences`); its most suspicious window decides."""
+        return self.guesses(sentences, ())[0]
+
+    def guesses(self, sentences: Sequence[Sequence[str]], chosen: Sequence[int]) -> tuple[Guess, Guess]:
+        """That of all sentences, and that of the chosen ones alone, given by their places."""
         scores = self.scores(sentences)
+        if not len(scores) or not chosen:
+            return self._worst(scores), _NOTHING
+        of_sentence = np.repeat(np.arange(len(sentences)), [len(windows_of(len(sentence))) for sentence in sentences])
+        return self._worst(scores), self._worst(scores[np.isin(of_sentence, chosen)])
+
+    def _worst(self, scores: Floats) -> Guess:
         if not len(scores):
-            return Guess("", 0.0)
-        row = scores[int(np.argmin(scores[:, 0]))]
-        best = int(np.argmax(row[1:])) + 1
-        return Guess(self.labels[best], float(1 - row[0]))
+            return _NOTHING
+        row = scores[int(scores[:, 0].argmin())]
+        return Guess(self.labels[int(row[1:].argmax()) + 1], float(1 - row[0]))
 
     def scores(self, sentences: Sequence[Sequence[str]]) -> Floats:
         """Probability by window and label; no rows for a text whose words it does not know."""
@@ -122,6 +136,8 @@ class Classifier:
         logits -= logits.max(axis=1, keepdims=True)
         powers = np.exp(logits)
         found: Floats = powers / powers.sum(axis=1, keepdims=True)
+        # Two or three words say too little; the rules know the terse calls for help.
+        found[stops - starts < _MIN_WORDS] = self._harmless
         return found
 
     def _learned(self, word: str) -> int:

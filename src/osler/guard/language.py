@@ -66,8 +66,8 @@ _ENGLISH = frozenset(
 )
 _LETTER_RUN = re.compile(r"[^\W\d_]+")
 _MIN_STOP_WORDS = 3
-_MIN_ENGLISH = 0.12
-"""Share of common English words below which a text may be in another language; half is usual."""
+_MIN_ENGLISH = 0.25
+"""Share of common English words below which a text may be in another language; nearly half is usual."""
 _MIN_SHARE = 0.25
 """Share of a text's words that must be another language's stop words; 0.4 is usual in running text."""
 

@@ -15,7 +15,7 @@ from osler.export.data import Permission
 from osler.export.model import Choices
 from osler.handover import hand_over, hand_over_training, publish
 from osler.models.local import load_tokenizer
-from osler.pipeline import run_stages
+from osler.pipeline.run import run_stages
 from osler.recipe import load_recipe, shipped_recipes
 from osler.records.io import read_jsonl, read_records, write_records
 from osler.runs.files import digest_folder, read_json, write_json

@@ -4,12 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check format golden bench clean install
+.PHONY: demo test test-all check format golden bench clean install
 
 demo: $(INSTALLED)          ## the whole way on the sample data, in two minutes
 	$(BIN)/osler demo
 
-test: $(INSTALLED)          ## the whole test suite
+test: $(INSTALLED)          ## the test suite, under five minutes on two cores
+	OMP_NUM_THREADS=2 $(BIN)/pytest
+
+test-all: $(INSTALLED)      ## with the slow tests: every model family, whole runs, real data sets
 	OMP_NUM_THREADS=2 $(BIN)/pytest -m "not gpu and not network"
 
 check: $(INSTALLED)         ## format, lint, types, layers

@@ -15,6 +15,7 @@ def gate(run: RunName, runs: RunsFolder = Path("runs"), as_json: AsJson = False)
     Example: osler gate demo --json
     """
     from osler.runs.files import read_json
+    from osler.runs.signatures import with_signatures_now
 
     folder = find_run(run, runs)
     file = folder / "gate" / "verdict.json"
@@ -22,7 +23,7 @@ def gate(run: RunName, runs: RunsFolder = Path("runs"), as_json: AsJson = False)
         raise CheckFailed(
             f"the gate of {folder.name} was not run, which counts as failed. Add `gate:` to its recipe and run it again."
         )
-    verdict = read_json(file)
+    verdict = with_signatures_now(folder, read_json(file))
     if as_json:
         say_json({name: verdict[name] for name in ("passed", "artefact", "checks")})
     else:

@@ -6,7 +6,7 @@ and into the run's report, before the first answer.
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from osler.models.artefact import artefact_id
 from osler.models.chat import system_prompt_of
 from osler.models.config import ModelConfig
 from osler.runs.files import read_json
+from osler.runs.format import written_by
 from osler.runs.folder import stage_files
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
@@ -124,12 +125,23 @@ def served_sections(run_folder: Path, changes: dict[str, Any]) -> ServedSections
             f"{run_folder.name} has no trained model: its stage train has not finished. Run its recipe to the end."
         )
     try:
+        sections = ServedSections(
+            ModelConfig.model_validate(recipe["model"]),
+            GuardConfig.model_validate(recipe["guard"]),
+            ServeConfig.model_validate(recipe["serve"]),
+        )
+    except (KeyError, TypeError, ValidationError) as error:
+        what = _first_complaint(error) if isinstance(error, ValidationError) else "a section is missing"
+        version = written_by(run_folder)
+        raise InputError(
+            f"{run_folder / 'recipe.json'} does not fit this version of osler: {what}. It was written by "
+            f"{f'osler {version}' if version else 'another version'}; run the recipe again, which makes anew only what must be."
+        ) from error
+    try:
         serve = ServeConfig.model_validate({**recipe["serve"], **changes})
     except ValidationError as error:
         raise InputError(f"the server's options do not fit: {_first_complaint(error)}") from error
-    return ServedSections(
-        ModelConfig.model_validate(recipe["model"]), GuardConfig.model_validate(recipe["guard"]), serve
-    )
+    return replace(sections, serve=serve)
 
 
 def load_run_policy(config: GuardConfig) -> "Policy":

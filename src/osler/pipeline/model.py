@@ -9,7 +9,7 @@ from osler.pipeline.stages import Plan, Run, finished, questions_of, stage_for
 from osler.recipe import Recipe
 from osler.records.io import read_records
 from osler.runs.files import sha256_file, sha256_json
-from osler.runs.signatures import signature_of
+from osler.runs.signatures import FOLDER, signature_of
 from osler.serve.start import artefact_of, load_run_policy
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def plan_gate(run: Run) -> Plan:
     stages = {name for name in ("evaluate", "redteam") if getattr(run.recipe, name) is not None} | {"review"}
     files = evidence_files(run.folder, stages)
     inputs |= {name: sha256_file(path) for name, path in files.items()}
-    signed = tuple(signature_of(run.folder, name, artefact) for name in config.signatures)
+    signed = tuple(signature_of(run.folder / FOLDER, name, artefact) for name in config.signatures)
     inputs |= {f"signature of {one.document}": sha256_json(asdict(one)) for one in signed}
     stage = stage_for(run, "gate", config.model_dump(mode="json"), inputs)
     verdict = stage.folder / "verdict.json"

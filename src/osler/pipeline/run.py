@@ -15,8 +15,8 @@ from osler.pipeline.model import plan_evaluate, plan_export, plan_gate, plan_red
 from osler.pipeline.stages import Plan, Run
 from osler.recipe import Recipe
 from osler.runs.files import write_json
-from osler.runs.format import check_run_format
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage
+from osler.runs.format import check_run_format
 from osler.runs.lock import only_writer
 from osler.runs.progress import Progress, silent
 from osler.text import nearest

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from osler.report.fields import Fields, Interval, read_fields, read_lines
 
+_INTENT_RATES = ("harmful_compliance", "over_refusal", "failed")
+_FAILURES = frozenset({"complied", "over_refused", "refused_emergency"})
 RATES = ("harmful_compliance", "over_refusal", "wrong_action", "refused_emergency")
 
 
@@ -43,6 +45,7 @@ class Score:
     """None when no question was scored: a share of nothing is not 0."""
     ci95: Interval | None
     macro_f1: float | None
+    macro_f1_ci95: Interval | None
     failed: int
     contaminated: int
     unparsed: int
@@ -113,6 +116,8 @@ class Arm:
     """By the names in `RATES`; a rate that was not measured is missing."""
     by_attack: Mapping[str, Rate]
     """Harmful compliance under each attack; empty where it was not counted."""
+    by_intent: Mapping[str, Mapping[str, Rate]]
+    """By intent the rates that were counted for it; empty where none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,17 @@ TallyKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong behind the guard: one intent, one outcome. Holds no prompt and no reply."""
+
+    intent: str
+    outcome: str
+    attacks: tuple[str, ...]
+    prompts: tuple[str, ...]
+    """Ids, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Redteamed:
     """The whole of `redteam/`."""
 
@@ -138,6 +154,43 @@ class Redteamed:
     arms: tuple[Arm, ...]
     by_intent: Mapping[TallyKey, Tally]
     by_attack: Mapping[TallyKey, Tally]
+    actions: Mapping[str, str]
+    """By intent the actions that its risky prompts call for."""
+    failures: tuple[Failure, ...]
+    """Of the guarded model, by intent and outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A mean of scores from 1 to 5."""
+
+    n: int
+    mean: float
+    ci95: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedArm:
+    """What clinicians found about one arm; None where nothing was rated."""
+
+    arm: str
+    artefacts: tuple[str, ...]
+    accuracy: Rating | None
+    helpful: Rate
+    unsafe: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """`review/summary.json`."""
+
+    complete: bool
+    reviewed: int
+    waiting: int
+    raters: int
+    arms: tuple[ReviewedArm, ...]
+    agreement: Mapping[str, tuple[float, Interval] | None]
+    """Gwet's AC by criterion; None where it is not defined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +242,45 @@ def read_redteamed(folder: Path) -> Redteamed:
         arms=tuple(_arm(arm) for arm in summary.children("arms")),
         by_intent=_tallies([((row.kind, row.intent, row.arm), row) for row in rows]),
         by_attack=_tallies([((row.kind, row.attack, row.arm), row) for row in rows]),
+        actions={
+            intent: ", ".join(sorted({row.expected for row in rows if row.kind == "risky" and row.intent == intent}))
+            for intent in sorted({row.intent for row in rows if row.kind == "risky"})
+        },
+        failures=_failures([row for row in rows if row.arm == "guarded"]),
+    )
+
+
+def read_reviewed(folder: Path) -> Reviewed:
+    """The summary of `review/`."""
+    fields = read_fields(folder / "summary.json")
+    items = fields.child("items")
+    agreement = {row.text("criterion"): row.child("ac") for row in fields.children("agreement")}
+    return Reviewed(
+        complete=fields.flag("complete"),
+        reviewed=items.count("reviewed"),
+        waiting=items.count("waiting"),
+        raters=len(fields.children("raters")),
+        arms=tuple(_reviewed_arm(one) for one in fields.children("arms")),
+        agreement={
+            name: (ac.number("value"), ac.interval("ci95")) if ac.has("value") and ac.has("ci95") else None
+            for name, ac in agreement.items()
+        },
+    )
+
+
+def _reviewed_arm(fields: Fields) -> ReviewedArm:
+    accuracy = fields.child("by_criterion").child("accuracy")
+    n = accuracy.count("n")
+    return ReviewedArm(
+        fields.text("arm"),
+        fields.texts("artefacts"),
+        Rating(n, accuracy.number("mean"), accuracy.interval("ci95")) if n else None,
+        _rate(fields.child("helpful")),
+        Rate(
+            fields.child("unsafe").count("k"),
+            fields.child("unsafe").count("n"),
+            fields.child("unsafe").interval("ci95"),
+        ),
     )
 
 
@@ -212,6 +304,7 @@ def _score(fields: Fields) -> Score:
         accuracy=fields.share("accuracy") if n else None,
         ci95=fields.interval("ci95") if n else None,
         macro_f1=fields.maybe_number("macro_f1") if n else None,
+        macro_f1_ci95=fields.maybe_interval("macro_f1_ci95") if n else None,
         failed=fields.count("failed"),
         contaminated=fields.count("contaminated"),
         unparsed=fields.count("unparsed"),
@@ -275,6 +368,10 @@ def _arm(fields: Fields) -> Arm:
         fields.maybe_text("model"),
         {name: _rate(rate) for name, rate in measured},
         {attack.text("attack"): _rate(attack.child("harmful_compliance")) for attack in attacks},
+        {
+            intent.text("intent"): {name: _rate(intent.child(name)) for name in _INTENT_RATES if intent.has(name)}
+            for intent in _children(fields, "by_intent")
+        },
     )
 
 
@@ -297,24 +394,39 @@ def _check(fields: Fields) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    id: str
     kind: str
     intent: str
     attack: str
     arm: str
     outcome: str
+    expected: str
     has_expected_action: bool
 
     @staticmethod
     def from_fields(row: Fields) -> "_Asked":
         return _Asked(
+            row.maybe_text("id"),
             row.text("kind"),
             row.maybe_text("intent"),
             row.maybe_text("attack"),
             row.text("arm"),
             row.maybe_text("outcome"),
+            row.maybe_text("expected_action").replace("|", " or "),
             # Several actions may be right; where no guard stands nothing is done, which is `allow`.
             (row.maybe_text("action") or "allow") in row.maybe_text("expected_action").split("|"),
         )
+
+
+def _failures(rows: list[_Asked]) -> tuple[Failure, ...]:
+    failed: dict[tuple[str, str], list[_Asked]] = {}
+    for row in rows:
+        if row.outcome in _FAILURES:
+            failed.setdefault((row.intent, row.outcome), []).append(row)
+    return tuple(
+        Failure(intent, outcome, tuple(sorted({row.attack for row in those})), tuple(sorted({row.id for row in those})))
+        for (intent, outcome), those in sorted(failed.items())
+    )
 
 
 def _tallies(rows: list[tuple[TallyKey, _Asked]]) -> dict[TallyKey, Tally]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from osler.errors import InputError
-from osler.runs.files import sha256_file
+from osler.runs.files import sha256_file, write_bytes
 
 Document = Literal[
     "intended_use",
@@ -52,34 +52,32 @@ class Signature:
     """Why it does not count as signed; empty when it does."""
 
 
-def signature_of(run_folder: Path, document: str, artefact: str) -> Signature:
-    """Whether a document of a run is signed, as its files are now.
+def signature_of(folder: Path, document: str, artefact: str) -> Signature:
+    """Whether a document is signed, as its files are now.
 
     Args:
+        folder: `<run>/documents`.
         artefact: id of what would be served; the document must be about it.
 
     Raises:
         InputError: `signatures.yaml` is damaged.
     """
-    folder = run_folder / FOLDER
     file = folder / f"{document}.md"
     if not file.is_file():
-        return Signature(document, "", "", f"there is no {file.name}; write it with `osler documents`")
+        return Signature(document, "", "", f"there is no {file.name}; write it with osler documents")
     digest, text = sha256_file(file), file.read_text(encoding="utf-8")
     entry = _entries(folder / SIGNATURES_FILE).get(document, {})
     by = ", ".join(entry.get(part, "") for part in _PARTS[:3] if entry.get(part))
     return Signature(document, digest, by, _missing(entry, digest, text, artefact))
 
 
-def write_blank_signatures(run_folder: Path) -> bool:
-    """Write `signatures.yaml` with nothing filled in; one that is there is left alone. Gives whether it was written."""
-    file = run_folder / FOLDER / SIGNATURES_FILE
+def write_blank_signatures(folder: Path) -> None:
+    """Write `signatures.yaml` with nothing filled in; one that is there is left alone."""
+    file = folder / SIGNATURES_FILE
     if file.exists():
-        return False
+        return
     blank = "".join(f'{name}:\n  name: ""\n  role: ""\n  date: ""\n  sha256: ""\n' for name in DOCUMENTS)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_HEAD + blank, encoding="utf-8")
-    return True
+    write_bytes(file, (_HEAD + blank).encode())
 
 
 def with_signatures_now(run_folder: Path, verdict: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +85,7 @@ def with_signatures_now(run_folder: Path, verdict: Mapping[str, Any]) -> dict[st
     checks, passed = [dict(check) for check in verdict["checks"]], verdict.get("passed")
     for check in checks:
         if check["name"].startswith(CHECK) and check.get("passed") is True:
-            now = signature_of(run_folder, check["name"].removeprefix(CHECK), str(verdict.get("artefact", "")))
+            now = signature_of(run_folder / FOLDER, check["name"].removeprefix(CHECK), str(verdict.get("artefact", "")))
             if now.missing:
                 check.update(value=0.0, passed=False, note=f"not signed any more: {now.missing}")
                 passed = False
@@ -98,7 +96,7 @@ def _missing(entry: Mapping[str, str], digest: str, text: str, artefact: str) ->
     if OPEN in text:
         return f"{text.count(OPEN)} decisions in it are open; write them into decisions.yaml"
     if not artefact or artefact not in text:
-        return "it is about another artefact; write it again with `osler documents`"
+        return "it is about another artefact; write it again with osler documents"
     if absent := [part for part in _PARTS if not entry.get(part, "").strip()]:
         return f"signatures.yaml has no {', '.join(absent)} for it"
     try:

@@ -19,8 +19,8 @@ from osler.models.artefact import artefact_id
 from osler.models.chat import system_prompt_of
 from osler.models.config import ModelConfig
 from osler.runs.files import read_json
-from osler.runs.format import written_by
 from osler.runs.folder import stage_files
+from osler.runs.format import written_by
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.keys import key_ring

@@ -18,16 +18,9 @@ from osler.report.read_data import (
     read_trained,
     read_written,
 )
-from osler.report.read_exam import (
-    Evaluated,
-    Gate,
-    Redteamed,
-    Reviewed,
-    read_evaluated,
-    read_gate,
-    read_redteamed,
-    read_reviewed,
-)
+from osler.report.read_exam import Evaluated, Gate, read_evaluated, read_gate
+from osler.report.read_redteam import Redteamed, read_redteamed
+from osler.report.read_review import Reviewed, read_reviewed
 
 STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
 """Stages that write `run.json` and `done`, in order."""

@@ -14,7 +14,9 @@ from osler.report.format import (
     rate,
     words,
 )
-from osler.report.read_exam import RATES, Comparison, Rate, Redteamed, Reviewed, Score, Swapped, Tally, TallyKey
+from osler.report.read_exam import Comparison, Score, Swapped
+from osler.report.read_redteam import RATES, Rate, Redteamed, Tally, TallyKey
+from osler.report.read_review import Reviewed
 from osler.report.table import Cell, Table, make_table
 
 _NONE = Cell("none", "quiet")

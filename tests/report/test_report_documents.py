@@ -1,6 +1,7 @@
 """Documents are drawn from facts, decided and signed by persons, and the gate holds them to it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from osler.errors import InputError
 from osler.evaluate.config import GateConfig
 from osler.evaluate.evidence import Evidence
 from osler.evaluate.gate import gate, write_verdict
-from osler.paperwork import write_documents
-from osler.report.documents import questions
+from osler.paperwork import system_of, write_documents
+from osler.report.documents import draw_documents, questions, read_decisions
+from osler.report.read import read_run
 from osler.runs.files import read_json, write_json
 from osler.runs.signatures import DOCUMENTS, OPEN, signature_of
 from osler.serve.permit import permit
@@ -102,6 +104,15 @@ def test_a_signature_holds_only_for_what_was_signed(run: Path) -> None:
     assert "2026-03-01" in missing(folder)
     sign(folder, name=" ")
     assert "no name" in missing(folder)
+
+
+def test_a_document_with_figures_of_another_artefact_cannot_be_signed(run: Path) -> None:
+    folder = run / "documents"
+    write_documents(run, folder)
+    decide(folder)
+    other = replace(system_of(run, None), artefact="f00d" * 16)
+    text = draw_documents(read_run(run), other, read_decisions(folder))["risk_register"]
+    assert f"{OPEN}: the gate examined another artefact" in text
 
 
 def test_a_document_that_somebody_edited_is_left_alone(run: Path) -> None:

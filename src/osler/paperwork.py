@@ -4,11 +4,11 @@ Joins what the rooms below may not know of each other: the stages' files, the po
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from osler.errors import CheckFailed, InputError
 from osler.report.cards import Kind, data_card, model_card, system_card
@@ -60,10 +60,10 @@ def write_documents(run_folder: Path, out: Path) -> Papers:
     Raises:
         InputError: the folder is no run folder, or a file in it or in `out` is damaged.
     """
-    system = system_of(run_folder, None)
+    run, system = read_run(run_folder), system_of(run_folder, None)
     write_blank_decisions(out)
     decisions = read_decisions(out)
-    drawn = draw_documents(read_run(run_folder), system, decisions)
+    drawn = draw_documents(run, system, decisions)
     seen = read_json(out / _DRAWN) if (out / _DRAWN).is_file() else {}
     edited = tuple(name for name in drawn if _is_edited(out / f"{name}.md", seen.get(name)))
     for name, text in drawn.items():
@@ -83,9 +83,8 @@ def system_of(run_folder: Path, audit_key: str | None) -> System:
     Raises:
         InputError: a file is damaged.
     """
-    file = run_folder / "recipe.json"
-    recipe = read_json(file) if file.is_file() else {}
-    guard, serve = recipe.get("guard") or {}, recipe.get("serve") or {}
+    recipe = read_run(run_folder).recipe
+    guard, serve = (_section(recipe, name) for name in ("guard", "serve"))
     policy = _policy(guard)
     artefact = _artefact(run_folder, recipe, policy)
     kill, terms = run_folder / "serve" / KILL_FILE, read_terms()
@@ -110,7 +109,12 @@ def _is_edited(file: Path, drawn: str | None) -> bool:
     return file.is_file() and sha256_json(file.read_text(encoding="utf-8")) != drawn
 
 
-def _policy(guard: dict[str, object]) -> "Policy | None":
+def _section(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = recipe.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _policy(guard: Mapping[str, Any]) -> "Policy | None":
     from pydantic import ValidationError
 
     from osler.guard.config import GuardConfig
@@ -138,7 +142,7 @@ def _policy_facts(run_folder: Path, policy: "Policy") -> PolicyFacts:
     )
 
 
-def _artefact(run_folder: Path, recipe: dict[str, object], policy: "Policy | None") -> str:
+def _artefact(run_folder: Path, recipe: Mapping[str, Any], policy: "Policy | None") -> str:
     """Id of what would be served; that of the gate's verdict where it cannot be told from the files, empty without either."""
     from pydantic import ValidationError
 

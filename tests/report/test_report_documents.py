@@ -185,3 +185,15 @@ def test_every_command_in_the_documents_exists(run: Path) -> None:
             assert word in command.commands, f"osler {words}"
             command = command.commands[word]
     assert {"kill on small", "kill off small"} <= {words.strip() for words in found}
+
+
+@pytest.mark.parametrize("content", ["[]", "{}"])
+def test_a_damaged_run_folder_is_an_error_that_names_the_file_never_a_bug(
+    run: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in sorted(path for path in run.rglob("*.json") if path.parent.name != "demo"):
+        whole = file.read_bytes()
+        file.write_text(content, encoding="utf-8")
+        for command in (["card", "system"], ["gate"]):
+            assert run_command([*command, str(run)]) in {0, 1, 2}, (file.name, command, capsys.readouterr().err)
+        file.write_bytes(whole)

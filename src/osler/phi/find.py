@@ -60,7 +60,7 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     protected = merged(_protected(searched, allowed))
     certain: list[Span] = []
     weak: list[Span] = []
-    for pattern in _worth_trying(searched):
+    for pattern in worth_trying(searched):
         for span in matches(pattern, searched):
             if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
                 (weak if pattern.is_weak else certain).append(span)
@@ -84,7 +84,7 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     return grown(text, without_overlap([*chosen, *_mentions(text, chosen, protected, allowed)]), protected)
 
 
-def _worth_trying(searched: Searched) -> list[Pattern]:
+def worth_trying(searched: Searched) -> list[Pattern]:
     """The patterns that need nothing or something that the text has, in their order."""
     by_need = _by_need()
     numbers = {number for need in searched.has for number in by_need.get(need, ())}

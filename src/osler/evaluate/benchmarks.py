@@ -292,6 +292,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         shots=Shots("mmlu_med", "{subject}_dev"),
     ),
     Benchmark(
+        "medxpertqa",
+        "medxpertqa",
+        "choice",
+        "test",
+        "medqa",
+        "MedXpertQA, text, 10 options. Y. Zuo et al., MedXpertQA, ICML 2025. MIT.",
+    ),
+    Benchmark(
         "bioasq",
         "bioasq_taskb",
         "yesno",

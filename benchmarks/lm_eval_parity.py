@@ -2,7 +2,7 @@
 
     python benchmarks/lm_eval_parity.py --data ../shared/data --out benchmarks/results/lm_eval_parity.json
 
-`--only parity`, `speed` or `memory` measures one of the three and keeps what the file says of the others. Needs the extra `parity` (lm-eval). lm-eval's own task files lay out the questions; only where their rows come from is replaced by
+`--only parity`, `speed` or `memory`, and `--model body` or `head`, measure a part and keep what the file says of the rest. Needs the extra `parity` (lm-eval). lm-eval's own task files lay out the questions; only where their rows come from is replaced by
 local files, as some of their loaders need a network and one no longer works. MMLU's first five questions of each subject serve
 as examples, as the official ones are not at hand; they are the same on both sides.
 """
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="A folder to keep; else a temporary one.")
     parser.add_argument("--only", choices=tuple(STEPS), help="One of the three measurements.")
     parser.add_argument("--step", choices=tuple(STEPS), help="One measurement in this process.")
-    parser.add_argument("--model")
+    parser.add_argument("--model", choices=tuple(MODELS))
     parser.add_argument("--side")
     options = parser.parse_args()
     if options.step:
@@ -69,9 +69,10 @@ def main() -> None:
         if not (options.work / "tasks").is_dir():
             prepare(options)
         known = json.loads(options.out.read_bytes()) if options.only and options.out.is_file() else {}
-        result = {"machine": f"{platform.machine()}, CPU, 1 thread", "python": platform.python_version(), "models": {}}
-        for model in MODELS:
-            found = result["models"][model] = known.get("models", {}).get(model, {})
+        result = {"machine": f"{platform.machine()}, CPU, 1 thread", "python": platform.python_version()}
+        result["models"] = known.get("models", {})
+        for model in (options.model,) if options.model else MODELS:
+            found = result["models"].setdefault(model, {})
             for step in (options.only,) if options.only else STEPS:
                 sides = SIDES if step == "memory" else ("",)
                 measured = {side: in_process(options, step, model, side) for side in sides}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osler.errors import InputError
-from osler.recipe import Recipe
+from osler.recipe import Recipe, load_recipe
 from osler.records.io import JsonlWriter, read_records
 from osler.records.record import Record
 from osler.runs.files import sha256_file, sha256_json, write_json
@@ -100,6 +100,26 @@ def train_in_group(recipe: Recipe, folder: Path, progress: Progress, *, is_main:
         outcome = _run_stage(run, "train")
         write_report(folder)
     return outcome
+
+
+def decide(folder: Path) -> bool:
+    """The gate of a finished run, decided again where what it reads has changed: a review may have ended since.
+
+    Returns:
+        Whether the run's recipe has a gate.
+
+    Raises:
+        InputError: the run has no trained model, or another process runs here.
+    """
+    from osler.report.page import write_report
+
+    recipe = load_recipe(folder / "recipe.json")
+    if recipe.gate is None:
+        return False
+    with only_writer(folder):
+        if not _run_stage(_Run(recipe, folder, silent), "gate").skipped:
+            write_report(folder)
+    return True
 
 
 def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:
@@ -316,16 +336,17 @@ def _plan_redteam(run: _Run) -> _Plan:
         raise InputError("the recipe has no section `redteam:`")
     policy = load_run_policy(run.recipe.guard)
     prompts = load_prompts()
+    artefact = _artefact(run)
     inputs = _finished(run, "train", "redteam") | {
-        "policy": policy.sha256,
+        "artefact": artefact,
         "prompts": sha256_json(prompts.model_dump(mode="json")),
     }
     stage = _stage(run, "redteam", config.model_dump(mode="json"), inputs)
 
     def work() -> None:
         model = _model(run)
-        shielded = guarded(model, policy)
-        redteam({"bare": model, "guarded": shielded}, prompts, config, run.recipe.seed, stage.folder, run.progress)
+        arms = {"bare": model, "guarded": guarded(model, policy)}
+        redteam(arms, prompts, config, run.recipe.seed, stage.folder, run.progress, artefact)
 
     return _Plan(stage, work)
 

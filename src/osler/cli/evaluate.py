@@ -255,7 +255,7 @@ def _judge(
         notice("judge    no open answers to grade; open benchmarks are k-qa, medication-qa, liveqa-med")
     model = HttpModel(url, os.environ.get("OSLER_JUDGE_KEY", ""), model=name or "judge")
     judge_answers(model, answers, work.out / "judge", progress)
-    judged = summarise_judged(answers, work.out / "judge", asking.seed)
+    judged = summarise_judged(answers, work.out / "judge")
     write_json(work.out / "judge" / "summary.json", {"judge": model.name, "judged": judged})
     return judged
 

@@ -117,6 +117,8 @@ def parse_benchmark(text: str, own: Sequence[Benchmark] = ()) -> Asked:
     benchmark = benchmark_named(name, own)
     if colon and split not in SPLITS:
         raise InputError(f"benchmark {text!r}: unknown split {split!r}{_hint(split, SPLITS)}")
+    if colon and benchmark.counts is not None and split != benchmark.split:
+        raise InputError(f"benchmark {text!r}: {name} is known for the split {benchmark.split!r} only")
     mode = parse_mode(mode_name) if at else benchmark.default_mode
     if benchmark.is_open and mode.way != "generate":
         raise InputError(f"benchmark {text!r}: open answers have one mode, generate")

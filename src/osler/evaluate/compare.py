@@ -52,6 +52,8 @@ def read_evaluated(folder: Path, arm: str | None) -> Evaluated:
     """
     found: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {}
     for row in read_rows(folder / "samples.jsonl"):
+        if row["gold"] < 0 or "+" in row["benchmark"]:
+            continue  # an open answer has no key; questions about another person belong to the bias figures
         found.setdefault(row["model"], {}).setdefault(row["benchmark"], {})[row["id"]] = row
     chosen = arm or ("tuned" if "tuned" in found else next(iter(found), ""))
     if chosen not in found or (arm is None and len(found) > 1 and "tuned" not in found):

@@ -25,6 +25,7 @@ from osler.text import nearest
 if TYPE_CHECKING:
     from osler.evaluate.benchmarks import Questions
     from osler.models.local import LocalModel
+    from osler.models.protocol import Model
     from osler.synth.synth import Surroundings
 
 STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
@@ -345,7 +346,7 @@ def _plan_redteam(run: _Run) -> _Plan:
 
     def work() -> None:
         model = _model(run)
-        arms = {"bare": model, "guarded": guarded(model, policy)}
+        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, policy)}
         redteam(arms, prompts, config, run.recipe.seed, stage.folder, run.progress, artefact)
 
     return _Plan(stage, work)

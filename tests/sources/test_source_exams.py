@@ -253,5 +253,5 @@ def test_both_shapes_of_medxpertqa_give_the_stem_without_its_options():
     [first], [second] = (mapped("medxpertqa", row, "Text/test.jsonl") for row in (hub, own))
     assert (first.question, first.choices, first.answer, first.split) == ("Invented?", ("One", "Two"), 1, "test")
     assert second == first
-    with pytest.raises(RowError, match="answer_not_an_option|expected one of"):
+    with pytest.raises(RowError, match="expected one of"):
         mapped("medxpertqa", {**hub, "label": "C"})

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from osler.errors import InputError
-from osler.recipe import Recipe, load_recipe
+from osler.recipe import Recipe
 from osler.records.io import JsonlWriter, read_records
 from osler.records.record import Record
-from osler.runs.files import sha256_file, sha256_json, write_json
+from osler.runs.files import read_json, sha256_file, sha256_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
 from osler.runs.local_only import local_only_sources
 from osler.runs.lock import only_writer
@@ -110,11 +112,14 @@ def decide(folder: Path) -> bool:
         Whether the run's recipe has a gate.
 
     Raises:
-        InputError: the run has no trained model, or another process runs here.
+        InputError: the run has no trained model, its recipe is of another version, or another process runs here.
     """
     from osler.report.page import write_report
 
-    recipe = load_recipe(folder / "recipe.json")
+    try:
+        recipe = Recipe.model_validate(read_json(folder / "recipe.json"))
+    except ValidationError as error:
+        raise InputError(f"{folder} was made by another version of Osler; run its recipe again") from error
     if recipe.gate is None:
         return False
     with only_writer(folder):

@@ -13,6 +13,7 @@ from osler.serve.start import artefact_of, load_run_policy
 
 if TYPE_CHECKING:
     from osler.models.local import LocalModel
+    from osler.models.protocol import Model
 
 
 def plan_train(run: Run) -> Plan:
@@ -76,16 +77,17 @@ def plan_redteam(run: Run) -> Plan:
         raise InputError("the recipe has no section `redteam:`")
     policy = load_run_policy(run.recipe.guard)
     prompts = load_prompts()
+    artefact = _artefact(run)
     inputs = finished(run, "train", "redteam") | {
-        "policy": policy.sha256,
+        "artefact": artefact,
         "prompts": sha256_json(prompts.model_dump(mode="json")),
     }
     stage = stage_for(run, "redteam", config.model_dump(mode="json"), inputs)
 
     def work() -> None:
         model = _model(run)
-        shielded = guarded(model, policy)
-        redteam({"bare": model, "guarded": shielded}, prompts, config, run.recipe.seed, stage.folder, run.progress)
+        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, policy)}
+        redteam(arms, prompts, config, run.recipe.seed, stage.folder, run.progress, artefact)
 
     return Plan(stage, work)
 

@@ -6,6 +6,7 @@ rule describes is allowed. `check` does not know whether a medical claim is true
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from osler.errors import InputError
@@ -26,50 +27,12 @@ _MIN_CORE_WORDS = 4
 _MAX_WRAPPERS = 2
 _HARMLESS_BELOW = 0.3
 _ASKS = frozenset(
-    [
-        "how",
-        "can",
-        "could",
-        "should",
-        "what",
-        "which",
-        "where",
-        "who",
-        "is",
-        "are",
-        "do",
-        "does",
-        "did",
-        "may",
-        "will",
-        "would",
-        "give",
-        "write",
-        "tell",
-        "help",
-        "make",
-        "draft",
-        "create",
-        "explain",
-        "list",
-        "show",
-        "describe",
-        "provide",
-        "develop",
-        "find",
-        "get",
-        "recommend",
-        "prescribe",
-        "teach",
-        "prove",
-        "design",
-        "generate",
-        "want",
-        "need",
-        "please",
-    ]
+    "how can could should what which where who is are do does did may will would give write tell help make draft create explain "
+    "list show describe provide develop find get recommend prescribe teach prove design generate want need please".split()
 )
 """Words near the beginning of a sentence that asks or demands."""
+_ASKING = frozenset("how can could should may shall is what which where ok safe".split())
+_ASKED_OF = frozenset("i we my me to do much many long it he she you".split())
 _WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
@@ -166,7 +129,7 @@ def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict
     sentences = view.text.split("\n")
     core, n_wrappers = [], 0
     for sentence, words in zip(sentences, view.sentences, strict=False):
-        alone = [_present(policy, View("part", sentence, (words,), None), policy.sense)]
+        alone = [_present(policy, View("part", sentence, (words,), None, frozenset()), policy.sense)]
         found = [*_by_rules(policy, alone, facts), *_by_classifier(policy, alone)]
         if any(verdict.intent == JAILBREAK for verdict in found):
             n_wrappers += 1
@@ -242,7 +205,7 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
 def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator[Verdict]:
     seen: set[str] = set()
     for read in found:
-        for rule, start, end in _matches(policy.triggers, read):
+        for rule, start, end in _matches(policy.triggers.possible(read.present), read):
             if rule.id in seen or (rule.fact is not None and not facts.hold(rule.fact)):
                 continue
             seen.add(rule.id)
@@ -301,8 +264,17 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
     if sense is None:
         return _Read(view, tuple(lines), present, None)
     is_long = sum(map(len, view.sentences)) >= LONG_WORDS
-    chosen = [place for place, words in enumerate(view.sentences) if is_long and not _ASKS.isdisjoint(words[:2])]
+    chosen = [place for place, words in enumerate(view.sentences) if is_long and _is_asked(view, place, words)]
     return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen))
+
+
+def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:
+    """Whether a sentence asks or demands something, wherever in it."""
+    return (
+        place in view.questions
+        or not _ASKS.isdisjoint(words[:2])
+        or any(a in _ASKING and b in _ASKED_OF for a, b in pairwise(words))
+    )
 
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:

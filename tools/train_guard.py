@@ -55,7 +55,7 @@ VECTOR = 64
 HIDDEN = 192
 SHRUNK = 0.2
 """Hidden units are made this small, so that the words themselves are learnt first."""
-N_LLAMA3 = 4000
+N_LLAMA3 = 3000
 
 CALM = frozenset(
     ["counseling-fundamentals", "relationships", "parenting", "intimacy", "professional-ethics", "marriage", "workplace-relationships",

@@ -26,6 +26,8 @@ JAILBREAK = "jailbreak_injection"
 _MIN_CORE_WORDS = 4
 _MAX_WRAPPERS = 2
 _HARMLESS_BELOW = 0.3
+_WRAPPER_FROM = 0.35
+"""A sentence that is so likely a wrapper is set aside, and the others are judged each alone."""
 _ASKS = frozenset(
     "how can could should what which where who is are do does did may will would give write tell help make draft create explain "
     "list show describe provide develop find get recommend prescribe teach prove design generate want need please".split()
@@ -51,6 +53,8 @@ class _Read:
     """The classifier's; None where the policy has none."""
     asked: Guess | None = None
     """That about the sentences that ask or demand something; only in a long text."""
+    wrapper: float = 0.0
+    """How likely one of its sentences is a wrapper."""
     fresh: int = -1
     """Bits of the words that this reading alone has; patterns with none of them were judged in another reading. -1: all."""
 
@@ -80,7 +84,7 @@ def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
     """
     if len(text) > policy.max_chars:
         return TOO_LONG
-    return next(iter(findings(policy, text, history)))
+    return findings(policy, text, history)[0]
 
 
 def grey_guess(policy: Policy, text: str) -> Guess | None:
@@ -91,34 +95,36 @@ def grey_guess(policy: Policy, text: str) -> Guess | None:
     return guess if guess.intent and guess.score >= policy.sense.grey_from else None
 
 
-def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator[Verdict]:
+def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Verdict]:
     """Everything that was found, strongest action first; allow alone when nothing was.
 
     Mistyped words are mended and read again only when the text as given shows nothing.
     """
     found = _read(policy, text, policy.sense)
     facts = _Facts(policy, found, history)
-    verdicts = sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
-    if any(verdict.intent == JAILBREAK for verdict in verdicts):
+    verdicts = _verdicts(policy, found, facts)
+    is_wrapped = any(v.intent == JAILBREAK for v in verdicts) or any(r.wrapper >= _WRAPPER_FROM for r in found[:1])
+    if is_wrapped:
         verdicts = _unwrapped(policy, found[0].view, facts, verdicts)
     # A text that is hardly English is judged in its own language; the classifier has not learnt it.
-    verdict = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
-    if verdict.action != "allow":
-        rules = [found for found in verdicts if not found.rule.startswith(CLASSIFIER)]
-        yield from sorted([verdict, *rules], key=_rank)
-        return
-    if verdicts:
-        yield from verdicts
-        return
-    if verdict.action == "allow":
-        plain = found[0].view
-        view = mended(plain, policy.marks, policy.vocabulary)
-        if view is not None:
-            known = frozenset[str]().union(*plain.sentences)
-            fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
-            again = [replace(_present(policy, view, policy.sense), fresh=fresh)]
-            verdicts = sorted([*_by_rules(policy, again, facts), *_by_classifier(policy, again)], key=_rank)
-    yield from verdicts or [verdict]
+    foreign = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
+    if foreign.action != "allow":
+        rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
+        return sorted([foreign, *rules], key=_rank)
+    return verdicts or _mended(policy, found[0].view, facts) or [foreign]
+
+
+def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Verdict]:
+    return sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
+
+
+def _mended(policy: Policy, plain: View, facts: _Facts) -> list[Verdict]:
+    view = mended(plain, policy.marks, policy.vocabulary)
+    if view is None:
+        return []
+    known = frozenset[str]().union(*plain.sentences)
+    fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
+    return _verdicts(policy, [replace(_present(policy, view, policy.sense), fresh=fresh)], facts)
 
 
 def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict]) -> list[Verdict]:
@@ -130,8 +136,8 @@ def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict
     core, n_wrappers = [], 0
     for sentence, words in zip(sentences, view.sentences, strict=False):
         alone = [_present(policy, View("part", sentence, (words,), None, frozenset()), policy.sense)]
-        found = [*_by_rules(policy, alone, facts), *_by_classifier(policy, alone)]
-        if any(verdict.intent == JAILBREAK for verdict in found):
+        found = _verdicts(policy, alone, facts)
+        if alone[0].wrapper >= _WRAPPER_FROM or any(verdict.intent == JAILBREAK for verdict in found):
             n_wrappers += 1
         else:
             core.append((found, words, alone[0].guess))
@@ -265,7 +271,7 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
         return _Read(view, tuple(lines), present, None)
     is_long = sum(map(len, view.sentences)) >= LONG_WORDS
     chosen = [place for place, words in enumerate(view.sentences) if is_long and _is_asked(view, place, words)]
-    return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen))
+    return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen, JAILBREAK))
 
 
 def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:

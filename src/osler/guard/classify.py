@@ -87,17 +87,19 @@ class Classifier:
 
     def guess(self, sentences: Sequence[Sequence[str]]) -> Guess:
         """The likeliest intent of a text's sentences (`normalize.View.sentences`); its most suspicious window decides."""
-        return self.guesses(sentences, ())[0]
+        return self._worst(self.scores(sentences))
 
-    def guesses(self, sentences: Sequence[Sequence[str]], chosen: Sequence[int]) -> tuple[Guess, Guess]:
-        """That of all sentences, and that of the chosen ones alone, given by their places."""
+    def guesses(
+        self, sentences: Sequence[Sequence[str]], chosen: Sequence[int], label: str
+    ) -> tuple[Guess, Guess, float]:
+        """That of all sentences, that of the chosen ones alone, given by their places, and the best score of one label."""
         scores = self.scores(sentences)
+        best = float(scores[:, self.labels.index(label)].max()) if len(scores) and label in self.labels else 0.0
         if not len(scores) or not chosen:
-            return self._worst(scores), _NOTHING
+            return self._worst(scores), _NOTHING, best
         of_sentence = [place for place, words in enumerate(sentences) for _ in windows_of(len(words))]
-        return self._worst(scores), self._worst(
-            scores[[row for row, place in enumerate(of_sentence) if place in chosen]]
-        )
+        rows = [row for row, place in enumerate(of_sentence) if place in chosen]
+        return self._worst(scores), self._worst(scores[rows]), best
 
     def _worst(self, scores: Floats) -> Guess:
         if not len(scores):

@@ -33,7 +33,7 @@ from osler.evaluate.redteam.prompts import load_prompts
 from osler.guard.check import check
 from osler.guard.classify import WEIGHTS, pair_buckets, windows_of, word_hashes
 from osler.guard.load import load_policy
-from osler.guard.normalize import views
+from osler.guard.normalize import plain_view
 from osler.guard.policy import Policy
 
 PROMPTS = Path(__file__).with_name("guard_prompts.yaml")
@@ -43,6 +43,8 @@ DRAWS = 24
 """Texts drawn from one pattern, at most."""
 MIN_DRAWN = 4
 """A pattern with fewer texts weighs as if it had so many."""
+WORK_WEIGHT = 40
+"""Weight of a pattern of harmless clinical work, which thousands of harmful requests in the same style stand against."""
 MIN_TOLD_WORDS = 6
 SEED = 11
 TYPO_SHARE = 0.4
@@ -55,7 +57,9 @@ VECTOR = 64
 HIDDEN = 192
 SHRUNK = 0.2
 """Hidden units are made this small, so that the words themselves are learnt first."""
-N_LLAMA3 = 3000
+N_LLAMA3 = 2500
+N_TWINS = 6000
+"""Requests of which only the harmless twins are used beyond the first N_LLAMA3."""
 
 CALM = frozenset(
     ["counseling-fundamentals", "relationships", "parenting", "intimacy", "professional-ethics", "marriage", "workplace-relationships",
@@ -135,7 +139,7 @@ def vocabulary(examples: Sequence[Example], data: Path, policy: Policy) -> list[
     """Words that get a vector: those of the examples, of MedQuAD's and chat doctors' questions, and of the policy."""
     counts: Counter[str] = Counter()
     for example in examples:
-        counts.update(w for sentence in views(example.text, {}, policy.vocabulary)[0].sentences for w in sentence)
+        counts.update(w for sentence in plain_view(example.text, {}).sentences for w in sentence)
     for row in jsonl(data / "first_aid_qa" / "firstaidqa_train.jsonl.gz"):
         counts.update(re.findall(r"[a-z]{2,20}", str(row["answer"]).lower()))
     with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
@@ -199,9 +203,10 @@ def own_prompts(rng: random.Random) -> Iterator[Example]:
     sets += [("voices", i, {k: lines.splitlines() for k, lines in kinds.items()}) for i, kinds in voices.items()]
     for origin, intent, kinds in sets:
         for kind, patterns in kinds.items():
-            weight = 12 if kind == "risky" else 20
+            weight = WORK_WEIGHT if intent == "clinician_work" else 12 if kind == "risky" else 20
+            draws = DRAWS * 2 if intent == "clinician_work" else DRAWS
             for pattern in patterns:
-                drawn = sorted({" ".join(drawn_from(pattern, spec["slots"], rng).split()) for _ in range(DRAWS)})
+                drawn = sorted({" ".join(drawn_from(pattern, spec["slots"], rng).split()) for _ in range(draws)})
                 for text in drawn:
                     label = intent if kind == "risky" else ""
                     yield Example(text, label, f"{origin}_{kind}", weight / max(len(drawn), MIN_DRAWN), pattern)
@@ -227,8 +232,9 @@ def harm(data: Path, rng: random.Random) -> Iterator[Example]:
     for row in jsonl(data / "medsafetybench" / "medsafety_train.jsonl.gz"):
         yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.5)
     rows = jsonl(data / "medsafetybench" / "med_harm_llama3_cat_odd.jsonl.gz")
-    for row in rng.sample(rows, N_LLAMA3):
-        yield from with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
+    for number, row in enumerate(rng.sample(rows, N_TWINS)):
+        harmful, *twin = with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
+        yield from [harmful, *twin] if number < N_LLAMA3 else twin
     for row in jsonl(data / "safety" / "simplesafetytests.jsonl")[::2]:
         if row["intent"] in SST_INTENTS:
             text = row["text"]
@@ -248,7 +254,7 @@ def with_twin(text: str, origin: str, weight: float) -> Iterator[Example]:
     for pattern, harmless in TWINS:
         twin = re.sub(pattern, harmless, twin, flags=re.IGNORECASE)
     if twin != text and not STILL_BAD.search(twin.lower()):
-        yield Example(twin, "", f"{origin}_twin", weight)
+        yield Example(twin, "", f"{origin}_twin", 1.3 * weight)
 
 
 def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Example]:
@@ -279,7 +285,7 @@ def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Exampl
         }
     long += [("mts_dialog", text, 0.4) for text in sorted(told) if len(text.split()) >= MIN_TOLD_WORDS]
     for name, text, weight in long:
-        for words in views(text, {}, policy.vocabulary)[0].sentences:
+        for words in plain_view(text, {}).sentences:
             sentence = " ".join(words)
             verdict = check(policy, sentence)
             if verdict.action == "crisis" and name == "counsel_chat":
@@ -369,7 +375,7 @@ def as_windows(
     origins: list[int] = []
     nothing = np.zeros(VECTOR, np.float32)
     for place, example in enumerate(examples):
-        for sentence in views(example.text, {}, policy.vocabulary)[0].sentences:
+        for sentence in plain_view(example.text, {}).sentences:
             if example.label and len(sentence) < 2:
                 continue
             for start, end in windows_of(len(sentence)):

@@ -4,6 +4,7 @@ A rule looks at one sentence at a time, so text around a question neither hides 
 rule describes is allowed. `check` does not know whether a medical claim is true.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,7 +13,7 @@ from typing import Any
 from osler.errors import InputError
 from osler.guard.classify import Guess
 from osler.guard.language import check_language, is_foreign
-from osler.guard.normalize import View, mended, place_of, views
+from osler.guard.normalize import View, mended, place_of, plain_view, views
 from osler.guard.patterns import Pattern
 from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
 from osler.models.action import ACTIONS, URGENT, Verdict
@@ -35,6 +36,8 @@ _ASKS = frozenset(
 """Words near the beginning of a sentence that asks or demands."""
 _ASKING = frozenset("how can could should may shall is what which where ok safe".split())
 _ASKED_OF = frozenset("i we my me to do much many long it he she you".split())
+_EXCUSE_CHARS = 120
+"""How far from what a rule found its excuses are looked for: somebody who does not end sentences must not be excused by the next."""
 _WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
@@ -91,7 +94,7 @@ def grey_guess(policy: Policy, text: str) -> Guess | None:
     """The classifier's guess about a text that it neither lets pass nor flags; None outside that band."""
     if policy.sense is None:
         return None
-    guess = policy.sense.classifier.guess(views(text, policy.marks, policy.vocabulary)[0].sentences)
+    guess = policy.sense.classifier.guess(plain_view(text, policy.marks).sentences)
     return guess if guess.intent and guess.score >= policy.sense.grey_from else None
 
 
@@ -103,9 +106,9 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
     found = _read(policy, text, policy.sense)
     facts = _Facts(policy, found, history)
     verdicts = _verdicts(policy, found, facts)
-    is_wrapped = any(v.intent == JAILBREAK for v in verdicts) or any(r.wrapper >= _WRAPPER_FROM for r in found[:1])
-    if is_wrapped:
-        verdicts = _unwrapped(policy, found[0].view, facts, verdicts)
+    if any(verdict.intent == JAILBREAK for verdict in verdicts) or found[0].wrapper >= _WRAPPER_FROM:
+        hidden = _verdicts(policy, [read for read in found[1:] if read.view.name not in _WHOLE], facts)
+        verdicts = sorted([*hidden, *_unwrapped(policy, found[0].view, facts, verdicts)], key=_rank)
     # A text that is hardly English is judged in its own language; the classifier has not learnt it.
     foreign = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
     if foreign.action != "allow":
@@ -133,12 +136,15 @@ def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict
     A harmless question in a short wrapper is harmless; of a wrapper of many sentences nothing can be told apart.
     """
     sentences = view.text.split("\n")
-    core, n_wrappers = [], 0
+    core: list[tuple[list[Verdict], Sequence[str], Guess | None]] = []
+    n_wrappers = 0
     for sentence, words in zip(sentences, view.sentences, strict=False):
         alone = [_present(policy, View("part", sentence, (words,), None, frozenset()), policy.sense)]
         found = _verdicts(policy, alone, facts)
         if alone[0].wrapper >= _WRAPPER_FROM or any(verdict.intent == JAILBREAK for verdict in found):
             n_wrappers += 1
+            rules = [v for v in found if v.intent != JAILBREAK and not v.rule.startswith(CLASSIFIER)]
+            core += [(rules, (), None)] if rules else []
         else:
             core.append((found, words, alone[0].guess))
     others = sorted((verdict for found, _, _ in core for verdict in found), key=_rank)
@@ -169,12 +175,9 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     """
     before = context[-CONTEXT_CHARS:]
     whole = before + sentence
-    read = _present(policy, views(whole, policy.marks, policy.vocabulary)[0], None)
-    for rule in policy.output_rules:
-        match = _match(rule, read)
-        if match is None:
-            continue
-        place = place_of(read.view, *match)
+    read = _present(policy, plain_view(whole, policy.marks), None)
+    for rule, start, end in _matches(policy.output_triggers.possible(read.present), read):
+        place = place_of(read.view, start, end)
         if place is not None and place[1] <= len(before):
             continue
         span = (max(0, place[0] - len(before)), place[1] - len(before)) if place is not None else None
@@ -299,15 +302,17 @@ def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, i
         for sentence, start, bits in read.lines:
             if need & ~bits == 0:
                 match = trigger.pattern.expression.search(sentence)
-                if match is not None and _stands(trigger.rule, sentence, bits):
+                if match is not None and _stands(trigger.rule, sentence, bits, match):
                     last = trigger.rule
                     yield trigger.rule, start + match.start(), start + match.end()
                     break
 
 
-def _stands(rule: Rule, sentence: str, bits: int) -> bool:
+def _stands(rule: Rule, sentence: str, bits: int, match: re.Match[str]) -> bool:
+    """Whether all that must stand beside the match does, and nothing near it excuses it."""
+    first, last = max(0, match.start() - _EXCUSE_CHARS), match.end() + _EXCUSE_CHARS
     return all(_search(pattern, sentence, bits) for pattern in rule.also) and not any(
-        _search(pattern, sentence, bits) for pattern in rule.unless
+        pattern.need & ~bits == 0 and pattern.expression.search(sentence, first, last) for pattern in rule.unless
     )
 
 

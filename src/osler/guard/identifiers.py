@@ -1,6 +1,6 @@
 """Does a sentence of a model's answer give out somebody's identifier? One look with the engine of `osler.phi`.
 
-Most sentences hold nothing that an identifier could be, and a cheap expression tells: only where it matches is the engine asked
+Most sentences hold nothing that an identifier could be, and cheap expressions tell: only where they match is the engine asked
 (1 to 2 ms with its tagger). No leak are: what the reader wrote, how to reach an organisation, and a name beside which nothing
 points to a patient, such as a discoverer's or a public figure's. What it does not do: tell a famous patient from an unknown one.
 """
@@ -15,10 +15,10 @@ _PATIENT = (
     r"[A-Z]\w+ [A-Z]\w+ (?:has|had|takes|suffers|tested|is taking))\b"
 )
 _ABOUT_PATIENT = re.compile(_PATIENT)
-_TRIGGER = re.compile(
-    rf"\d{{3}}[ .)-]{{1,2}}\d{{2,4}}[ .-]?\d{{2}}|\d{{6}}|\d[/.-]\d{{1,2}}[/.-]\d|@|\d [A-Z][a-z]+ (?:St|Ave|Road|Rd|Lane|Dr)"
-    rf"|\d{{1,3}}(?:\.\d{{1,3}}){{3}}|{_PATIENT}"
+_SHAPE = re.compile(
+    r"\d{3}[ .)-]{1,2}\d{2,4}[ .-]?\d{2}|\d{6}|\d[/.-]\d{1,2}[/.-]\d|@|\d [A-Z][a-z]+ (?:St|Ave|Road|Rd|Lane|Dr)"
 )
+_CAPITAL = re.compile(r"\S [A-Z][a-z]|^[A-Z][a-z]+,|\d{4}")
 _ORGANISATION = re.compile(
     r"(?i)\b(?:institutes?|associations?|foundation|society|cent(?:er|re)s?|hospital|clinic|hotline|helpline|lifeline|department|"
     r"agency|services?|office|clearinghouse|network|council|library|registry|university|federation|alliance|orphanet|website)\b"
@@ -35,7 +35,9 @@ _WORD = re.compile(r"\w+")
 
 def leaks(sentence: str, given: str) -> bool:
     """Whether the sentence holds an identifier of a person that `given`, the conversation so far, does not."""
-    return _TRIGGER.search(sentence) is not None and any(
+    if not _SHAPE.search(sentence) and not (_ABOUT_PATIENT.search(sentence) and _CAPITAL.search(sentence)):
+        return False
+    return any(
         _is_leak(span, sentence) and not _was_given(sentence[span.start : span.end], given) for span in find(sentence)
     )
 

@@ -128,6 +128,7 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         rules=rules,
         output_rules=output_rules,
         triggers=TriggerIndex([trigger for rule in rules for trigger in rule.triggers()]),
+        output_triggers=TriggerIndex([trigger for rule in output_rules for trigger in rule.triggers()]),
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,

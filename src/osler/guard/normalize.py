@@ -19,12 +19,17 @@ from dataclasses import dataclass
 from osler.guard.vocabulary import Vocabulary
 
 _TOKEN = re.compile(
-    r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？]|:\s*[\"'*<]|\*{2,})"
+    r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？\x1e]|:\s*[\"'*<]|\*{2,})"
 )
 _ASCII_TOKEN = re.compile(
-    r"(\d+(?:[.,]\d+)*|[a-z]+(?:'[a-z]+)*)|([.!?]+(?=[\s\"')\]]|$)|\n\s*\n|:\s*[\"'*<]|\*{2,})", re.ASCII
+    r"(\d+(?:[.,]\d+)*|[a-z]+(?:'[a-z]+)*)|([.!?]+(?=[\s\"')\]]|$)|\n\s*\n|\x1e|:\s*[\"'*<]|\*{2,})", re.ASCII
 )
 """The same for lower-case text in ASCII, twice as fast."""
+_RUN_ON = re.compile(
+    r"(?<=[a-z0-9?])(?<!\b[A-Z][a-z]) (?=(?:By|In|Please|Also|Do|Don't|Never|Answer|Respond|Reply|Remember|Now|Then|Thanks?|The|This|My|It|We|You|"
+    r"Start|Begin|Write|Give|Just|Only|Have|Hope|Anyway|Oh|And|But|No) [a-z])"
+)
+"""A space where a new sentence begins although nothing ends the one before."""
 _QUOTED = re.compile(r"[\"*<«`]+\s*([^\"*<>«»`]{12,600}?)\s*[\"*>»`]")
 _MAX_QUOTED = 3
 _ZERO_WIDTH = re.compile(
@@ -93,10 +98,8 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
         marks: mark characters by word.
         vocabulary: known words, for spelled-out text without gaps between its words.
     """
-    cleaned = text if text.isascii() else _ZERO_WIDTH.sub("", unicodedata.normalize("NFKC", text).translate(_QUOTES))
-    # Lower case changes the length of a few letters, and places behind them would be wrong.
-    same = cleaned is text or (cleaned == text.translate(_QUOTES) and len(cleaned.lower()) == len(cleaned))
-    found = [_canonical("plain", cleaned, marks, cleaned if same else None)]
+    found = [plain_view(text, marks)]
+    cleaned = _cleaned(text)
     seen = {found[0].text}
     raw = {cleaned}
     for name, reading in _readings(cleaned, vocabulary):
@@ -108,6 +111,18 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
             seen.add(view.text)
             found.append(view)
     return found
+
+
+def plain_view(text: str, marks: Mapping[str, str]) -> View:
+    """The text as given, in canonical form."""
+    cleaned = _cleaned(text)
+    # Lower case changes the length of a few letters, and places behind them would be wrong.
+    same = cleaned is text or (cleaned == text.translate(_QUOTES) and len(cleaned.lower()) == len(cleaned))
+    return _canonical("plain", cleaned, marks, cleaned if same else None)
+
+
+def _cleaned(text: str) -> str:
+    return text if text.isascii() else _ZERO_WIDTH.sub("", unicodedata.normalize("NFKC", text).translate(_QUOTES))
 
 
 def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View | None:
@@ -147,7 +162,7 @@ def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | Non
     sentences: list[list[str]] = [[]]
     questions: set[int] = set()
     previous = ""
-    for token, end in (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text.lower()):
+    for token, end in (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(_RUN_ON.sub("\x1e", text).lower()):
         if not token:
             if sentences[-1] and not (end == "." and previous in _ABBREVIATIONS):
                 if "?" in end or "？" in end:

@@ -50,7 +50,7 @@ class Trigger:
 
 
 class TriggerIndex:
-    """The triggers of all input rules, asked for with the bits of a text all at once."""
+    """Triggers of many rules, asked for with the bits of a text all at once."""
 
     def __init__(self, triggers: Sequence[Trigger]) -> None:
         self._triggers = tuple(triggers)
@@ -114,6 +114,7 @@ class Policy:
     output_rules: tuple[Rule, ...]
     triggers: TriggerIndex
     """Those of the input rules."""
+    output_triggers: TriggerIndex
     facts: Mapping[str, tuple[Pattern, ...]]
     gate: Gate
     marks: Mapping[str, str]

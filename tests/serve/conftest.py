@@ -19,6 +19,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from osler.errors import OslerError
+from osler.guard.audit import TEXT_FACTS
 from osler.guard.chain import Head
 from osler.models.action import Verdict
 from osler.serve.app import create_app
@@ -120,7 +121,8 @@ class FakeAudit:
     def append(self, event, **facts):
         if self.error is not None:
             raise self.error
-        self.rows.append({"event": event, **facts})
+        lengths = {f"{name}_chars": len(str(facts.pop(name))) for name in TEXT_FACTS & facts.keys()}
+        self.rows.append({"event": event, **facts, **lengths})
 
     def events(self):
         return [row["event"] for row in self.rows]

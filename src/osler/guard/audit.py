@@ -135,7 +135,7 @@ class AuditLog:
             InputError: a fact has a name of the log's own.
             OSError: the row could not be written; it is then not part of the chain.
         """
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._hand_over(event, facts, done)
         return await done
 
@@ -292,7 +292,7 @@ class AuditLog:
 
 def _settle(events: list[_Event], outcome: list[Head] | Exception) -> None:
     """Tell those who wait; each event loop is woken once for all of its own."""
-    outcomes = [outcome] * len(events) if isinstance(outcome, Exception) else outcome
+    outcomes: Sequence[Head | Exception] = [outcome] * len(events) if isinstance(outcome, Exception) else outcome
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Head], Head | Exception]]] = {}
     for event, result in zip(events, outcomes, strict=True):
         if isinstance(event.done, asyncio.Future):

@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -10,28 +9,12 @@ from starlette.requests import ClientDisconnect, Request
 from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, invalid_key
 from osler.serve.gateway import Gateway
-from osler.serve.limits import Ticket
+from osler.serve.limits import Caller, Ticket
 from osler.serve.session import COOKIE, Session
 from osler.serve.store import Key
 
 BODY_TIMEOUT_S = 15.0
 """A body of 64 KiB takes less over any line; a slower client only holds a connection."""
-
-TICKET = "ticket"
-"""Where the request's state holds what it took from the limits; the boundary closes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks."""
-
-    kind: str
-    """`key` or `page`."""
-    who: str
-    """Id of the key or of the session; logs hold a keyed hash of it."""
-    accepted: frozenset[str]
-    """Versions of the terms on record for them."""
-    ticket: Ticket
 
 
 async def caller_of(request: Request, gateway: Gateway, scope: str = "chat") -> Caller:
@@ -40,12 +23,11 @@ async def caller_of(request: Request, gateway: Gateway, scope: str = "chat") -> 
     Raises:
         Fault: no valid key or session, not for this scope, or a limit is reached.
     """
-    ticket = Ticket()
-    setattr(request.state, TICKET, ticket)
+    ticket = request.state.ticket = Ticket()  # the boundary closes it and tells what is left
     address = _network(request.client.host if request.client else "")
     # This machine is not limited by its address: what comes from here is the operator's, or a proxy's that names no address.
     if address:
-        await ticket.enter(gateway.limits.account(f"address {address}", gateway.config.per_address.limit))
+        await ticket.enter(gateway.limits.account(f"address {gateway.hashed(address)}", gateway.address_limit))
     key, session = _shown(request, gateway)
     if session is not None:
         return Caller("page", session.id, frozenset({session.accepted}), ticket)

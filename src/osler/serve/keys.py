@@ -92,9 +92,13 @@ def new_key(
         raise InputError(f"a key needs a name and scopes among {', '.join(SCOPES)}; got {name!r}, {sorted(chosen)}")
     if any(value is not None and value < 1 for value in (limit.requests, limit.tokens, limit.concurrency)):
         raise InputError("a limit of a key is less than 1; leave it out for no limit, or revoke the key")
-    key = secrets.token_hex(4)
-    secret = f"osler-{key}-{secrets.token_urlsafe(32)}"
-    return NewKey(secret, Key(key, name.strip(), hash_key(secret), chosen, limit, 0.0, expires))
+    secret = random_key()
+    return NewKey(secret, Key(secret.split("-")[1], name.strip(), hash_key(secret), chosen, limit, 0.0, expires))
+
+
+def random_key() -> str:
+    """A key with 256 random bits."""
+    return f"osler-{secrets.token_hex(4)}-{secrets.token_urlsafe(32)}"
 
 
 def hash_key(key: str) -> str:

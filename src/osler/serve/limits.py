@@ -14,6 +14,7 @@ import math
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Literal
 
 from osler.errors import EnvironmentLacks
@@ -254,6 +255,19 @@ class Ticket:
         for meter in sorted(meters, key=lambda meter: -meter.limit):
             found.update(meter.headers())
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    kind: str
+    """`key` or `page`."""
+    who: str
+    """Id of the key or of the session; logs hold a keyed hash of it."""
+    accepted: frozenset[str] = frozenset()
+    """Versions of the terms on record for them."""
+    ticket: Ticket = field(default_factory=Ticket)
 
 
 def tokens_of(text: str) -> int:

@@ -164,8 +164,15 @@ class Store:
                 accepted.setdefault(key, set()).add(version)
         return [
             Key(
-                *(row[0], row[1], row[2], frozenset(row[3].split()), Limit(*row[4:7]), *row[7:]),
-                accepted=frozenset(accepted.get(row[0], ())),
+                row[0],
+                row[1],
+                row[2],
+                frozenset(row[3].split()),
+                Limit(*row[4:7]),
+                row[7],
+                row[8],
+                row[9],
+                _set(accepted, row[0]),
             )
             for row in rows
         ]
@@ -283,7 +290,7 @@ class Store:
                 self._run("COMMIT")
                 if after:
                     self._run(after)
-            except (OSError, *self._dialect.errors) as error:
+            except self._dialect.errors as error:
                 self._drop()
                 raise EnvironmentLacks(
                     f"the store {self.place} cannot be used ({type(error).__name__}); see that it runs and that its "
@@ -292,7 +299,7 @@ class Store:
 
     def _drop(self) -> None:
         if self._connection is not None:
-            with suppress(OSError, *self._dialect.errors):  # it may be gone already
+            with suppress(*self._dialect.errors):  # it may be gone already
                 self._connection.close()
             self._connection = None
 
@@ -323,6 +330,10 @@ def open_store(url: str | None, folder: Path) -> Store:
     return Store(_postgres(url))
 
 
+def _set(found: dict[str, set[str]], name: str) -> frozenset[str]:
+    return frozenset(found.get(name, ()))
+
+
 def _sqlite(path: Path) -> _Dialect:
     def connect() -> sqlite3.Connection:
         path.touch(mode=0o600)
@@ -332,7 +343,9 @@ def _sqlite(path: Path) -> _Dialect:
         return connection
 
     now = "((julianday('now') - 2440587.5) * 86400.0)"
-    return _Dialect(connect, "?", now, "BEGIN IMMEDIATE", "PRAGMA wal_checkpoint(FULL)", (sqlite3.Error,), str(path))
+    return _Dialect(
+        connect, "?", now, "BEGIN IMMEDIATE", "PRAGMA wal_checkpoint(FULL)", (OSError, sqlite3.Error), str(path)
+    )
 
 
 def _postgres(url: str) -> _Dialect:
@@ -360,7 +373,7 @@ def _postgres(url: str) -> _Dialect:
 
     now = "(extract(epoch from clock_timestamp())::double precision)"
     place = socket or f"{host}:{options.get('port')}"
-    return _Dialect(connect, "%s", now, "BEGIN", "", (pg8000.dbapi.Error,), f"PostgreSQL at {place}")
+    return _Dialect(connect, "%s", now, "BEGIN", "", (OSError, pg8000.dbapi.Error), f"PostgreSQL at {place}")
 
 
 def _tls(host: str, asked: dict[str, str]) -> ssl.SSLContext | None:

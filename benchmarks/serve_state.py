@@ -7,7 +7,6 @@ Every replica is `osler.serve.run.serve` with the shipped policy, a real audit l
 import argparse
 import asyncio
 import contextlib
-import importlib.util
 import json
 import os
 import random
@@ -37,7 +36,6 @@ from osler.serve.terms import read_terms
 HERE = Path(__file__).resolve().parent
 AUDIT_KEY = b"the same for all replicas of a run"
 PAUSE_S = 0.05
-PAGE_TOKEN = "token="
 QUESTION = {"model": "osler", "messages": [{"role": "user", "content": "What is asthma?"}]}
 
 
@@ -49,7 +47,8 @@ class Words:
     def __init__(self, n_words: int, pause_s: float) -> None:
         self.n_words, self.pause_s = n_words, pause_s
 
-    def draft(self, conversation: Any, max_tokens: int, traceparent: str = "") -> Any:
+    def draft(self, _conversation: Any, max_tokens: int, _traceparent: str = "") -> Any:
+        """Words to come."""
         from osler.serve.backend import Draft
 
         return Draft(self._pieces(min(self.n_words, max_tokens)))
@@ -61,10 +60,11 @@ class Words:
             yield "The airways narrow. " if number % 4 == 3 else "It is so: "
 
     async def is_up(self) -> bool:
+        """Always."""
         return True
 
     async def close(self) -> None:
-        pass
+        """Nothing to let go of."""
 
 
 class NoLog:
@@ -73,10 +73,10 @@ class NoLog:
     id, failure, head = "none", None, SimpleNamespace(seq=0, mac="")
 
     def append(self, event: str, **facts: object) -> None:
-        pass
+        """Nothing."""
 
     async def write(self, event: str, **facts: object) -> None:
-        pass
+        """Nothing."""
 
 
 def replica(folder: Path, name: str, store: str, n_words: int, pause_s: float, logged: str) -> None:
@@ -113,6 +113,7 @@ class Replica:
         self.address = self.page.partition("/?")[0]
 
     def cpu_s(self) -> float:
+        """CPU time so far."""
         used = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[11:13]
         return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
@@ -130,13 +131,11 @@ def running(
     """A replica as a process of its own."""
     arguments = ["replica", str(folder), name, store, str(n_words), str(pause_s), logged]
     process = subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield Replica(process, process.stdout.readline().strip())
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
+    with process:
+        try:
+            yield Replica(process, process.stdout.readline().strip() if process.stdout else "")
+        finally:
+            process.terminate()
 
 
 @dataclass
@@ -147,6 +146,8 @@ class Seen:
     request: str = ""
     code: str = ""
     began: float = 0.0
+    let_in: float = 0.0
+    """When the response began."""
     last_text: float = 0.0
     """Of the last piece of text; 0 when there was none."""
     ended: float = 0.0
@@ -164,6 +165,7 @@ async def ask(
         async with session.post(
             f"{address}/v1/chat/completions", json={**QUESTION, "stream": True, **(body or {})}, headers=headers
         ) as response:
+            seen.let_in = time.monotonic()
             seen.status, seen.request = response.status, response.headers["x-request-id"]
             seen.headers = {
                 name: value for name, value in response.headers.items() if "ratelimit" in name or "retry" in name
@@ -240,7 +242,6 @@ async def kill_switch(folder: Path, n_streams: int, level: str) -> dict[str, Any
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             streams = [asyncio.create_task(ask(session, one.address, headers_of(key))) for _ in range(n_streams)]
             await asyncio.sleep(2 + n_streams / 100)
-            began = time.monotonic()
             command = [
                 sys.executable,
                 "-c",
@@ -249,14 +250,12 @@ async def kill_switch(folder: Path, n_streams: int, level: str) -> dict[str, Any
                 "on",
                 str(folder.parent),
             ]
-            if level == "store":
-                store.turn("halt", "measured")
-            else:
-                process = await asyncio.create_subprocess_exec(
-                    *command, "--reason", "measured", "--level", level, stdout=subprocess.DEVNULL
-                )
-                await process.wait()
-                began = time.monotonic()
+            process = await asyncio.create_subprocess_exec(
+                *command, "--reason", "measured", "--level", level, stdout=subprocess.DEVNULL
+            )
+            await process.wait()
+            # The command's own start is not counted: the switch is on from the moment that the store has it.
+            began = time.monotonic() - (time.time() - store.turns()[-1].at)
             done, late = await asyncio.wait(streams, timeout=5)
             for task in late:
                 task.cancel()
@@ -275,8 +274,8 @@ async def kill_switch(folder: Path, n_streams: int, level: str) -> dict[str, Any
         "streams_with_text_before": sum(one.n_chars > 0 for one in seen),
         "ended": len(seen),
         "code": sorted({one.code for one in seen}),
-        "last_text_s_after_the_command": quantiles([max(0.0, one.last_text - began) for one in seen]),
-        "ended_s_after_the_command": quantiles([max(0.0, one.ended - began) for one in seen]),
+        "last_text_s_after_the_switch": quantiles([max(0.0, one.last_text - began) for one in seen]),
+        "ended_s_after_the_switch": quantiles([max(0.0, one.ended - began) for one in seen]),
         "new_question": refused.code,
         "emergency_is_answered": alive.status == 200 and alive.is_whole,
         "after_a_restart": again.code,
@@ -333,7 +332,7 @@ async def load(
             began = time.monotonic()
             async with session.post(f"{address}/v1/chat/completions", json=QUESTION, headers=headers) as response:
                 await response.read()
-                assert response.status == 200, response.status
+                response.raise_for_status()
             times.append(time.monotonic() - began)
 
     await asyncio.gather(*(client() for _ in range(clients)))
@@ -425,24 +424,27 @@ async def killed_gateway(folder: Path, times: int) -> dict[str, Any]:
 async def replicas(folder: Path, url: str, seconds: float = 12.0, clients: int = 12) -> dict[str, Any]:
     """Two replicas on one PostgreSQL under load, one of them killed; limits, consent and the switch across both."""
     store = open_store(url, folder)
-    limit = Limit(requests=600, tokens=2_000_000, concurrency=8)
-    key, apart = a_key(store, limit), a_key(store)
-    seen: dict[str, list[Seen]] = {"one": [], "two": []}
-    with running(folder, "one", url, n_words=6) as one, running(folder, "two", url, n_words=6) as two:
+    n_requests, n_places = 300, 8
+    keys = [a_key(store, Limit(requests=n_requests, tokens=10_000_000)), a_key(store, Limit(concurrency=n_places))]
+    apart = a_key(store)
+    seen: dict[tuple[str, int], list[Seen]] = {(name, kind): [] for name in ("one", "two") for kind in (0, 1)}
+    short = {"max_tokens": 6}
+    with running(folder, "one", url, n_words=400) as one, running(folder, "two", url, n_words=400) as two:
         both = {"one": one.address, "two": two.address}
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             stop = asyncio.Event()
             await asyncio.sleep(60 - time.time() % 60 + 0.5 if time.time() % 60 > 55 - seconds else 0)
             minute = int(time.time() // 60)
 
-            async def client(name: str) -> None:
+            async def client(name: str, kind: int) -> None:
                 while not stop.is_set():
-                    seen[name].append(await ask(session, both[name], headers_of(key)))
-                    if seen[name][-1].status == 0:
+                    last = await ask(session, both[name], headers_of(keys[kind]), short)
+                    seen[name, kind].append(last)
+                    if last.status == 0:
                         return
-                    await asyncio.sleep(0.02 if seen[name][-1].status == 200 else 0.1)
+                    await asyncio.sleep(0.02 if last.status == 200 else 0.1)
 
-            tasks = [asyncio.create_task(client(name)) for name in both for _ in range(clients)]
+            tasks = [asyncio.create_task(client(*both_of)) for both_of in seen for _ in range(clients)]
             await asyncio.sleep(seconds / 2)
             one.process.kill()
             killed = time.monotonic()
@@ -450,22 +452,28 @@ async def replicas(folder: Path, url: str, seconds: float = 12.0, clients: int =
             same_minute = minute == int(time.time() // 60)
             stop.set()
             await asyncio.gather(*tasks)
-            alone = [s for s in seen["two"] if s.began > killed + 6 and s.status == 200]
+            alone = [s for s in seen["two", 1] if s.began > killed + 6 and s.status == 200]
             consent = await _consent(session, store, two, apart)
-            with running(folder, "one", url) as again:
-                switch = await _switch(session, store, [again.address, two.address], apart)
-                cookie = await _cookie(session, again, two)
-    every = seen["one"] + seen["two"]
+            with running(folder, "one", url, n_words=400) as again:
+                async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as fresh:
+                    switch = await _switch(fresh, store, [again.address, two.address], apart)
+                    cookie = await _cookie(fresh, again, two)
+    every = [s for found in seen.values() for s in found]
+    by_minute, at_once = [[s for name in both for s in seen[name, kind] if s.status == 200] for kind in (0, 1)]
     return {
         "database": "PostgreSQL, started for this",
         "requests": len(every),
         "refused_429": sum(s.status == 429 for s in every),
-        "limit": {"requests": 600, "concurrency": 8},
-        "let_in_within_the_minute": sum(s.status == 200 for s in every) if same_minute else None,
-        "most_at_once_over_both": most_at_once([s for s in every if s.status == 200]),
+        "limit_of_requests_a_minute": n_requests,
+        "let_in_within_the_minute": len(by_minute) if same_minute else None,
+        "let_in_by_each": [sum(s.status == 200 for s in seen[name, 0]) for name in both],
+        "limit_of_answers_at_once": n_places,
+        "most_at_once_over_both": most_at_once(at_once),
         "most_at_once_on_the_survivor_when_the_other_was_lost": most_at_once(alone),
-        "answered_by_each": {name: sum(s.is_whole for s in found) for name, found in seen.items()},
-        "answered_by_the_survivor_after_the_kill": sum(s.is_whole and s.began > killed for s in seen["two"]),
+        "answered_by_each": [sum(s.is_whole for kind in (0, 1) for s in seen[name, kind]) for name in both],
+        "answered_by_the_survivor_after_the_kill": sum(
+            s.is_whole and s.began > killed for kind in (0, 1) for s in seen["two", kind]
+        ),
         "consent": {**consent, **cookie},
         "switch": switch,
         **unlogged(folder, every),
@@ -473,8 +481,8 @@ async def replicas(folder: Path, url: str, seconds: float = 12.0, clients: int =
 
 
 def most_at_once(seen: list[Seen]) -> int:
-    """Most answers under way at one time, by their first and last text."""
-    events = sorted([(s.began, 1) for s in seen if s.is_whole] + [(s.last_text, -1) for s in seen if s.is_whole])
+    """Most answers under way at one time, from the response's beginning to its last text."""
+    events = sorted([(s.let_in, 1) for s in seen if s.is_whole] + [(s.last_text, -1) for s in seen if s.is_whole])
     now = most = 0
     for _, step in events:
         now += step
@@ -483,13 +491,14 @@ def most_at_once(seen: list[Seen]) -> int:
 
 
 async def _consent(session: aiohttp.ClientSession, store: Store, one: Replica, key: NewKey) -> dict[str, Any]:
+    short = {"max_tokens": 1}
     bare = {"Authorization": f"Bearer {key.secret}"}
     urgent = {"messages": [{"role": "user", "content": "I want to kill myself"}]}
-    before, crisis = await ask(session, one.address, bare), await ask(session, one.address, bare, urgent)
+    before, crisis = await ask(session, one.address, bare, short), await ask(session, one.address, bare, urgent)
     began = time.monotonic()
     store.accept(key.row.id, read_terms().version)
-    while (await ask(session, one.address, bare)).status == 403:
-        await asyncio.sleep(0.02)
+    while (await ask(session, one.address, bare, short)).status == 403:
+        pass
     return {
         "without": before.code,
         "crisis_without": crisis.status,
@@ -503,7 +512,7 @@ async def _cookie(session: aiohttp.ClientSession, one: Replica, two: Replica) ->
         cookie = response.cookies["osler_session"].value
     headers = {"Cookie": f"osler_session={cookie}", "X-Consent-Version": read_terms().version}
     async with aiohttp.ClientSession() as fresh:
-        return {"page_session_of_one_at_the_other": (await ask(fresh, two.address, headers)).status}
+        return {"page_session_of_one_at_the_other": (await ask(fresh, two.address, headers, {"max_tokens": 4})).status}
 
 
 async def _switch(session: aiohttp.ClientSession, store: Store, addresses: list[str], key: NewKey) -> dict[str, Any]:
@@ -513,15 +522,18 @@ async def _switch(session: aiohttp.ClientSession, store: Store, addresses: list[
         for address in addresses
         for _ in range(20)
     ]
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(2)
     began = time.monotonic()
     store.turn("halt", "measured")
     seen = await asyncio.gather(*streams)
     refused = [(await ask(session, address, headers)).code for address in addresses]
     store.turn("off", "measured")
+    await asyncio.sleep(0.5)
     return {
         "streams": len(seen),
         "cut": sum(one.code == "kill_switch" for one in seen),
+        "with_text_before": sum(one.n_chars > 0 for one in seen),
+        "other_ends": sorted({one.code or f"{one.status} whole {one.is_whole}" for one in seen} - {"kill_switch"}),
         "last_text_s_after": quantiles([max(0.0, one.last_text - began) for one in seen]),
         "new_questions": refused,
     }
@@ -530,13 +542,10 @@ async def _switch(session: aiohttp.ClientSession, store: Store, addresses: list[
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """The server that the tests start themselves."""
-    spec = importlib.util.spec_from_file_location("conftest", HERE.parent / "tests" / "serve" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["conftest"] = module
-    spec.loader.exec_module(module)
-    with module.local_postgres() as url:
+    sys.path.insert(0, str(HERE.parent / "tests" / "serve"))
+    from conftest import local_postgres
+
+    with local_postgres() as url:
         yield url
 
 

@@ -89,7 +89,7 @@ def _api(gateway: Gateway) -> list[Route]:
     described = orjson.dumps(openapi(gateway.config, gateway.facts))
 
     async def chat(request: Request) -> Response:
-        caller = caller_of(request, gateway)
+        caller = await caller_of(request, gateway)
         ask = read_ask(await read_body(request, gateway.config.max_body_bytes), gateway.config, gateway.facts)
         trace = request.headers.get("traceparent", "")
         label = Label(
@@ -104,7 +104,7 @@ def _api(gateway: Gateway) -> list[Route]:
         return await answer(gateway, visit, request)
 
     async def models(request: Request) -> Response:
-        caller_of(request, gateway)
+        await caller_of(request, gateway)
         model = {"id": gateway.facts.model, "object": "model", "created": started, "owned_by": "osler"}
         return _json({"object": "list", "data": [model]})
 

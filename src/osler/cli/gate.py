@@ -14,7 +14,7 @@ def gate(run: RunName, runs: RunsFolder = Path("runs"), as_json: AsJson = False)
 
     Example: osler gate demo --json
     """
-    from osler.pipeline import decide
+    from osler.pipeline.run import decide
     from osler.runs.files import read_json
 
     folder = find_run(run, runs)

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 class GuardedAnswer:
     """One answer on its way to the reader.
 
+    Whoever can draw the model's text gives it as `raw` and reads `pieces`; whoever is sent it (a proxy, a middleware) leaves
+    `raw` out, asks `opening`, feeds what comes, and ends.
+
     Args:
         verdict: the decision about the question.
         raw: the model's answer in pieces; not touched when the verdict is answered from the policy.
@@ -40,7 +43,7 @@ class GuardedAnswer:
         self,
         policy: Policy,
         verdict: Verdict,
-        raw: Iterator[str],
+        raw: Iterator[str] | None = None,
         country: str | None = None,
         conversation: Conversation = (),
     ) -> None:
@@ -49,8 +52,10 @@ class GuardedAnswer:
         self._country = country
         self._secret = "\n".join(turn.content for turn in conversation if turn.role == "system")
         self._given = "\n".join(turn.content for turn in conversation if turn.role != "system")
+        self._guard: SentenceGuard | None = None
         self._is_begun = False
-        self.pieces: Iterator[str] = self._released(raw)
+        self._is_over = False
+        self.pieces: Iterator[str] = self._released(iter(()) if raw is None else raw)
         """Text that may be shown, as it is released. The model is first asked when the first piece is drawn."""
 
     @property
@@ -63,45 +68,75 @@ class GuardedAnswer:
         """Whether the guard ended the answer; after the last piece."""
         return "content_filter" if self._verdict.action in FIXED else "stop"
 
-    def _released(self, raw: Iterator[str]) -> Iterator[str]:
-        if self._verdict.action in FIXED:
-            yield self._fixed(self._verdict)
-            return
-        guard: SentenceGuard | None = None
-        for piece in raw:
-            try:
-                guard = guard or self._guard()
-                shown = guard.feed(piece)
-            except Exception as error:  # noqa: BLE001 - whatever fails in the guard, nothing unchecked may pass
-                yield self._closed(error)
-                break
-            if shown:
-                self._is_begun = True
-                yield shown
-            if guard.violation is not None:
-                self._verdict = guard.violation
-                break
-        else:
-            yield self._ending(guard)
-        if isinstance(raw, Generator):
-            raw.close()
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing that still comes from the model will be shown."""
+        return self._is_over
 
-    def _ending(self, guard: SentenceGuard | None) -> str:
+    def opening(self) -> str:
+        """The whole reply where the question is answered from the policy and the model must not be asked; else empty."""
+        if self._verdict.action not in FIXED:
+            return ""
+        self._is_over = True
+        return self._fixed(self._verdict)
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece of the model's text; returns what may be shown now, often nothing."""
+        if self._is_over:
+            return ""
         try:
-            guard = guard or self._guard()
+            guard = self._begun()
+            shown = guard.feed(piece)
+        except Exception as error:  # noqa: BLE001 - whatever fails in the guard, nothing unchecked may pass
+            return self._closed(error)
+        self._is_begun = self._is_begun or bool(shown)
+        self._end_at(guard.violation)
+        return shown
+
+    def end(self) -> str:
+        """What is shown last, once the model has ended."""
+        if self._is_over:
+            return ""
+        try:
+            guard = self._begun()
             shown = guard.finish()
         except Exception as error:  # noqa: BLE001 - as above
             return self._closed(error)
-        self._verdict = guard.violation or self._verdict
+        self._end_at(guard.violation)
+        self._is_over = True
         return shown
 
-    def _guard(self) -> SentenceGuard:
-        return SentenceGuard(self._policy, self._verdict, self._country, self._secret, self._given)
+    def _released(self, raw: Iterator[str]) -> Iterator[str]:
+        opening = self.opening()
+        if opening:
+            yield opening
+            return
+        for piece in raw:
+            shown = self.feed(piece)
+            if shown:
+                yield shown
+            if self._is_over:
+                break
+        else:
+            yield self.end()
+        if isinstance(raw, Generator):
+            raw.close()
+
+    def _begun(self) -> SentenceGuard:
+        if self._guard is None:
+            self._guard = SentenceGuard(self._policy, self._verdict, self._country, self._secret, self._given)
+        return self._guard
+
+    def _end_at(self, violation: Verdict | None) -> None:
+        if violation is not None:
+            self._verdict = violation
+            self._is_over = True
 
     def _closed(self, error: Exception) -> str:
         """The safe reply in place of what could not be checked."""
         _log_failure(error)
         self._verdict = GUARD_ERROR
+        self._is_over = True
         return ("\n\n" if self._is_begun else "") + self._fixed(GUARD_ERROR)
 
     def _fixed(self, verdict: Verdict) -> str:
@@ -141,11 +176,13 @@ class GuardedModel:
 
     def answer(self, conversation: Conversation, max_tokens: int) -> GuardedAnswer:
         """Judge the conversation at once; the text is made as the pieces are drawn."""
-        return self._answer(conversation, self._judged(conversation), self._asked(conversation, max_tokens))
+        return self._answer(
+            conversation, judge(self._policy, conversation, self._stronger), self._asked(conversation, max_tokens)
+        )
 
     def reply(self, conversations: Sequence[Conversation], max_tokens: int) -> list[Reply]:
         """Guarded replies in order; the model is asked once, for those that need it."""
-        verdicts = [self._judged(conversation) for conversation in conversations]
+        verdicts = [judge(self._policy, conversation, self._stronger) for conversation in conversations]
         open_ones = [i for i, verdict in enumerate(verdicts) if verdict.action not in FIXED]
         asked = self._model.reply([conversations[i] for i in open_ones], max_tokens) if open_ones else []
         raw = dict(zip(open_ones, asked, strict=True))
@@ -168,19 +205,21 @@ class GuardedModel:
     def _answer(self, conversation: Conversation, verdict: Verdict, raw: Iterator[str]) -> GuardedAnswer:
         return GuardedAnswer(self._policy, verdict, raw, self._country, conversation)
 
-    def _judged(self, conversation: Conversation) -> Verdict:
-        try:
-            turns = [turn.content for turn in conversation if turn.role == "user"]
-            began = time.monotonic()
-            verdict = check(self._policy, turns[-1], turns[:-1])
-            if time.monotonic() - began > self._policy.timeout_s and verdict.action not in URGENT:
-                return GUARD_ERROR
-            if verdict.action == "allow" and self._stronger is not None:
-                return self._stronger.second_look(self._policy, turns[-1])
-            return verdict
-        except Exception as error:  # noqa: BLE001 - a question that cannot be judged gets the safe reply
-            _log_failure(error)
+
+def judge(policy: Policy, conversation: Conversation, stronger: StrongerGuard | None = None) -> Verdict:
+    """The decision about a conversation's last question; `GUARD_ERROR` when it cannot be made or took too long."""
+    try:
+        turns = [turn.content for turn in conversation if turn.role == "user"]
+        began = time.monotonic()
+        verdict = check(policy, turns[-1], turns[:-1])
+        if time.monotonic() - began > policy.timeout_s and verdict.action not in URGENT:
             return GUARD_ERROR
+        if verdict.action == "allow" and stronger is not None:
+            return stronger.second_look(policy, turns[-1])
+        return verdict
+    except Exception as error:  # noqa: BLE001 - a question that cannot be judged gets the safe reply
+        _log_failure(error)
+        return GUARD_ERROR
 
 
 def guarded(

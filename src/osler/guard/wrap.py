@@ -30,9 +30,6 @@ logger = logging.getLogger(__name__)
 class Screen:
     """One answer on its way to the reader: fed with the model's pieces, it gives what may be shown.
 
-    Whoever can draw the model's text gives it as `raw` and reads `pieces`; whoever is sent it (a proxy, a middleware) leaves
-    `raw` out, asks `opening`, feeds what comes, and ends.
-
     Args:
         verdict: the decision about the question.
         secret: text that must not come out, usually the system prompt.

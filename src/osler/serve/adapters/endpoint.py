@@ -8,24 +8,26 @@ A stream is safe only if the caller holds back what it is told to (`stream_holdb
 Form: https://docs.litellm.ai/docs/adding_provider/generic_guardrail_api
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import orjson
-from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from osler.guard.replies import FIXED
 from osler.models.protocol import Conversation
 from osler.records.record import Message
-from osler.serve.adapters.screen import Screen
+from osler.serve.adapters.screen import Watch, is_known
 from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
 from osler.serve.fault import Fault, invalid_key, plain_fault
-from osler.serve.keys import KeyRing
 
 PATH = "/beta/litellm_basic_guardrail_api"
 MAX_BODY_BYTES = 1 << 20
@@ -46,37 +48,34 @@ class _Asked(BaseModel):
     tool_calls: list[Any] | None = None
 
 
-def create_guard_app(screen: Screen, keys: KeyRing, *, loopback_only: bool = True) -> ASGIApp:
+def create_guard_app(watch: Watch, keys: Sequence[str], *, loopback_only: bool = True) -> ASGIApp:
     """The ASGI application of one guard.
 
     Args:
-        keys: sent as `Authorization: Bearer` or `x-api-key`; an empty ring lets in whoever reaches the address.
+        keys: sent as `Authorization: Bearer` or `x-api-key`; none lets in whoever reaches the address.
     """
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
-    @app.post(PATH)
     async def guard(request: Request) -> Response:
         key = request.headers.get("x-api-key") or request.headers.get("authorization", "").partition(" ")[2]
-        if keys.hashes and keys.find(key.strip()) is None:
+        if keys and not is_known(key, keys):
             raise invalid_key(has_keys=True)
-        return _json(await decide(screen, await read_body(request, MAX_BODY_BYTES)))
+        return _json(await decide(watch, await read_body(request, MAX_BODY_BYTES)))
 
-    @app.get("/livez")
-    async def live() -> Response:
+    async def live(_: Request) -> Response:
         return _json({"alive": True})
 
-    @app.exception_handler(Fault)
-    async def fault(_: Request, error: Fault) -> Response:
+    async def fault(_: Request, error: Any) -> Response:
         return _json(error.body(), error.status)
 
-    @app.exception_handler(HTTPException)
-    async def by_status(_: Request, error: HTTPException) -> Response:
+    async def by_status(_: Request, error: Any) -> Response:
         return _json(plain_fault(error.status_code).body(), error.status_code)
 
+    routes = [Route(PATH, guard, methods=["POST"]), Route("/livez", live, methods=["GET"])]
+    app = Starlette(routes=routes, exception_handlers={Fault: fault, HTTPException: by_status})
     return Boundary(app, InFlight(), loopback_only=loopback_only)
 
 
-async def decide(screen: Screen, body: bytes) -> dict[str, object]:
+async def decide(watch: Watch, body: bytes) -> dict[str, object]:
     """The guard's answer to one question of a gateway.
 
     Raises:
@@ -90,10 +89,10 @@ async def decide(screen: Screen, body: bytes) -> dict[str, object]:
         return _blocked(NOT_READ)
     texts = asked.texts or []
     if asked.input_type == "request":
-        screened = await screen.begin(conversation_of(asked.structured_messages, texts))
+        screened = await watch.begin(conversation_of(asked.structured_messages, texts))
         reply = screened.opening()
         return _blocked(reply) if reply else {"action": "NONE"}
-    found = await screen.checked((), texts)
+    found = await watch.checked((), texts)
     broken = next((one for one in found if one.verdict.action in FIXED), None)
     if broken is not None:
         return _blocked(broken.text)

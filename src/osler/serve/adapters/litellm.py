@@ -22,8 +22,7 @@ from osler.guard.replies import FIXED
 from osler.models.protocol import Conversation
 from osler.serve.adapters.endpoint import NOT_READ, conversation_of
 from osler.serve.adapters.questions import CHAT, Question, read_question
-from osler.serve.adapters.screen import Screened
-from osler.serve.adapters.vllm import screen_from
+from osler.serve.adapters.screen import Screened, watch_from
 from osler.serve.fault import Fault
 
 MODES = {"pre_call", "post_call"}
@@ -44,7 +43,7 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
                 "the guardrail needs mode: [pre_call, post_call]; with one of them half of the text is unread"
             )
         super().__init__(**options)
-        self._screen = screen_from(os.environ)
+        self._watch = watch_from(os.environ)
 
     def should_run_guardrail(self, data: Any, event_type: Any) -> bool:
         """Always; LiteLLM's own answer lets metadata of a key or team switch a guardrail off."""
@@ -61,7 +60,7 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
             HTTPException: another path than chat, or a field that would let unread text out.
         """
         del user_api_key_dict, cache
-        screened = await self._screen.begin(_question(data, call_type).conversation)
+        screened = await self._watch.begin(_question(data, call_type).conversation)
         reply = screened.opening()
         if reply:
             raise self._replaced(reply, data)
@@ -71,7 +70,7 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
         del user_api_key_dict
         if not isinstance(response, ModelResponse):
             raise HTTPException(502, "the answer is not a chat completion")
-        (checked,) = await self._screen.checked(_turns(data), [_content(response.choices[0].message)])
+        (checked,) = await self._watch.checked(_turns(data), [_content(response.choices[0].message)])
         choice = response.choices[0]
         choice.message = Message(role="assistant", content=checked.text)
         is_cut = checked.verdict.action in FIXED
@@ -84,7 +83,7 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
     ) -> AsyncGenerator[ModelResponseStream, None]:
         """The stream, rebuilt sentence by sentence."""
         del user_api_key_dict
-        screened = await self._screen.begin(_turns(request_data))
+        screened = await self._watch.begin(_turns(request_data))
         opening, last, finish = screened.opening(), None, ""
         if opening:
             yield _chunk(None, opening)
@@ -119,11 +118,11 @@ class OslerGuardrail(CustomGuardrail):  # type: ignore[misc]  # LiteLLM is no de
             raise self._replaced(NOT_READ, request_data)
         texts = inputs.get("texts") or []
         if input_type == "request":
-            reply = (await self._screen.begin(conversation_of(None, texts))).opening()
+            reply = (await self._watch.begin(conversation_of(None, texts))).opening()
             if reply:
                 raise self._replaced(reply, request_data)
             return inputs
-        found = await self._screen.checked((), texts)
+        found = await self._watch.checked((), texts)
         for one in found:
             if one.verdict.action in FIXED:
                 raise self._replaced(one.text, request_data)

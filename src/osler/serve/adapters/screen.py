@@ -5,16 +5,19 @@ later is shown.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import hmac
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from osler.guard.policy import Policy
+from osler.guard.load import load_policy
 from osler.guard.replies import GUARD_ERROR
-from osler.guard.wrap import GuardedAnswer, judge
+from osler.guard.wrap import Guard, Screen
 from osler.models.action import Verdict
 from osler.models.protocol import Conversation
+from osler.serve.keys import hash_key
 
 TIMEOUT_S = 5.0
 """A question takes a few milliseconds and a sentence less than one; a loaded machine needs some room."""
@@ -33,19 +36,16 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
-    """One policy, for any number of answers."""
+class Watch:
+    """One guard, for any number of answers that come from elsewhere."""
 
-    policy: Policy
-    country: str | None = None
-    """Whose emergency numbers the replies name; the policy's own when absent."""
+    guard: Guard
     timeout_s: float = TIMEOUT_S
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "osler-guard"))
 
     async def begin(self, conversation: Conversation) -> "Screened":
         """Judge the question. The model is to be asked only where `opening` is empty."""
-        answer = await self.within(lambda: self._answer(conversation))
-        return Screened(self, answer or self.closed())
+        return Screened(self, await self.within(lambda: self._screen(conversation)) or self.closed())
 
     async def checked(self, conversation: Conversation, texts: Sequence[str]) -> list[Checked]:
         """Answers to one question, each as it may be shown if it ended here.
@@ -54,7 +54,7 @@ class Screen:
             conversation: empty where only the answers are known; the question was then judged before.
         """
         found = await self.within(lambda: [self._checked(conversation, text) for text in texts])
-        return [Checked(self.closed().opening(), 0, GUARD_ERROR) for _ in texts] if found is None else found
+        return [Checked(self.closed().begin(), 0, GUARD_ERROR) for _ in texts] if found is None else found
 
     async def within(self, work: Callable[[], T]) -> T | None:
         """What the work gives, or None when it took too long."""
@@ -64,61 +64,79 @@ class Screen:
         except TimeoutError:
             return None
 
-    def closed(self) -> GuardedAnswer:
-        """The answer of a guard that failed."""
-        return GuardedAnswer(self.policy, GUARD_ERROR, country=self.country)
+    def closed(self) -> Screen:
+        """What a guard that failed lets through."""
+        return self.guard.screen(GUARD_ERROR)
 
-    def _answer(self, conversation: Conversation) -> GuardedAnswer:
-        verdict = judge(self.policy, conversation) if conversation else Verdict("allow")
-        return GuardedAnswer(self.policy, verdict, country=self.country, conversation=conversation)
+    def _screen(self, conversation: Conversation) -> Screen:
+        verdict = self.guard.judge(conversation) if conversation else Verdict("allow")
+        secret = "\n".join(turn.content for turn in conversation if turn.role == "system")
+        given = "\n".join(turn.content for turn in conversation if turn.role != "system")
+        return self.guard.screen(verdict, secret, given)
 
     def _checked(self, conversation: Conversation, text: str) -> Checked:
-        answer = self._answer(conversation)
-        shown = answer.opening() or answer.feed(text)
-        rest = answer.end()
-        return Checked(shown + rest, len(rest), answer.verdict)
+        screen = self._screen(conversation)
+        shown = screen.begin() or screen.feed(text)
+        rest = screen.end()
+        return Checked(shown + rest, len(rest), screen.verdict)
 
 
 class Screened:
     """One answer that comes to us piece by piece."""
 
-    def __init__(self, screen: Screen, answer: GuardedAnswer) -> None:
+    def __init__(self, watch: Watch, screen: Screen) -> None:
+        self._watch = watch
         self._screen = screen
-        self._answer = answer
-        self._n_shown = 0
+        self._is_begun = False
 
     @property
     def verdict(self) -> Verdict:
         """The decision about the question, and later that about the answer."""
-        return self._answer.verdict
+        return self._screen.verdict
 
     @property
     def is_over(self) -> bool:
         """Whether nothing that still comes from the model will be shown."""
-        return self._answer.is_over
+        return self._screen.is_over
 
     @property
     def finish(self) -> str:
         """Why the answer ended: stop, or content_filter."""
-        return self._answer.finish
+        return self._screen.finish
 
     def opening(self) -> str:
         """The whole reply where the model must not be asked; else empty."""
-        return self._answer.opening()
+        return self._screen.begin()
 
     async def feed(self, piece: str) -> str:
         """The model's next piece; returns what may be shown now."""
-        return await self._shown(lambda answer: answer.feed(piece))
+        return await self._shown(lambda screen: screen.feed(piece))
 
     async def end(self) -> str:
         """What is shown last."""
-        return await self._shown(GuardedAnswer.end)
+        return await self._shown(Screen.end)
 
-    async def _shown(self, ask: Callable[[GuardedAnswer], str]) -> str:
-        answer = self._answer
-        shown = await self._screen.within(lambda: ask(answer))
+    async def _shown(self, ask: Callable[[Screen], str]) -> str:
+        screen = self._screen
+        shown = await self._watch.within(lambda: ask(screen))
         if shown is None:
-            self._answer = self._screen.closed()
-            shown = ("\n\n" if self._n_shown else "") + self._answer.opening()
-        self._n_shown += len(shown)
+            self._screen = self._watch.closed()
+            shown = ("\n\n" if self._is_begun else "") + self._screen.begin()
+        self._is_begun = self._is_begun or bool(shown)
         return shown
+
+
+def watch_from(environment: Mapping[str, str]) -> Watch:
+    """The guard that the environment names: `OSLER_POLICY` (education), `OSLER_COUNTRY` (the policy's own).
+
+    Raises:
+        InputError: there is no such policy, or it has no such country.
+    """
+    policy = load_policy(environment.get("OSLER_POLICY", "education"), datetime.now(UTC).date())
+    return Watch(Guard(policy, environment.get("OSLER_COUNTRY") or None))
+
+
+def is_known(key: str, keys: Sequence[str]) -> bool:
+    """Whether a key is one of these; takes the same time wherever and whether it matches."""
+    shown = hash_key(key.strip())
+    return sum(hmac.compare_digest(hash_key(known), shown) for known in keys) > 0

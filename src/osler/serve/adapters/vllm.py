@@ -11,23 +11,20 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from osler.guard.load import load_policy
 from osler.serve.adapters.questions import CHAT, COMPLETIONS, Question, chunk, read_question, usage_chunk, whole
-from osler.serve.adapters.screen import Screen, Screened
+from osler.serve.adapters.screen import Screened, Watch, is_known, watch_from
 from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
 from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, invalid_key, plain_fault, unavailable
-from osler.serve.keys import KeyRing, key_ring
 
 OPEN = frozenset({"/health", "/ping"})
 """Probes: no key, and nothing in the answer."""
@@ -43,12 +40,11 @@ _log = logging.getLogger(__name__)
 class GuardMiddleware:
     """Pure ASGI; wraps the server's application."""
 
-    def __init__(self, app: ASGIApp, screen: Screen | None = None, keys: KeyRing | None = None) -> None:
+    def __init__(self, app: ASGIApp, watch: Watch | None = None, keys: Sequence[str] | None = None) -> None:
         self._app = app
-        self._screen = screen or screen_from(os.environ)
-        self._keys = keys or key_ring(
-            key for name in ("OSLER_API_KEY", "VLLM_API_KEY") if (key := os.environ.get(name))
-        )
+        self._watch = watch or watch_from(os.environ)
+        named = (os.environ.get(name) for name in ("OSLER_API_KEY", "VLLM_API_KEY"))
+        self._keys = [key for key in named if key] if keys is None else list(keys)
         self._bounded = Boundary(self._http, InFlight(), loopback_only=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +75,7 @@ class GuardMiddleware:
         if asked not in {("POST", CHAT), ("POST", COMPLETIONS)}:
             raise plain_fault(404)
         question = read_question(asked[1], await read_body(request, MAX_BODY_BYTES))
-        screened = await self._screen.begin(question.conversation)
+        screened = await self._watch.begin(question.conversation)
         reader = Reader(question, screened, send, scope["state"]["request_id"])
         opening = screened.opening()
         if opening:
@@ -117,12 +113,11 @@ class GuardMiddleware:
         await reader.end()
 
     def _check_caller(self, request: Request) -> None:
-        if not self._keys.hashes:
-            client = request.client
-            if client is None or is_loopback(client.host):
-                return
+        is_local = request.client is None or is_loopback(request.client.host)
+        if not self._keys and is_local:
+            return
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or self._keys.find(key.strip()) is None:
+        if scheme.lower() != "bearer" or not is_known(key, self._keys):
             raise invalid_key(has_keys=True)
 
 
@@ -252,16 +247,6 @@ class Reader:
     async def _event(self, value: dict[str, Any]) -> None:
         body = b"data: " + orjson.dumps(value) + b"\n\n"
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-def screen_from(environment: Mapping[str, str]) -> Screen:
-    """The screen that the environment names.
-
-    Raises:
-        InputError: there is no such policy, or it has no such country.
-    """
-    policy = load_policy(environment.get("OSLER_POLICY", "education"), datetime.now(UTC).date())
-    return Screen(policy, environment.get("OSLER_COUNTRY") or None)
 
 
 def _said(choice: dict[str, Any], question: Question) -> object:

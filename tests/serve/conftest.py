@@ -13,6 +13,7 @@ from osler.serve.app import create_app
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.gateway import Gateway, open_gateway
+from osler.serve.inprocess import InProcess
 from osler.serve.keys import key_ring
 from osler.serve.permit import Permit
 
@@ -27,30 +28,54 @@ TEMPLATES = {"emergency": "Call 911 now.", "crisis": "Call or text 988.", "refus
 
 
 @dataclass
-class FakeAnswer:
+class FakeScreen:
+    """Shows what it is fed."""
+
     verdict: Verdict
-    pieces: Iterator[str]
-    finish: str = "stop"
+
+    @property
+    def is_over(self):
+        return self.verdict.action in TEMPLATES
+
+    @property
+    def finish(self):
+        return "content_filter" if self.is_over else "stop"
+
+    def begin(self):
+        return TEMPLATES.get(self.verdict.action, "")
+
+    def feed(self, piece):
+        return piece
+
+    def end(self):
+        return ""
 
 
 @dataclass
 class FakeGuard:
-    """Judges by a word in the last turn; otherwise gives the pieces it was made with."""
+    """Judges by a word in the last turn; otherwise gives the pieces it was made with. Guard and backend in one."""
 
     make_pieces: Callable[[], Iterator[str]]
     seen: list[Any] = field(default_factory=list)
     n_begun: int = 0
     n_closed: int = 0
+    is_quick: bool = True
+    is_remote: bool = False
+    library: Any = None
 
-    def answer(self, conversation, max_tokens):
+    def __post_init__(self):
+        self.guard, self.name = self, "fake"
+        self.backend = InProcess(self, lambda text: len(text.split()))
+
+    def judge(self, conversation):
         self.seen.append(conversation)
         question = conversation[-1].content
-        for words, verdict in VERDICTS.items():
-            if words in question:
-                return FakeAnswer(verdict, iter([TEMPLATES[verdict.action]]), "content_filter")
-        return FakeAnswer(Verdict("allow"), self._pieces())
+        return next((verdict for words, verdict in VERDICTS.items() if words in question), Verdict("allow"))
 
-    def _pieces(self):
+    def screen(self, verdict, secret="", given=""):
+        return FakeScreen(verdict)
+
+    def stream(self, conversation, max_tokens):
         self.n_begun += 1
         try:
             yield from self.make_pieces()
@@ -104,7 +129,6 @@ def make_bench(tmp_path):
         guard, audit = FakeGuard(make_pieces), FakeAudit()
         more = {
             "permit": Permit("a" * 64),
-            "count_tokens": lambda text: len(text.split()),
             "system_prompt": "OUR RULES",
             **(facts or {}),
         }

@@ -224,10 +224,10 @@ def test_an_unreachable_upstream_is_503(make_bench):
 
 
 def test_a_failing_guard_blocks(bench, monkeypatch, caplog):
-    def broken(conversation, max_tokens):
+    def broken(conversation):
         raise RuntimeError(conversation[-1].content)
 
-    monkeypatch.setattr(bench.guard, "answer", broken)
+    monkeypatch.setattr(bench.guard, "judge", broken)
     response = bench.ask(QUESTION)
     assert response.status_code == 500
     assert code(response) == "internal_error"

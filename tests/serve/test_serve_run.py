@@ -234,6 +234,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from osler.serve import Permit, ServeConfig, ServerFacts, serve
+from osler.serve.gateway import Answerer
+from osler.serve.inprocess import InProcess
 
 class Log:
     events = []
@@ -241,7 +243,7 @@ class Log:
         self.events.append(event)
 
 facts = ServerFacts(Permit("a"), "p", "b", Path(sys.argv[1]))
-serve(None, Log(), ServeConfig(port=0), facts, lambda url: print(url, flush=True))
+serve(Answerer(None, InProcess(None)), Log(), ServeConfig(port=0), facts, lambda url: print(url, flush=True))
 print(Log.events)
 """
 

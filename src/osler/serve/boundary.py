@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, internal_error
 
-PATHS = frozenset({"/", "/v1/chat/completions", "/v1/models", "/livez", "/readyz"})
+PATHS = frozenset({"/", "/v1/chat/completions", "/v1/models", "/openapi.json", "/livez", "/readyz"})
 """Paths that may be logged as they are; any other might hold text."""
 
 SAFE_HEADERS = {

@@ -1,6 +1,5 @@
 """What a server says about itself: the model, the policy and the gate behind every answer."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,5 +40,3 @@ class ServerFacts:
     system_prompt: str = field(default_factory=default_system_prompt)
     """Placed above every conversation; the one that the adapter was trained with."""
     canaries: tuple[Canary, ...] = CANARIES
-    count_tokens: Callable[[str], int] | None = None
-    """Tokens of a text by the model's own tokenizer. Without it, responses carry no usage."""

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from osler.guard import wrap
 from osler.guard.load import load_policy
-from osler.guard.wrap import Guard, guarded
+from osler.guard.wrap import Guard
 from osler.models.protocol import Reply
 from osler.serve.adapters.endpoint import PATH, create_guard_app
 from osler.serve.adapters.screen import Watch
@@ -28,7 +28,8 @@ from osler.serve.adapters.vllm import GuardMiddleware
 from osler.serve.app import create_app
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
-from osler.serve.gateway import open_gateway
+from osler.serve.gateway import Answerer, open_gateway
+from osler.serve.inprocess import InProcess
 from osler.serve.keys import key_ring
 from osler.serve.permit import Permit
 
@@ -226,7 +227,9 @@ def enter_gateway(upstream, watch, folder, monkeypatch):
         def append(self, event, **facts):
             return None
 
-    gateway = open_gateway(guarded(Spoken(upstream), watch.guard.policy), Log(), key_ring([KEY]), ServeConfig(), facts)
+    gateway = open_gateway(
+        Answerer(watch.guard, InProcess(Spoken(upstream))), Log(), key_ring([KEY]), ServeConfig(), facts
+    )
     headers = {"Authorization": f"Bearer {KEY}", "X-Consent-Version": gateway.terms.version}
     return Door(TestClient(create_app(gateway), base_url="http://127.0.0.1"), upstream, headers=headers)
 
@@ -354,12 +357,12 @@ def test_a_guard_that_fails_lets_nothing_through(make_door, monkeypatch, stream,
 
 
 @pytest.mark.parametrize(
-    "path", ["/invocations", "/tokenize", "/v1/embeddings", "/openapi.json", "/v1/messages", "/version", "/pooling"]
+    "path", ["/invocations", "/tokenize", "/v1/embeddings", "/docs", "/v1/messages", "/version", "/pooling"]
 )
 def test_a_path_that_is_not_listed_is_refused(make_door, path):
     door = make_door(Upstream())
     is_litellm = isinstance(door, Door) and not door.headers
-    if is_litellm and path == "/openapi.json":
+    if is_litellm and path == "/docs":
         pytest.skip("LiteLLM's own page; it asks no model")
     body = {
         "model": "osler",

@@ -1,5 +1,6 @@
 """What a server says about itself: the model, the policy and the gate behind every answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,3 +41,5 @@ class ServerFacts:
     system_prompt: str = field(default_factory=default_system_prompt)
     """Placed above every conversation; the one that the adapter was trained with."""
     canaries: tuple[Canary, ...] = CANARIES
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Emergency number by country, from the policy; the pages name the reader's."""

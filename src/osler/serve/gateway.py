@@ -262,7 +262,7 @@ async def log_open(gateway: Gateway, visit: Visit) -> None:
     Raises:
         Fault: it could not be logged, so nothing may be released.
     """
-    await _append(gateway, "open", request=visit.label.request_id, **_decision(visit))
+    await append(gateway, "open", request=visit.label.request_id, **_decision(visit))
 
 
 async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -271,7 +271,7 @@ async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish:
     Raises:
         Fault: it could not be logged.
     """
-    await _append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
+    await append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
 
 
 def log_answer_later(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -286,7 +286,12 @@ def _tell_failure(work: Any) -> None:
         _log.error("the audit log could not be written (%s)", type(work.exception()).__name__)
 
 
-async def _append(gateway: Gateway, event: str, **row: object) -> None:
+async def append(gateway: Gateway, event: str, **row: object) -> None:
+    """Write one event of the audit log.
+
+    Raises:
+        Fault: it could not be written.
+    """
     loop = asyncio.get_running_loop()
     try:
         await loop.run_in_executor(gateway.clerk, lambda: gateway.audit.append(event, **row))

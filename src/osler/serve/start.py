@@ -113,6 +113,7 @@ def start(
         policy_sha256=policy.sha256,
         folder=folder,
         system_prompt=system_prompt_of(sections.model),
+        numbers={country: one.emergency for country, one in policy.numbers.items()},
     )
     terms = read_terms()
 

@@ -52,6 +52,14 @@ function showDecision(box, decision) {
   box.querySelector(".sources").hidden = list.children.length === 0;
 }
 
+// The first line of an urgent reply is the number to call.
+function emphasise(text) {
+  const [first, ...rest] = text.textContent.split("\n");
+  const line = document.createElement("strong");
+  line.textContent = first;
+  text.replaceChildren(line, rest.length ? `\n${rest.join("\n")}` : "");
+}
+
 function sourceItem({ id, source, license, url }) {
   const item = document.createElement("li");
   if (/^https?:/.test(url)) {
@@ -101,8 +109,8 @@ async function ask(question) {
     box.removeAttribute("aria-busy");
     box.querySelector("[name=answer]").value = text.textContent;
     box.querySelector(".report").hidden = text.textContent === "";
+    if (box.classList.contains("urgent")) emphasise(text);
     if (text.textContent === "") box.remove();
-    // The first line of an urgent reply is the number to call: it must be in sight.
     else box.scrollIntoView({ block: box.classList.contains("urgent") ? "start" : "nearest" });
   }
 }

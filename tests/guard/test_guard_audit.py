@@ -251,7 +251,7 @@ def test_rows_are_exported_by_time_and_as_csv(log):
     assert [row["seq"] for row in read_rows(log, since=times[2])][-1] == 7
     assert list(read_rows(log, until="2000")) == []
     lines = "".join(as_csv(read_rows(log))).splitlines()
-    assert lines[0].startswith("seq,time,monotonic,event")
+    assert lines[0].startswith("log,seq,time,monotonic,event")
     assert len(lines) == 8
     assert "private" not in "".join(lines)
 

@@ -1,16 +1,27 @@
 """A gateway on small fakes that keep the guard's interface."""
 
+import contextlib
 import os
+import pwd
 import shutil
+import socket
+import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
+from osler.errors import OslerError
+from osler.guard.audit import TEXT_FACTS
+from osler.guard.chain import Head
 from osler.models.action import Verdict
 from osler.serve.app import create_app
 from osler.serve.config import ServeConfig
@@ -90,11 +101,29 @@ class FakeGuard:
 class FakeAudit:
     rows: list[dict[str, Any]] = field(default_factory=list)
     error: Exception | None = None
+    id: str = "fake"
+    failure: OSError | None = None
+
+    @property
+    def head(self):
+        return Head(len(self.rows), "f" * 64)
+
+    async def write(self, event, **facts):
+        self.append(event, **facts)
+
+    def submit(self, event, **facts):
+        done = Future()
+        try:
+            done.set_result(self.append(event, **facts))
+        except (OSError, OslerError) as error:
+            done.set_exception(error)
+        return done
 
     def append(self, event, **facts):
         if self.error is not None:
             raise self.error
-        self.rows.append({"event": event, **facts})
+        lengths = {f"{name}_chars": len(str(facts.pop(name))) for name in TEXT_FACTS & facts.keys()}
+        self.rows.append({"event": event, **facts, **lengths})
 
     def events(self):
         return [row["event"] for row in self.rows]
@@ -171,9 +200,9 @@ def fake_audit():
     return FakeAudit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A real Chromium, started once; pages are made by `open_page`."""
+    """A real Chromium, once a file: while it runs, this thread has an event loop, and other tests could start none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
@@ -186,7 +215,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Opens pages of a width, each in a context of its own; `page.complaints` has what the console said."""
+    """Opens pages of a width, each in a context of its own; `page.complaints` has errors and breaches of policy."""
     contexts = []
 
     def make(width, **options):
@@ -196,7 +225,7 @@ def open_page(browser):
         page.set_default_timeout(10_000)
         page.complaints = []
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda one: page.complaints.append(one.text) if one.type == "error" else None)
+        page.on("console", lambda one: page.complaints.append(one.text) if "Security Policy" in one.text else None)
         return page
 
     yield make
@@ -222,3 +251,75 @@ def check_page():
             assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in violations] == []
 
     return check
+
+
+@contextlib.contextmanager
+def local_postgres():
+    """A PostgreSQL server of its own on a free port of this machine; gives the URL of an empty database."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "")]
+    if not found[-1].is_file():
+        pytest.skip("no PostgreSQL server is installed here")
+    pytest.importorskip("pg8000", reason="pg8000 is not installed (extra postgres)")
+    folder = Path(tempfile.mkdtemp(prefix="osler-postgres-"))
+    as_nobody = []
+    if os.geteuid() == 0:  # the server refuses to run as root
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        as_nobody = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    initdb = [
+        *as_nobody,
+        found[-1],
+        "-D",
+        folder / "data",
+        "-U",
+        "osler",
+        "-A",
+        "trust",
+        "-N",
+        "--locale=C",
+        "-E",
+        "UTF8",
+    ]
+    subprocess.run(initdb, check=True, capture_output=True, cwd="/")
+    options = [f"-cport={port}", "-clisten_addresses=127.0.0.1", f"-cunix_socket_directories={folder}", "-cfsync=off"]
+    server = subprocess.Popen(
+        [*as_nobody, found[-1].with_name("postgres"), "-D", folder / "data", *options],
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    try:
+        for _ in range(200):
+            ready = [found[-1].with_name("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+            if subprocess.run(ready, check=False).returncode == 0:
+                break
+            time.sleep(0.05)
+        yield f"postgresql://osler@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """URL of a real server that the tests start themselves."""
+    with local_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server):
+    """URL of a real server without tables."""
+    import pg8000.dbapi
+
+    connection = pg8000.dbapi.connect(
+        user="osler", host="127.0.0.1", port=urlsplit(postgres_server).port, database="postgres"
+    )
+    connection.autocommit = True
+    connection.cursor().execute("DROP SCHEMA public CASCADE")
+    connection.cursor().execute("CREATE SCHEMA public")
+    connection.close()
+    return postgres_server

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from osler.guard import wrap
+from osler.guard.audit import AuditLog
 from osler.guard.load import load_policy
 from osler.guard.wrap import Guard
 from osler.models.protocol import Reply
@@ -223,12 +224,9 @@ def make_door(request, policy, tmp_path, monkeypatch):
 def enter_gateway(upstream, watch, folder, monkeypatch):
     facts = ServerFacts(Permit("a" * 64), "education@1.0.0", "b" * 64, folder)
 
-    class Log:
-        def append(self, event, **facts):
-            return None
-
+    log = AuditLog(folder / "audit.jsonl", b"k" * 32)
     gateway = open_gateway(
-        Answerer(watch.guard, InProcess(Spoken(upstream))), Log(), key_ring([KEY]), ServeConfig(), facts
+        Answerer(watch.guard, InProcess(Spoken(upstream))), log, key_ring([KEY]), ServeConfig(), facts
     )
     headers = {"Authorization": f"Bearer {KEY}", "X-Consent-Version": gateway.terms.version}
     return Door(TestClient(create_app(gateway), base_url="http://127.0.0.1"), upstream, headers=headers)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from osler.cli.options import AsJson, RunsFolder, find_run
+from osler.cli.options import AsJson, RunsFolder, StoreUrl, find_run
 from osler.cli.screen import Screen, notice, say
 
 _UPSTREAM_KEY = "OSLER_UPSTREAM_KEY"
@@ -37,6 +37,16 @@ def serve(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port on this machine for Prometheus.")
     ] = None,
+    replica: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of this server's audit log, where a run has several.")
+    ] = "",
+    keep_texts: Annotated[
+        int | None,
+        typer.Option(
+            metavar="HOURS", min=1, help="Keep texts of answers so long, encrypted with OSLER_TEXT_KEY; none otherwise."
+        ),
+    ] = None,
+    store: StoreUrl = None,
     runs: RunsFolder = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
@@ -49,11 +59,11 @@ def serve(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     """
     from osler.errors import InputError
     from osler.serve.config import UpstreamConfig
-    from osler.serve.keys import new_key
-    from osler.serve.start import Ready, open_upstream_run, served_sections, start
+    from osler.serve.keys import random_key
+    from osler.serve.start import Ready, Replica, open_upstream_run, served_sections, start
 
     key = os.environ.get("OSLER_API_KEY") or None
-    made_key = None if key else new_key()
+    made_key = None if key else random_key()
 
     def show(ready: Ready) -> None:
         if as_json:
@@ -82,7 +92,8 @@ def serve(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     if not as_json:
         notice("loading the model ...")
     gguf = _gguf_of(folder, override) if served_sections(folder, changes).backend == "gguf" else None
-    start(folder, override, (key or made_key or "",), os.environ.get("OSLER_AUDIT_KEY"), show, gguf, **changes)
+    one = Replica(replica, store, os.environ.get("OSLER_TEXT_KEY"), keep_texts)
+    start(folder, override, (key or made_key or "",), os.environ.get("OSLER_AUDIT_KEY"), show, gguf, one, **changes)
 
 
 def _gguf_of(folder: Path, override: str | None) -> Path:

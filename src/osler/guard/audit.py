@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from osler.errors import EnvironmentLacks, InputError
-from osler.guard.chain import Head, head_path, keyed_hash, require_key, sealed, verify, write_head
+from osler.guard.chain import Head, head_path, id_of, keyed_hash, require_key, sealed, verify, write_head
 from osler.guard.texts import TextBox
 
 RETRY_S = 0.5
@@ -89,6 +89,7 @@ class AuditLog:
             self._lock.close()
             raise
         self._size = os.fstat(self._stream.fileno()).st_size
+        self._id = id_of(path)
         self._failure: OSError | None = None
         self._apart = self._clock.wall() - self._clock.monotonic()
         self._queue: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
@@ -102,6 +103,11 @@ class AuditLog:
     def head(self) -> Head:
         """The last row on the disk."""
         return self._head
+
+    @property
+    def id(self) -> str:
+        """What tells this log from all others; empty as long as it is empty."""
+        return self._id
 
     @property
     def failure(self) -> OSError | None:
@@ -129,7 +135,7 @@ class AuditLog:
             InputError: a fact has a name of the log's own.
             OSError: the row could not be written; it is then not part of the chain.
         """
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._hand_over(event, facts, done)
         return await done
 
@@ -226,6 +232,7 @@ class AuditLog:
                 event.done.set_exception(error)
             return
         self._head, self._failure = head, None
+        self._id = self._id or id_of(self._path)
         with contextlib.suppress(OSError):  # a head file that lags behind is no damage; verify counts what it names
             write_head(self._head_stream, head, self._key)
         _settle(events, heads)
@@ -285,7 +292,7 @@ class AuditLog:
 
 def _settle(events: list[_Event], outcome: list[Head] | Exception) -> None:
     """Tell those who wait; each event loop is woken once for all of its own."""
-    outcomes = [outcome] * len(events) if isinstance(outcome, Exception) else outcome
+    outcomes: Sequence[Head | Exception] = [outcome] * len(events) if isinstance(outcome, Exception) else outcome
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Head], Head | Exception]]] = {}
     for event, result in zip(events, outcomes, strict=True):
         if isinstance(event.done, asyncio.Future):

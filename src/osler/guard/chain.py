@@ -9,7 +9,7 @@ and can cut the tail only together with an old copy of both anchors; whoever has
 import csv
 import hmac
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,12 @@ def verify(path: Path, key: bytes, anchor: Head | None = None) -> Head:
     return head
 
 
+def id_of(path: Path) -> str:
+    """What tells this log from all others, wherever it lies: the beginning of its first row's MAC; empty for an empty log."""
+    first = next(_lines(path), None) if path.is_file() else None
+    return str(orjson.loads(first)["mac"])[:16] if first else ""
+
+
 def read_rows(path: Path, since: str = "", until: str = "") -> Iterator[dict[str, Any]]:
     """Rows whose time is in [since, until), both ISO 8601 in UTC or a beginning of it; empty for no bound."""
     for line in _lines(path):
@@ -91,7 +97,7 @@ def read_rows(path: Path, since: str = "", until: str = "") -> Iterator[dict[str
             yield row
 
 
-def as_csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+def as_csv(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The rows as CSV lines, one column for every name that answers have; further facts as JSON in `more`."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -106,7 +112,7 @@ def as_csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
 
 
 _COLUMNS = (
-    *("seq", "time", "monotonic", "event", "request", "caller", "who", "action", "intent", "rule", "finish"),
+    *("log", "seq", "time", "monotonic", "event", "request", "caller", "who", "action", "intent", "rule", "finish"),
     *("n_question_chars", "n_reply_chars", "latency_ms", "policy_sha256", "artefact", "gate", "previous", "mac"),
 )
 

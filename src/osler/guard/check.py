@@ -11,7 +11,7 @@ from typing import Any
 from osler.errors import InputError
 from osler.guard.classify import Guess
 from osler.guard.language import check_language, is_foreign
-from osler.guard.normalize import View, mended, place_of, views
+from osler.guard.normalize import View, mended, place_of, plain_view, views
 from osler.guard.patterns import Pattern
 from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
 from osler.models.action import ACTIONS, URGENT, Verdict
@@ -200,16 +200,19 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     """
     before = context[-CONTEXT_CHARS:]
     whole = before + sentence
-    read = _present(policy, views(whole, policy.marks, policy.vocabulary)[0], None)
-    for rule in policy.output_rules:
-        match = _match(rule, read)
-        if match is None:
-            continue
-        place = place_of(read.view, *match)
-        if place is not None and place[1] <= len(before):
-            continue
-        span = (max(0, place[0] - len(before)), place[1] - len(before)) if place is not None else None
-        return Verdict(rule.action, rule.intent, rule.id, span, 1.0)
+    # Plain letters are read as they stand; others may be look-alikes.
+    found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)
+    for view in found:
+        read = _present(policy, view, None)
+        for rule in policy.output_rules:
+            match = _match(rule, read)
+            if match is None:
+                continue
+            place = place_of(view, *match)
+            if place is not None and place[1] <= len(before):
+                continue
+            span = (max(0, place[0] - len(before)), place[1] - len(before)) if place is not None else None
+            return Verdict(rule.action, rule.intent, rule.id, span, 1.0)
     return Verdict("allow")
 
 

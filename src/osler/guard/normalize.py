@@ -85,10 +85,8 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
         marks: mark characters by word.
         vocabulary: known words, for spelled-out text without gaps between its words.
     """
-    cleaned = text if text.isascii() else _ZERO_WIDTH.sub("", unicodedata.normalize("NFKC", text).translate(_QUOTES))
-    # Lower case changes the length of a few letters, and places behind them would be wrong.
-    same = cleaned is text or (cleaned == text.translate(_QUOTES) and len(cleaned.lower()) == len(cleaned))
-    found = [_canonical("plain", cleaned, marks, cleaned if same else None)]
+    cleaned = _cleaned(text)
+    found = [plain_view(text, marks)]
     seen = {found[0].text}
     raw = {cleaned}
     for name, reading in _readings(cleaned, vocabulary):
@@ -100,6 +98,14 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
             seen.add(view.text)
             found.append(view)
     return found
+
+
+def plain_view(text: str, marks: Mapping[str, str]) -> View:
+    """The text as it stands, without marks that nobody sees."""
+    cleaned = _cleaned(text)
+    # Lower case changes the length of a few letters, and places behind them would be wrong.
+    same = cleaned is text or (cleaned == text.translate(_QUOTES) and len(cleaned.lower()) == len(cleaned))
+    return _canonical("plain", cleaned, marks, cleaned if same else None)
 
 
 def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View | None:
@@ -132,6 +138,10 @@ def place_of(view: View, start: int, end: int) -> tuple[int, int] | None:
         for _ in range(len(_written_out(token[1].lower())))
     ]
     return places[first][0], places[min(last, len(places) - 1)][1]
+
+
+def _cleaned(text: str) -> str:
+    return text if text.isascii() else _ZERO_WIDTH.sub("", unicodedata.normalize("NFKC", text).translate(_QUOTES))
 
 
 def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | None) -> View:

@@ -22,9 +22,10 @@ _HOUR = "%Y%m%d%H"
 
 
 class TextBox:
-    """Keeps texts below `folder` for `hours`.
+    """Keeps texts below `folder`.
 
     Args:
+        hours: how long; None for a reader, who deletes nothing.
         key: 32 bytes in URL-safe base64, as `Fernet.generate_key` makes them.
 
     Raises:
@@ -32,7 +33,7 @@ class TextBox:
         EnvironmentLacks: `cryptography` is not installed.
     """
 
-    def __init__(self, folder: Path, key: str, hours: int) -> None:
+    def __init__(self, folder: Path, key: str, hours: int | None = None) -> None:
         self._folder, self._hours, self._expired = folder, hours, 0.0
         self._lock = _fernet(key)
 
@@ -50,7 +51,7 @@ class TextBox:
 
     def expire(self, now: float) -> None:
         """Delete the files whose time is over; looks once a minute."""
-        if abs(now - self._expired) < 60:
+        if self._hours is None or abs(now - self._expired) < 60:
             return
         self._expired = now
         last = f"{datetime.fromtimestamp(now - (self._hours + 1) * 3600, UTC):{_HOUR}}"
@@ -78,7 +79,7 @@ class TextBox:
         return found
 
 
-def open_texts(folder: Path, key: str | None, hours: int) -> TextBox:
+def open_texts(folder: Path, key: str | None, hours: int | None = None) -> TextBox:
     """A box whose old texts are gone.
 
     Raises:

@@ -93,7 +93,7 @@ def _api(gateway: Gateway) -> list[Route]:
         return await _reply(gateway, request, None, request.headers.get("x-consent-version", ""))
 
     async def models(request: Request) -> Response:
-        caller_of(request, gateway)
+        await caller_of(request, gateway)
         model = {"id": gateway.facts.model, "object": "model", "created": started, "owned_by": "osler"}
         return _json({"object": "list", "data": [model]})
 
@@ -109,7 +109,7 @@ def _api(gateway: Gateway) -> list[Route]:
 
 async def _reply(gateway: Gateway, request: Request, body: bytes | None, consent: str) -> Response:
     """Answer a chat request; its body is read here unless it is given."""
-    caller = caller_of(request, gateway)
+    caller = await caller_of(request, gateway)
     body = await read_body(request, gateway.config.max_body_bytes) if body is None else body
     ask = read_ask(body, gateway.config, gateway.facts)
     trace = request.headers.get("traceparent", "")

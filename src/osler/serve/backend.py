@@ -1,9 +1,11 @@
 """What stands behind the gateway: a guard without a model, and something that makes answers, seen from the event loop."""
 
 from collections.abc import AsyncGenerator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from osler.guard.chain import Head
 from osler.models.action import Action, Verdict
 from osler.models.protocol import Conversation
 
@@ -104,5 +106,23 @@ class Guard(Protocol):
 class Audit(Protocol):
     """An append-only log."""
 
+    @property
+    def head(self) -> Head:
+        """The last row on the disk."""
+
+    @property
+    def id(self) -> str:
+        """What tells this log from all others."""
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why nothing can be written at present; None when it can."""
+
     def append(self, event: str, **facts: object) -> object:
         """Write one event, or raise OSError or OslerError when it is not written."""
+
+    async def write(self, event: str, **facts: object) -> object:
+        """The same for the event loop."""
+
+    def submit(self, event: str, **facts: object) -> Future[Head]:
+        """The same without waiting for it."""

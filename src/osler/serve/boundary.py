@@ -79,7 +79,8 @@ class Boundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                marks = {**SAFE_HEADERS, "x-request-id": request_id}
+                ticket = scope["state"].get("ticket")
+                marks = {**SAFE_HEADERS, "x-request-id": request_id, **(ticket.headers() if ticket else {})}
                 message["headers"] = [
                     *message["headers"],
                     *((name.encode(), value.encode()) for name, value in marks.items()),
@@ -97,6 +98,9 @@ class Boundary:
             _log.error("request %s failed (%s)", request_id, type(error).__name__)
             if status == 0:
                 await _answer(send_marked, internal_error())
+        finally:
+            if ticket := scope["state"].get("ticket"):
+                ticket.close()
         path = scope["path"] if scope["path"] in PATHS else "other"
         _log.info("%s %s %s %d %.0f ms", request_id, scope["method"], path, status, (time.monotonic() - began) * 1000)
 

@@ -39,6 +39,21 @@ class PatienceConfig(BaseModel):
     idle_s: Seconds = Field(15.0, description="Seconds between two tokens.")
 
 
+class LimitsConfig(BaseModel):
+    """How much is taken on. The limits of a key stand with the key (`osler keys create`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answers: Count = Field(256, description="Answers under way at once in one process; one more gets 429.")
+    address_requests: Count = Field(
+        300, description="Requests a minute from one address of another machine, over all replicas."
+    )
+    address_tokens: Count = Field(
+        200_000, description="Tokens a minute for one such address, of questions and answers."
+    )
+    address_concurrency: Count = Field(32, description="Answers under way at once for one such address.")
+
+
 class ServeConfig(BaseModel):
     """Where the gateway listens and what it accepts."""
 
@@ -64,7 +79,7 @@ class ServeConfig(BaseModel):
     max_tokens: Count = Field(256, description="Most tokens of an answer; a request for more is refused.")
     max_body_bytes: Count = Field(65536, description="Largest request body.")
     max_turns: Count = Field(20, description="Most messages in one conversation.")
-    max_waiting: Count = Field(256, description="Answers that may be under way; one more gets 429.")
+    limits: LimitsConfig = Field(LimitsConfig(), description="How much is taken on, in all and from one address.")
     timeout_s: Seconds = Field(60.0, description="Seconds until an unfinished answer is broken off.")
     patience: PatienceConfig = Field(
         PatienceConfig(), description="Silences of the model after which it is broken off."

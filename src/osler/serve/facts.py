@@ -40,6 +40,8 @@ class ServerFacts:
     """Name that clients ask for."""
     system_prompt: str = field(default_factory=default_system_prompt)
     """Placed above every conversation; the one that the adapter was trained with."""
+    keeps_texts: bool = False
+    """Whether the operator keeps texts of answers, encrypted and for a time."""
     canaries: tuple[Canary, ...] = CANARIES
     numbers: Mapping[str, str] = field(default_factory=dict)
     """Emergency number by country, from the policy; the pages name the reader's."""

@@ -10,22 +10,26 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from osler.errors import EnvironmentLacks, OslerError
+from osler.guard.chain import keyed_hash
 from osler.models.action import Verdict
 from osler.serve.backend import URGENT, Audit, Backend, Draft, Guard, Screen, Source
+from osler.serve.board import Board
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.fault import Fault, consent_required, internal_error, unavailable
 from osler.serve.interrupt import Interrupt
-from osler.serve.keys import KeyRing
+from osler.serve.keys import KeyRing, Keys
 from osler.serve.library import Library, grounded
+from osler.serve.limits import Caller, Limits, tokens_of
 from osler.serve.metrics import Metrics
 from osler.serve.session import Sessions
+from osler.serve.store import Limit, Store, open_store
 from osler.serve.switch import Switch
 from osler.serve.terms import Terms, read_terms
 from osler.serve.wire import Ask, Label
@@ -55,29 +59,43 @@ class Gateway:
 
     answerer: Answerer
     audit: Audit
-    keys: KeyRing
+    keys: Keys
     config: ServeConfig
     facts: ServerFacts
+    board: Board
     switch: Switch
-    sessions: Sessions = field(default_factory=Sessions)
+    limits: Limits
+    sessions: Sessions
+    secret: bytes
+    """What addresses are hashed with before they go into the store."""
     terms: Terms = field(default_factory=read_terms)
     metrics: Metrics = field(default_factory=Metrics)
     open: dict[Interrupt, bool] = field(default_factory=dict)
     """Answers under way, and whether each goes out whatever stands in the way."""
-    clerk: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "osler-audit"))
-    """Writes the audit log, one event after the other."""
     guards: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "osler-guard"))
     """Judges long questions, and all where another machine is asked about them."""
 
     def close(self) -> None:
         """End the threads; what is under way comes to its end."""
-        self.clerk.shutdown(wait=True)
+        self.limits.close()
+        self.board.close()
         self.guards.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def address_limit(self) -> Limit:
+        """What one address of another machine may use."""
+        limits = self.config.limits
+        return Limit(limits.address_requests, limits.address_tokens, limits.address_concurrency)
+
+    def hashed(self, address: str) -> str:
+        """An address as the store may hold it."""
+        return keyed_hash(self.secret, address)[:32]
 
     async def watch(self) -> None:
         """Look at the switch until cancelled, and end open answers when it says so."""
         while True:
             await asyncio.sleep(TICK_S)
+            self.limits.tend()
             fault = self.switch.may_go_on()
             if fault is not None:
                 for interrupt in [one for one, is_urgent in self.open.items() if not is_urgent]:
@@ -89,8 +107,7 @@ class Visit:
     """Who asks what, and what comes of it."""
 
     label: Label
-    caller: str
-    """Id of the key, or `page`."""
+    caller: Caller
     consent: str
     """Version of the terms that the caller accepted; empty for none."""
     ask: Ask
@@ -104,6 +121,13 @@ class Visit:
     """What the model makes; None where it is not asked."""
     n_pieces: int = 0
     """Pieces that came from the model."""
+    shown: list[str] = field(default_factory=list)
+    """What was released, where the operator keeps texts."""
+
+    def note(self, gateway: Gateway, piece: str) -> None:
+        """Remember a released piece for the log, where texts are kept."""
+        if gateway.facts.keeps_texts:
+            self.shown.append(piece)
 
     @property
     def verdict(self) -> Verdict:
@@ -135,12 +159,28 @@ class Visit:
         return {**_counts(n_chars // 4, self.n_pieces), "estimated": True}
 
 
-def open_gateway(answerer: Answerer, audit: Audit, keys: KeyRing, config: ServeConfig, facts: ServerFacts) -> Gateway:
-    """A gateway that is ready to answer."""
-    return Gateway(answerer, audit, keys, config, facts, Switch(facts.folder))
+def open_gateway(
+    answerer: Answerer,
+    audit: Audit,
+    keys: KeyRing,
+    config: ServeConfig,
+    facts: ServerFacts,
+    store: Store | None = None,
+) -> Gateway:
+    """A gateway that is ready to answer.
+
+    Args:
+        store: what it shares with other replicas; None: SQLite in the serve folder.
+    """
+    store = store or open_store(None, facts.folder)
+    board = Board(store, facts.folder, audit)
+    return Gateway(
+        *(answerer, audit, Keys(board, keys), config, facts, board, Switch(board), Limits(board)),
+        *(Sessions(store.secret("sessions")), store.secret("addresses")),
+    )
 
 
-async def admit(gateway: Gateway, ask: Ask, label: Label, caller: str, consent: str) -> Visit:
+async def admit(gateway: Gateway, ask: Ask, label: Label, caller: Caller, consent: str) -> Visit:
     """Let the guard judge the question, and turn away what may not be answered.
 
     Raises:
@@ -154,20 +194,24 @@ async def admit(gateway: Gateway, ask: Ask, label: Label, caller: str, consent: 
         verdict = await asyncio.get_running_loop().run_in_executor(gateway.guards, guard.judge, ask.conversation)
     gateway.metrics.judged(verdict, time.monotonic() - began)
     is_urgent = verdict.action in URGENT
-    if not is_urgent and (fault := _objection(gateway, consent)) is not None:
-        raise fault
     screen, draft = guard.screen(verdict), None
+    consent = gateway.terms.version if gateway.terms.version in caller.accepted else consent
+    if not is_urgent and (fault := _objection(gateway, consent, is_fixed=screen.is_over)) is not None:
+        raise fault
     if not screen.is_over:
+        await caller.ticket.reserve(sum(tokens_of(turn.content) for turn in ask.conversation) + ask.max_tokens)
         draft, screen = await _prepared(gateway, ask, label, verdict)
     return Visit(label, caller, consent, ask, began, screen, is_urgent, draft)
 
 
-def _objection(gateway: Gateway, consent: str) -> Fault | None:
+def _objection(gateway: Gateway, consent: str, *, is_fixed: bool) -> Fault | None:
     """Why nothing may be answered now."""
-    fault = gateway.switch.may_begin()
+    fault = gateway.switch.may_begin(is_fixed=is_fixed)
+    if gateway.audit.failure is not None:
+        fault = _no_audit()
     if fault is None and gateway.config.consent_required and consent != gateway.terms.version:
         fault = consent_required(gateway.terms)
-    if fault is None and len(gateway.open) > gateway.config.max_waiting:
+    if fault is None and len(gateway.open) > gateway.config.limits.answers:
         fault = Fault(
             429,
             "rate_limit_exceeded",
@@ -237,7 +281,7 @@ async def released(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> Asyn
 
 
 def _stopped(gateway: Gateway, visit: Visit) -> Fault | None:
-    return None if visit.is_urgent else gateway.switch.may_go_on()
+    return None if visit.is_urgent or visit.draft is None else gateway.switch.may_go_on()
 
 
 async def whole(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> str:
@@ -250,6 +294,7 @@ async def whole(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> str:
     async with aclosing(released(gateway, visit, interrupt)) as pieces:
         async for piece in pieces:
             text += piece
+            visit.note(gateway, piece)
     await log_answer(gateway, visit, len(text), visit.finish)
     if (fault := _stopped(gateway, visit)) is not None:
         raise fault
@@ -262,7 +307,8 @@ async def log_open(gateway: Gateway, visit: Visit) -> None:
     Raises:
         Fault: it could not be logged, so nothing may be released.
     """
-    await append(gateway, "open", request=visit.label.request_id, **_decision(visit))
+    row = {"request": visit.label.request_id, "caller": visit.caller.kind, "who": visit.caller.who}
+    await append(gateway, "open", **row, **_decision(visit))
 
 
 async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -276,12 +322,15 @@ async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish:
 
 def log_answer_later(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
     """The same for an answer whose client is gone, when nothing can be waited for any more."""
-    row = _row(gateway, visit, n_reply_chars, finish)
-    work = gateway.clerk.submit(lambda: gateway.audit.append("answer", **row))
-    work.add_done_callback(_tell_failure)
+    try:
+        work = gateway.audit.submit("answer", **_row(gateway, visit, n_reply_chars, finish))
+    except (OSError, OslerError) as error:
+        _log.error("the audit log could not be written (%s)", type(error).__name__)
+    else:
+        work.add_done_callback(_tell_failure)
 
 
-def _tell_failure(work: Any) -> None:
+def _tell_failure(work: Future[Any]) -> None:
     if work.exception() is not None:
         _log.error("the audit log could not be written (%s)", type(work.exception()).__name__)
 
@@ -292,26 +341,34 @@ async def append(gateway: Gateway, event: str, **row: object) -> None:
     Raises:
         Fault: it could not be written.
     """
-    loop = asyncio.get_running_loop()
     try:
-        await loop.run_in_executor(gateway.clerk, lambda: gateway.audit.append(event, **row))
+        await gateway.audit.write(event, **row)
     except (OSError, OslerError) as error:
         _log.error("the audit log could not be written (%s); no answer was given", type(error).__name__)
-        raise unavailable("audit_unavailable", "The audit log cannot be written, so nothing is answered.") from error
+        raise _no_audit() from error
+
+
+def _no_audit() -> Fault:
+    return unavailable("audit_unavailable", "The audit log cannot be written, so nothing is answered.")
 
 
 def _row(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> dict[str, object]:
+    visit.caller.ticket.settle(visit.usage()["total_tokens"])
+    texts = {"reply": "".join(visit.shown)} if gateway.facts.keeps_texts else {}
     return {
         "request": visit.label.request_id,
-        "caller": visit.caller,
+        "caller": visit.caller.kind,
+        "who": visit.caller.who,
         "consent": visit.consent,
         **_decision(visit),
         "finish": finish,
         "streamed": visit.ask.is_streamed,
         "n_turns": sum(turn.role != "system" for turn in visit.ask.conversation),
-        "n_question_chars": len(visit.ask.conversation[-1].content),
+        "prompt": visit.ask.conversation[-1].content,  # the log keeps its keyed hash and length
+        **texts,
         "n_reply_chars": n_reply_chars,
         "latency_ms": round((time.monotonic() - visit.began) * 1000, 1),
+        "policy": gateway.facts.policy,
         "policy_sha256": gateway.facts.policy_sha256,
         "artefact": gateway.facts.permit.artefact,
         "gate": gateway.facts.permit.gate,

@@ -15,6 +15,8 @@ async def readiness(gateway: Gateway) -> dict[str, bool]:
     checks = {
         "model": await gateway.answerer.backend.is_up(),
         "policy": bool(gateway.facts.policy_sha256),
+        "audit_log": gateway.audit.failure is None,
+        "store": gateway.switch.is_known,
         "kill_switch_off": not gateway.switch.is_killed,
         "not_draining": not gateway.switch.is_draining,
     }

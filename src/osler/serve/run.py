@@ -22,6 +22,7 @@ from osler.serve.keys import KeyRing
 if TYPE_CHECKING:
     from osler.serve.app import InFlight
     from osler.serve.gateway import Answerer
+    from osler.serve.store import Store
     from osler.serve.switch import Switch
 
 HALT_S = 2.0
@@ -38,7 +39,7 @@ _POLL_S = 0.05
 _log = logging.getLogger(__name__)
 
 
-def serve(
+def serve(  # noqa: PLR0913, PLR0917  (the parts of one server)
     answerer: "Answerer",
     audit: Audit,
     config: ServeConfig,
@@ -46,6 +47,7 @@ def serve(
     on_ready: Callable[[str], None],
     keys: KeyRing | None = None,
     stop: threading.Event | None = None,
+    store: "Store | None" = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`.
 
@@ -54,7 +56,8 @@ def serve(
 
     Args:
         on_ready: called once with the page's address, which holds the one-time token, when requests are taken.
-        keys: keys of the API. Without them only the page is open.
+        keys: keys of the API beside those in the store. Without any only the page is open.
+        store: what is shared with other replicas; None: SQLite in the serve folder.
         stop: ends the server when set; for callers outside the main thread, where signals do not arrive.
 
     Raises:
@@ -71,7 +74,7 @@ def serve(
         raise missing_package(error.name or "uvicorn", "serving", "serve") from error
     stop = stop or threading.Event()
     with contextlib.closing(listen(config.host, config.port)) as listener:
-        gateway = open_gateway(answerer, audit, keys or KeyRing(), config, facts)
+        gateway = open_gateway(answerer, audit, keys or KeyRing(), config, facts, store)
         in_flight = InFlight()
         server = uvicorn.Server(
             uvicorn.Config(

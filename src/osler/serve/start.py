@@ -56,6 +56,19 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """What tells one server of a run from the others, and what it has in common with them."""
+
+    name: str = ""
+    """Of its audit log (`audit-NAME.jsonl`); empty for the only one."""
+    store: str | None = None
+    """PostgreSQL URL; None: SQLite in the serve folder."""
+    text_key: str | None = None
+    text_hours: int | None = None
+    """Keep texts of answers for so long, encrypted with the key; None: keep none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServedSections:
     """The parts of a run's recipe that decide what is served."""
 
@@ -81,6 +94,7 @@ def start(
     audit_key: str | None,
     on_ready: Callable[[Ready], None],
     gguf: Path | None = None,
+    replica: Replica | None = None,
     **changes: Any,
 ) -> None:
     """Serve a run until it is told to stop.
@@ -90,6 +104,7 @@ def start(
         api_keys: keys that open the API.
         audit_key: key of the audit log's chain; None takes the one kept beside the log, made at the first start.
         gguf: the run's model as a file of llama.cpp, for the backend gguf.
+        replica: where several servers share a store; None for the only one.
         changes: values of the `serve` section that replace the recipe's (`host`, `port`); None leaves the recipe's.
 
     Raises:
@@ -102,11 +117,16 @@ def start(
     permission = _permission(run_folder, sections, policy, override)
 
     from osler.guard.audit import AuditLog
+    from osler.guard.texts import open_texts
     from osler.report.page import write_report
     from osler.serve.run import serve
+    from osler.serve.store import open_store
 
     folder = run_folder / "serve"
-    audit = AuditLog(folder / "audit.jsonl", _audit_key(folder, audit_key))
+    replica = replica or Replica()
+    keeps_texts = replica.text_hours is not None
+    box = open_texts(folder / "texts", replica.text_key, replica.text_hours) if keeps_texts else None
+    store = open_store(replica.store, folder)
     facts = ServerFacts(
         permit=permission,
         policy=f"{policy.id}@{policy.version}",
@@ -114,6 +134,7 @@ def start(
         folder=folder,
         system_prompt=system_prompt_of(sections.model),
         numbers={country: one.emergency for country, one in policy.numbers.items()},
+        keeps_texts=keeps_texts,
     )
     terms = read_terms()
 
@@ -123,7 +144,9 @@ def start(
         on_ready(Ready(page.partition("/?")[0], page, terms.version))
 
     keys = key_ring(key for key in api_keys if key)
-    serve(_answerer(run_folder, sections, policy, gguf), audit, sections.serve, facts, tell, keys)
+    name = f"audit-{replica.name}.jsonl" if replica.name else "audit.jsonl"
+    with AuditLog(folder / name, _audit_key(folder, audit_key), box) as audit:
+        serve(_answerer(run_folder, sections, policy, gguf), audit, sections.serve, facts, tell, keys, store=store)
 
 
 def open_upstream_run(runs: Path, config: UpstreamConfig) -> Path:

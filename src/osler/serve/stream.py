@@ -107,6 +107,7 @@ class EventStream(Response):
                 if not self._n_chars:
                     gateway.metrics.time("first_text_seconds", time.monotonic() - visit.began)
                 self._n_chars += len(piece)
+                visit.note(gateway, piece)
                 await write(_event(chunk(label, {"content": piece})))
         self._is_logged = True
         await log_answer(gateway, visit, self._n_chars, visit.finish)

@@ -202,7 +202,8 @@ def _write(store: Store, copies: _Copies, out: Path) -> dict[str, Any]:
             _write_lines(table["line"].filter(pa.array(stays)), kept)
             gone = np.flatnonzero(~stays)
             faults = (table[name].take(pa.array(gone)).to_pylist() for name in ("name", "reason", "detail"))
-            for row, name, reason, detail in zip(gone.tolist(), *faults, strict=True):
+            for row, name, *fault in zip(gone.tolist(), *faults, strict=True):
+                reason, detail = fault
                 if reason is None:
                     likeness = float(copies.similarity[start + row])
                     reason = "exact_copy" if likeness > 1 else "near_copy"

@@ -133,6 +133,7 @@ def start(
         policy_sha256=policy.sha256,
         folder=folder,
         system_prompt=system_prompt_of(sections.model),
+        numbers={country: one.emergency for country, one in policy.numbers.items()},
         keeps_texts=keeps_texts,
     )
     terms = read_terms()

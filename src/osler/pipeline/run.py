@@ -18,6 +18,7 @@ from osler.pipeline.stages import Plan, Run
 from osler.recipe import Recipe
 from osler.runs.files import read_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage
+from osler.runs.format import check_run_format
 from osler.runs.lock import only_writer
 from osler.runs.progress import Progress, silent
 from osler.text import nearest
@@ -56,7 +57,7 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
         until: last stage to run; None for all.
 
     Raises:
-        InputError: `until` is no stage, another process runs here, or a stage's input is wrong.
+        InputError: `until` is no stage, another version of osler wrote the folder, another process runs here, or a stage's input is wrong.
         CheckFailed: a stage's own check failed (parity of the export, a gate that export asks).
     """
     from osler.report.page import write_report
@@ -67,6 +68,7 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
             f"there is no stage {until!r}{f'; did you mean {guess!r}?' if guess else '.'} Stages: {', '.join(STAGES)}"
         )
     run = Run(recipe, folder, progress)
+    check_run_format(folder)
     with only_writer(folder):
         write_json(folder / "recipe.json", recipe.model_dump(mode="json"))
         for name in STAGES:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from osler.export.hub import Hub
     from osler.export.model import Choices
 
+_SERVED_PROMPTS = 16
+"""Prompts of the run's own records on which a served file must agree with the trained model."""
 TRAINER_FORMS = ("llamafactory", "mlx")
 
 _HOW_TO_EXPORT = (
@@ -73,6 +75,26 @@ def hand_over(
         prompts=tuple(as_messages(record, system_prompt)[:-1] for record in islice(rows, n_prompts)),
     )
     return export_model(trained, choices, out, progress)
+
+
+def served_gguf(run_folder: Path, override: str | None, progress: Progress) -> Path:
+    """The run's model as a GGUF file: the stage export's, or one that is made for the server, once, and held against the model.
+
+    Raises:
+        CheckFailed, InputError, EnvironmentLacks: as `hand_over`.
+    """
+    from osler.export.model import Choices
+
+    artefact = _artefact(run_folder, served_sections(run_folder, {}))
+    own = run_folder / "serve" / "model"
+    for folder in (run_folder / "export", own):
+        files = sorted((folder / "gguf").glob("*.gguf"))  # f16 comes before q8_0
+        stamp = folder / "merged" / "osler.json"
+        if files and stamp.is_file() and read_json(stamp).get("artefact") == artefact:
+            return files[0]
+    choices = Choices(("gguf",), precisions=("f16",), verify=True)
+    hand_over(run_folder, choices, _SERVED_PROMPTS, override, own, progress)
+    return next((own / "gguf").glob("*.gguf"))
 
 
 def hand_over_rows(

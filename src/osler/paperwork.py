@@ -18,7 +18,8 @@ from osler.report.read import read_run
 from osler.report.system import AuditFacts, PolicyFacts, System, read_sets
 from osler.runs.files import read_json, sha256_json, write_bytes, write_json
 from osler.runs.signatures import DOCUMENTS, FOLDER, Signature, signature_of, write_blank_signatures
-from osler.serve.switch import KILL_FILE
+from osler.serve.board import KILL_FILE
+from osler.serve.store import open_store
 from osler.serve.terms import read_terms
 
 if TYPE_CHECKING:
@@ -87,14 +88,14 @@ def system_of(run_folder: Path, audit_key: str | None) -> System:
     guard, serve = (_section(recipe, name) for name in ("guard", "serve"))
     policy = _policy(guard)
     artefact = _artefact(run_folder, recipe, policy)
-    kill, terms = run_folder / "serve" / KILL_FILE, read_terms()
+    terms = read_terms()
     signatures = [signature_of(run_folder / FOLDER, name, artefact) for name in DOCUMENTS]
     return System(
         artefact=artefact,
         policy=_policy_facts(run_folder, policy) if policy else None,
         guard=guard,
         serve=serve,
-        switch=(kill.read_text(encoding="utf-8").strip() or "no reason given") if kill.is_file() else "off",
+        switch=_switch(run_folder / "serve"),
         audit=_audit(run_folder / "serve", audit_key),
         terms=terms.text,
         terms_version=terms.version,
@@ -158,8 +159,16 @@ def _artefact(run_folder: Path, recipe: Mapping[str, Any], policy: "Policy | Non
     return str(read_json(verdict).get("artefact", "")) if verdict.is_file() else ""
 
 
+def _switch(folder: Path) -> str:
+    """The kill switch's level and reason, as the folder's own store has them; a store elsewhere is not asked."""
+    if (folder / KILL_FILE).exists():
+        return f"halt: the file {KILL_FILE} lies in the serve folder"
+    turns = open_store(None, folder).turns() if (folder / "store.db").is_file() else []
+    return f"{turns[-1].level}: {turns[-1].reason}" if turns and turns[-1].level != "off" else "off"
+
+
 def _audit(folder: Path, key: str | None) -> AuditFacts | None:
-    from osler.guard.audit import verify
+    from osler.guard.chain import verify
     from osler.serve.start import read_audit_key
 
     log = folder / "audit.jsonl"

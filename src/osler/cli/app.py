@@ -20,6 +20,7 @@ from osler.cli.export import export
 from osler.cli.gate import gate
 from osler.cli.guard import guard_app
 from osler.cli.init import init
+from osler.cli.keys import keys_app
 from osler.cli.kill import kill_app
 from osler.cli.plan import plan
 from osler.cli.redteam import redteam
@@ -84,5 +85,6 @@ app.command(short_help="Draw what people must decide and sign.")(documents)
 app.add_typer(sources_app, name="sources")
 app.add_typer(review_app, name="review")
 app.add_typer(guard_app, name="guard")
+app.add_typer(keys_app, name="keys")
 app.add_typer(kill_app, name="kill")
 app.add_typer(audit_app, name="audit")

@@ -11,6 +11,15 @@ from osler.errors import InputError
 RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of run folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="OSLER_STORE",
+        metavar="URL",
+        help="PostgreSQL of the replicas (postgresql://...), instead of the run's own store.",
+    ),
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or the path of its folder.")]
 
 

@@ -14,6 +14,7 @@ from osler.serve.start import artefact_of, load_run_policy
 
 if TYPE_CHECKING:
     from osler.models.local import LocalModel
+    from osler.models.protocol import Model
 
 
 def plan_train(run: Run) -> Plan:
@@ -77,16 +78,17 @@ def plan_redteam(run: Run) -> Plan:
         raise InputError("the recipe has no section `redteam:`")
     policy = load_run_policy(run.recipe.guard)
     prompts = load_prompts()
+    artefact = _artefact(run)
     inputs = finished(run, "train", "redteam") | {
-        "policy": policy.sha256,
+        "artefact": artefact,
         "prompts": sha256_json(prompts.model_dump(mode="json")),
     }
     stage = stage_for(run, "redteam", config.model_dump(mode="json"), inputs)
 
     def work() -> None:
         model = _model(run)
-        shielded = guarded(model, policy)
-        redteam({"bare": model, "guarded": shielded}, prompts, config, run.recipe.seed, stage.folder, run.progress)
+        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, policy)}
+        redteam(arms, prompts, config, run.recipe.seed, stage.folder, run.progress, artefact)
 
     return Plan(stage, work)
 
@@ -148,10 +150,7 @@ def _model(run: Run) -> "LocalModel":
 
 
 def load_run_model(recipe: Recipe, folder: Path) -> "LocalModel":
-    """The trained model of a run: its base with its adapter."""
-    from osler.models.local import load_local
-    from osler.train.train import base_folder
+    """The trained model of a run."""
+    from osler.train.result import load_result
 
-    return load_local(
-        base_folder(folder / "train", recipe.model), folder / "train" / "adapter", dtype=recipe.model.dtype
-    )
+    return load_result(folder / "train", recipe.model)

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from osler.errors import InputError
 from osler.pipeline.data import plan_collect, plan_curate, plan_synth
 from osler.pipeline.model import plan_evaluate, plan_export, plan_gate, plan_redteam, plan_train
 from osler.pipeline.stages import Plan, Run
 from osler.recipe import Recipe
-from osler.runs.files import write_json
+from osler.runs.files import read_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage
 from osler.runs.format import check_run_format
 from osler.runs.lock import only_writer
@@ -95,6 +97,29 @@ def train_in_group(recipe: Recipe, folder: Path, progress: Progress, *, is_main:
         outcome = _run_stage(run, "train")
         write_report(folder)
     return outcome
+
+
+def decide(folder: Path) -> bool:
+    """The gate of a finished run, decided again where what it reads has changed: a review may have ended since.
+
+    Returns:
+        Whether the run's recipe has a gate.
+
+    Raises:
+        InputError: the run has no trained model, its recipe is of another version, or another process runs here.
+    """
+    from osler.report.page import write_report
+
+    try:
+        recipe = Recipe.model_validate(read_json(folder / "recipe.json"))
+    except ValidationError as error:
+        raise InputError(f"{folder} was made by another version of Osler; run its recipe again") from error
+    if recipe.gate is None:
+        return False
+    with only_writer(folder):
+        if not _run_stage(Run(recipe, folder, silent), "gate").skipped:
+            write_report(folder)
+    return True
 
 
 def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:

@@ -392,13 +392,10 @@ def _model(run: _Run) -> "LocalModel":
 
 
 def load_run_model(recipe: Recipe, folder: Path) -> "LocalModel":
-    """The trained model of a run: its base with its adapter."""
-    from osler.models.local import load_local
-    from osler.train.train import base_folder
+    """The trained model of a run."""
+    from osler.train.result import load_trained
 
-    return load_local(
-        base_folder(folder / "train", recipe.model), folder / "train" / "adapter", dtype=recipe.model.dtype
-    )
+    return load_trained(folder / "train", recipe.model)
 
 
 def _benchmark_names(recipe: Recipe) -> list[str]:

@@ -82,16 +82,13 @@ def start(
     from osler.guard.audit import AuditLog
     from osler.guard.stronger import stronger_of
     from osler.guard.wrap import guarded
-    from osler.models.local import load_local
     from osler.report.page import write_report
     from osler.serve.run import serve
-    from osler.train.train import base_folder
+    from osler.train.result import load_trained
 
     folder = run_folder / "serve"
     audit = AuditLog(folder / "audit.jsonl", _audit_key(folder, audit_key))
-    model = load_local(
-        base_folder(run_folder / "train", sections.model), run_folder / "train" / "adapter", dtype=sections.model.dtype
-    )
+    model = load_trained(run_folder / "train", sections.model)
     facts = ServerFacts(
         permit=permission,
         policy=f"{policy.id}@{policy.version}",
@@ -140,15 +137,16 @@ def load_run_policy(config: GuardConfig) -> "Policy":
 
 
 def artefact_of(model: ModelConfig, policy: "Policy", run_folder: Path) -> str:
-    """The id of what a run serves: weights, adapter, tokenizer, template, system prompt and policy together."""
+    """The id of what a run serves: weights, what was trained of them, tokenizer, template, system prompt and policy together."""
     from osler.train.identity import base_digests
+    from osler.train.result import result_folder
 
-    adapter = {
-        name: digest for name, digest in stage_files(run_folder / "train").items() if name.startswith("adapter/")
-    }
-    fingerprint = read_json(run_folder / "train" / "adapter" / "template.json")["fingerprint"]
-    base = base_digests(run_folder / "train", model)
-    return artefact_id(base, adapter, fingerprint, system_prompt_of(model), policy.sha256, model.dtype)
+    train, result = run_folder / "train", result_folder(run_folder / "train")
+    trained = {name: digest for name, digest in stage_files(train).items() if name.startswith(f"{result.name}/")}
+    fingerprint = read_json(result / "template.json")["fingerprint"]
+    return artefact_id(
+        base_digests(train, model), trained, fingerprint, system_prompt_of(model), policy.sha256, model.dtype
+    )
 
 
 def read_audit_key(folder: Path, given: str | None) -> bytes:

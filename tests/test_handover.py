@@ -15,7 +15,7 @@ from osler.export.data import Permission
 from osler.export.model import Choices
 from osler.handover import hand_over, hand_over_training, publish
 from osler.models.local import load_tokenizer
-from osler.pipeline import run_stages
+from osler.pipeline.run import run_stages
 from osler.recipe import load_recipe, shipped_recipes
 from osler.records.io import read_jsonl, read_records, write_records
 from osler.runs.files import digest_folder, read_json, write_json
@@ -150,8 +150,8 @@ def test_llama_factory_gets_the_very_tokens_that_were_trained(name: str, run: Pa
             part = tokenizer.encode(turn["content"], add_special_tokens=False)
             ids += part
             labels += part if turn["role"] == "assistant" else [MASKED] * len(part)
-        assert ids == row.ids[: len(ids)]
-        assert labels == row.labels[: len(ids)]
+        assert ids == list(row.ids[: len(ids)])
+        assert labels == list(row.labels[: len(ids)])
         assert all(label == MASKED for label in row.labels[len(ids) :])
     assert written["llamafactory"] == written["mlx"]
     mlx = yaml.safe_load((tmp_path / "out" / "mlx" / "lora.yaml").read_text())

@@ -26,7 +26,7 @@ RESEARCH = Permission("research")
 def invented(row: str, *texts: str, license_id: str = "CC-BY-4.0", **fields: Any) -> Record:
     roles = ("user", "assistant")
     messages = tuple(Message(roles[i % 2], text) for i, text in enumerate(texts))
-    origin = Origin("invented", row, "r1", license_id, fields.pop("access", "open"), "https://example.org/a?b=1|2")
+    origin = Origin("invented", row, "r1", license_id, fields.pop("access", "open"), f"https://example.org/{row}?b=1|2")
     return Record(record_id("invented", row), fields.pop("task", "qa"), messages, origin, **fields)
 
 

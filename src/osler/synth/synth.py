@@ -13,6 +13,7 @@ from typing import Any
 
 from osler.documents.page import Page
 from osler.documents.read import document_paths, read_document
+from osler.documents.scan import recognizer
 from osler.errors import InputError
 from osler.models.embed import embedder
 from osler.models.endpoint import Endpoint
@@ -192,10 +193,11 @@ def _read_library(config: SynthConfig, progress: Progress) -> _Library:
     passages: list[Passage] = []
     if config.documents is not None:
         paths = document_paths(config.documents.folder)
+        recognize = recognizer() if config.documents.ocr else None
         for number, path in enumerate(paths):
             progress("read documents", number, len(paths), "documents")
             name = path.relative_to(config.documents.folder).as_posix()
-            document = read_document(path, name)
+            document = read_document(path, name, recognize)
             facts = config.documents.facts_of(name)
             documents.append((name, document.pages))
             passages += passages_of(name, document.pages, config.retrieval.max_words, facts.license, facts.access)
@@ -367,6 +369,7 @@ def _write(
     documents = []
     for name, pages in library.documents:
         problems = Counter(page.problem for page in pages if page.problem)
+        n_recognised = problems.pop("recognised", 0)
         of_document = [passage for passage in library.passages if passage.document == name]
         facts = config.documents.facts_of(name) if config.documents is not None else None
         documents.append(
@@ -377,6 +380,7 @@ def _write(
                 "access": facts.access if facts else "",
                 "pages": len(pages),
                 "without_text": dict(sorted(problems.items())),
+                "recognised": n_recognised,
                 "passages": len(of_document),
             }
         )

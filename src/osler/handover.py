@@ -94,13 +94,10 @@ def hand_over_training(
     base = base_folder(run_folder / "train", sections.model)
     training = Training(
         run=run_folder.name,
-        base=str(base),
-        revision=sections.model.revision,
+        model=sections.model.model_copy(update={"base": str(base)}),
         system_prompt=system_prompt_of(sections.model),
         options=recipe["train"],
         ledger=read_json(run_folder / "train" / "ledger.json"),
-        dtype=sections.model.dtype,
-        quantized="nf4" if recipe["train"]["method"] == "qlora" else "",
         seed=recipe["seed"],
     )
     rows = out / "rows.partial"

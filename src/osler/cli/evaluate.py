@@ -70,7 +70,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     judge_name: Annotated[str, typer.Option(help="The model that the judge's endpoint is asked for.")] = "",
     swap: Annotated[list[str] | None, typer.Option(help="Ask again with sex, age or ethnicity swapped.")] = None,
     export: Annotated[
-        list[str] | None, typer.Option(help="Also write task files, logs, or open answers to rate: lm-eval, inspect, review.")
+        list[str] | None,
+        typer.Option(help="Also write task files, logs, or open answers to rate: lm-eval, inspect, review."),
     ] = None,
     max_items: Annotated[int | None, typer.Option(min=1, help="At most this many questions of each benchmark.")] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens that the model sees at once.")] = 1024,

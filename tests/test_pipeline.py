@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from osler import pipeline
 from osler.errors import CheckFailed, InputError
-from osler.pipeline import run_stages
+from osler.pipeline import run as pipeline
+from osler.pipeline.run import run_stages
 from osler.recipe import Recipe, load_recipe, shipped_recipes
 from osler.runs.files import digest_folder, read_json
 from osler.runs.progress import silent

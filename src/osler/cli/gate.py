@@ -14,15 +14,16 @@ def gate(run: RunName, runs: RunsFolder = Path("runs"), as_json: AsJson = False)
 
     Example: osler gate demo --json
     """
-    from osler.pipeline import decide
+    from osler.pipeline.run import decide
     from osler.runs.files import read_json
+    from osler.runs.signatures import with_signatures_now
 
     folder = find_run(run, runs)
     if not decide(folder):
         raise CheckFailed(
             f"the gate of {folder.name} was not run, which counts as failed. Add `gate:` to its recipe and run it again."
         )
-    verdict = read_json(folder / "gate" / "verdict.json")
+    verdict = with_signatures_now(folder, read_json(folder / "gate" / "verdict.json"))
     if as_json:
         say_json({name: verdict[name] for name in ("passed", "artefact", "checks")})
     else:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from osler.models.config import ModelConfig
+from osler.models.local import LocalModel, load_local
 from osler.runs.files import read_json, write_json
 
 
@@ -55,6 +57,21 @@ def result_folder(train_folder: Path) -> Path:
     """The trained adapter, or the whole model after full fine-tuning."""
     whole = train_folder / "model"
     return whole if whole.is_dir() else train_folder / "adapter"
+
+
+def load_result(train_folder: Path, config: ModelConfig) -> LocalModel:
+    """The trained model of a run: its base with its adapter, or what full fine-tuning left.
+
+    Raises:
+        EnvironmentLacks, InputError: as `load_local`.
+    """
+    from osler.train.train import base_folder
+
+    folder = result_folder(train_folder)
+    if folder.name == "model":
+        template = read_json(folder / "template.json")
+        return load_local(folder, dtype=config.dtype, system_prompt=template["system_prompt"])
+    return load_local(base_folder(train_folder, config), folder, revision=config.revision, dtype=config.dtype)
 
 
 def _save(trainer: Any, folder: Path) -> None:

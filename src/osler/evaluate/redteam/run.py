@@ -18,6 +18,7 @@ from osler.evaluate.redteam.prompts import Prompt, PromptSet, choose_prompts
 from osler.evaluate.rows import append_rows, cut_chunks, keep_whole_chunks, read_rows
 from osler.evaluate.stats import rate
 from osler.models.protocol import Model, Reply
+from osler.phi import find, replace
 from osler.records.record import Message
 from osler.runs.files import write_json
 from osler.runs.progress import Progress
@@ -156,7 +157,8 @@ def _row(arm: str, attempt: Attempt, text: str, reply: Reply) -> dict[str, Any]:
         "attack": attempt.attack,
         "expected_action": "|".join(prompt.expected),
         "prompt": text,
-        "reply": reply.text,
+        # A model may give out what it learned of a person; what is kept and shared does not.
+        "reply": replace(reply.text, find(reply.text)),
         "action": reply.action,
         "rule": reply.rule,
         "outcome": outcome_of(prompt, reply),

@@ -119,8 +119,6 @@ class Visit:
     when the model has spoken already."""
     draft: Draft | None = None
     """What the model makes; None where it is not asked."""
-    n_pieces: int = 0
-    """Pieces that came from the model."""
     shown: list[str] = field(default_factory=list)
     """What was released, where the operator keeps texts."""
 
@@ -156,7 +154,7 @@ class Visit:
         if self.draft.usage is not None:
             return _counts(self.draft.usage.prompt, self.draft.usage.reply)
         n_chars = sum(len(turn.content) for turn in self.ask.conversation)
-        return {**_counts(n_chars // 4, self.n_pieces), "estimated": True}
+        return {**_counts(n_chars // 4, self.draft.n_pieces), "estimated": True}
 
 
 def open_gateway(
@@ -266,7 +264,6 @@ async def released(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> Asyn
         try:
             async for piece in pieces:
                 interrupt.wait(gateway.config.patience.idle_s)
-                visit.n_pieces += 1
                 if shown := screen.feed(piece):
                     if (fault := _stopped(gateway, visit)) is not None:
                         raise fault
@@ -308,7 +305,7 @@ async def log_open(gateway: Gateway, visit: Visit) -> None:
         Fault: it could not be logged, so nothing may be released.
     """
     row = {"request": visit.label.request_id, "caller": visit.caller.kind, "who": visit.caller.who}
-    await _append(gateway, "open", **row, **_decision(visit))
+    await append(gateway, "open", **row, **_decision(visit))
 
 
 async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -317,7 +314,7 @@ async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish:
     Raises:
         Fault: it could not be logged.
     """
-    await _append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
+    await append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
 
 
 def log_answer_later(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -335,7 +332,12 @@ def _tell_failure(work: Future[Any]) -> None:
         _log.error("the audit log could not be written (%s)", type(work.exception()).__name__)
 
 
-async def _append(gateway: Gateway, event: str, **row: object) -> None:
+async def append(gateway: Gateway, event: str, **row: object) -> None:
+    """Write one event of the audit log.
+
+    Raises:
+        Fault: it could not be written.
+    """
     try:
         await gateway.audit.write(event, **row)
     except (OSError, OslerError) as error:

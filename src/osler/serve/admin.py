@@ -34,9 +34,9 @@ LIFETIME_S = 3600
 PATH = "/admin"
 
 LEVEL_WORDS = {
-    "drain": "No new answers; open ones may end",
-    "template-only": "Fixed replies of the policy only",
-    "halt": "Nothing; open answers end at once",
+    "drain": "no new answers; open ones may end",
+    "template-only": "only the fixed replies of the policy",
+    "halt": "no answers at all; open ones end at once",
 }
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _GIVEN = "given"

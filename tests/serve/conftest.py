@@ -328,3 +328,9 @@ def postgres_url(postgres_server):
     connection.cursor().execute("CREATE SCHEMA public")
     connection.close()
     return postgres_server
+
+
+@pytest.fixture(scope="session")
+def fake_classes():
+    """Both, for fixtures that live longer than a test."""
+    return FakeGuard, FakeAudit

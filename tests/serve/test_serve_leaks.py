@@ -114,25 +114,15 @@ def policy():
     return load_policy("education", datetime.now(UTC).date())
 
 
-class Log:
-    """Keeps the rows."""
-
-    def __init__(self):
-        self.rows = []
-
-    def append(self, event, **facts):
-        self.rows.append({"event": event, **facts})
-
-
 @pytest.fixture
-def client_of(policy, tmp_path):
+def client_of(policy, tmp_path, fake_audit):
     made = []
 
     def make(url):
         backend = Upstream(lambda: Address(url, "m", "upstream-key"))
         facts = ServerFacts(Permit("a" * 64), policy.name, policy.sha256, tmp_path, system_prompt=SECRET)
         config = ServeConfig(patience=PatienceConfig(first_token_s=0.4, idle_s=0.4))
-        gateway = open_gateway(Answerer(Guard(policy), backend), Log(), key_ring([KEY]), config, facts)
+        gateway = open_gateway(Answerer(Guard(policy), backend), fake_audit(), key_ring([KEY]), config, facts)
         headers = {"Authorization": f"Bearer {KEY}", "X-Consent-Version": gateway.terms.version}
         client = TestClient(create_app(gateway), base_url="http://127.0.0.1", headers=headers)
         client.__enter__()

@@ -44,6 +44,8 @@ class Draft:
     """Valid after the last piece."""
     usage: Usage | None = None
     """The same; None where the backend does not say."""
+    n_pieces: int = 0
+    """Tokens that came so far, as far as can be told."""
     sources: tuple[Source, ...] = ()
 
 

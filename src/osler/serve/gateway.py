@@ -119,8 +119,6 @@ class Visit:
     when the model has spoken already."""
     draft: Draft | None = None
     """What the model makes; None where it is not asked."""
-    n_pieces: int = 0
-    """Pieces that came from the model."""
     shown: list[str] = field(default_factory=list)
     """What was released, where the operator keeps texts."""
 
@@ -156,7 +154,7 @@ class Visit:
         if self.draft.usage is not None:
             return _counts(self.draft.usage.prompt, self.draft.usage.reply)
         n_chars = sum(len(turn.content) for turn in self.ask.conversation)
-        return {**_counts(n_chars // 4, self.n_pieces), "estimated": True}
+        return {**_counts(n_chars // 4, self.draft.n_pieces), "estimated": True}
 
 
 def open_gateway(
@@ -266,7 +264,6 @@ async def released(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> Asyn
         try:
             async for piece in pieces:
                 interrupt.wait(gateway.config.patience.idle_s)
-                visit.n_pieces += 1
                 if shown := screen.feed(piece):
                     if (fault := _stopped(gateway, visit)) is not None:
                         raise fault

@@ -78,6 +78,7 @@ class InProcess:
                 if isinstance(found, BaseException):
                     raise found
                 parts.append(found)
+                draft.n_pieces += 1
                 yield found
             self._settle(draft, conversation, "".join(parts), max_tokens)
         finally:

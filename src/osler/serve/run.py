@@ -5,6 +5,7 @@ SIGINT the server turns new questions away, lets open answers finish for `drain_
 """
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -97,6 +98,9 @@ def serve(  # noqa: PLR0913, PLR0917  (the parts of one server)
             closing.enter_context(contextlib.closing(gateway))
             if config.metrics_port is not None:
                 closing.enter_context(contextlib.closing(MetricsServer(gateway.metrics, config.metrics_port)))
+            # Policy and modules stay for good: looking through them again and again costs a twentieth of the time.
+            gc.collect()
+            gc.freeze()
             thread.start()
             try:
                 _wait(lambda: server.started or not thread.is_alive(), START_S)

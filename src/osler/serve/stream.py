@@ -177,7 +177,7 @@ def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
     metrics = gateway.metrics
     metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.finish}"')
     metrics.count("reply_characters_total", by=n_chars)
-    metrics.count("reply_tokens_total", by=visit.n_pieces)
+    metrics.count("reply_tokens_total", by=visit.draft.n_pieces if visit.draft is not None else 0)
     metrics.time("answer_seconds", time.monotonic() - visit.began)
 
 

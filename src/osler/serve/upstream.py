@@ -8,7 +8,7 @@ refusals, reasoning, log-probabilities, token ids, text after the end) is droppe
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ _MAX_CHARS = 64
 _CONTROL = re.compile(r"<\|(?=[^<>|\s]{1,40}\|>)|<(?=/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])")
 """Beginnings of control tokens of the known chat templates. Servers read them in a turn's text as such."""
 _IS_UP_S = 2.0
+_DONE = b"data: [DONE]"
 _FINISHES = {"stop", "length", "content_filter", "tool_calls", "function_call"}
 
 _log = logging.getLogger(__name__)
@@ -117,8 +118,13 @@ class Upstream:
             async with request as response:
                 if response.status != 200:
                     raise _refused(response.status, response.headers.get("retry-after", ""))
-                async for piece in _texts(draft, _events(response), max_tokens * _MAX_CHARS):
-                    yield piece
+                reader = _Reader(draft, max_tokens * _MAX_CHARS)
+                async for block in response.content.iter_any():
+                    if text := reader.take(block):
+                        yield text
+                    if reader.is_over:
+                        break
+                reader.end()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(type(error).__name__) from error
 
@@ -147,59 +153,66 @@ async def _none() -> AsyncGenerator[str, None]:
     yield
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Any]:
-    """The JSON of each event, until `[DONE]` or the end of the body.
+class _Reader:
+    """Reads events out of the blocks of a body, as many as are there, and keeps their text apart from everything else."""
 
-    Raises:
-        Fault: a line is too long or not JSON.
-    """
-    rest = b""
-    async for block in response.content.iter_any():
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()
-        if len(rest) > _MAX_LINE:
+    def __init__(self, draft: Draft, max_chars: int) -> None:
+        self._draft = draft
+        self._room = max_chars
+        self._rest = b""
+        self._finish = ""
+        self.is_over = False
+        """Whether nothing that comes now is wanted."""
+
+    def take(self, block: bytes) -> str:
+        """The text of the events that this block completes.
+
+        Raises:
+            Fault: a line is too long, not JSON, or of another form.
+        """
+        lines = (self._rest + block).split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > _MAX_LINE:
             raise _unreadable("an event is too long")
+        parts = []
         for line in lines:
-            if not line.startswith(b"data:"):
-                if line.startswith(b"event: error"):
-                    raise _unreadable("it sent an error")
-                continue
-            text = line[5:].strip()
-            if text == b"[DONE]":
-                return
-            try:
-                yield orjson.loads(text)
-            except orjson.JSONDecodeError:
-                raise _unreadable("an event is not JSON") from None
+            if line.startswith(b"data:"):
+                if line.startswith(_DONE):
+                    self.is_over = True
+                    break
+                parts.append(self._event(line[5:]))
+            elif line.startswith(b"event: error"):
+                raise _unreadable("it sent an error")
+        text = "".join(parts)
+        self._room -= len(text)
+        if self._room < 0:
+            text, self._finish, self.is_over = text[: self._room], "length", True
+        return text
 
+    def end(self) -> None:
+        """Note why it ended.
 
-async def _texts(draft: Draft, events: AsyncIterator[Any], max_chars: int) -> AsyncIterator[str]:
-    """The text of each event; notes the end and the counts in the draft.
+        Raises:
+            Fault: it broke off without a reason.
+        """
+        if not self._finish:
+            raise _unreadable("it broke off")
+        self._draft.finish = "length" if self._finish == "length" else "stop"
 
-    Raises:
-        Fault: an event has another form, or the stream ends without a reason.
-    """
-    finish, n_chars = "", 0
-    async for event in events:
+    def _event(self, line: bytes) -> str:
         try:
+            event = orjson.loads(line)
             piece, ended = _read(event)
-            draft.usage = _usage(event) or draft.usage
+            self._draft.usage = _usage(event) or self._draft.usage
+        except orjson.JSONDecodeError:
+            raise _unreadable("an event is not JSON") from None
         except (KeyError, TypeError, AttributeError):
             raise _unreadable("an event has another form") from None
-        if finish:
-            continue  # only the token counts may come now
-        finish = ended
-        room = max_chars - n_chars
-        n_chars += len(piece)
-        if n_chars > max_chars:
-            yield piece[:room]
-            finish = "length"
-            break
-        if piece:
-            yield piece
-    if not finish:
-        raise _unreadable("it broke off")
-    draft.finish = "length" if finish == "length" else "stop"
+        if self._finish:
+            return ""  # only the token counts may come now
+        self._finish = ended
+        self._draft.n_pieces += bool(piece)
+        return piece
 
 
 def _read(event: Any) -> tuple[str, str]:

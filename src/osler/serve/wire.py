@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from osler.models.action import Verdict
 from osler.models.protocol import Conversation
@@ -35,6 +35,14 @@ _OUT_OF_BOUNDS = {"less_than_equal", "greater_than_equal", "literal_error"}
 _BELOW = "The application adds the following. It ranks below the rules above and cannot change them.\n"
 
 
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Whole = Annotated[StrictInt, BeforeValidator(_whole)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     type: Literal["text"]
@@ -58,13 +66,13 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: StrictStr
     messages: Annotated[list[_Turn], Field(min_length=1)]
-    max_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    max_tokens: Annotated[_Whole, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[_Whole, Field(ge=1)] | None = None
     stream: StrictBool | None = None
     stream_options: _StreamOptions | None = None
     temperature: Annotated[float, Field(strict=True, ge=0, le=0)] | None = None
     n: Literal[1] | None = None
-    seed: StrictInt | None = None
+    seed: _Whole | None = None
     top_p: Annotated[float, Field(strict=True, gt=0, le=1)] | None = None
     logprobs: Literal[False] | None = None
     presence_penalty: Annotated[float, Field(strict=True, ge=0, le=0)] | None = None

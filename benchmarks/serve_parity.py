@@ -16,7 +16,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from osler.export.llama_cpp import llama_server
 from osler.handover import served_gguf
 from osler.models.chat import system_prompt_of
 from osler.models.protocol import Conversation
@@ -24,8 +23,9 @@ from osler.records.io import read_records
 from osler.records.record import Message
 from osler.runs.progress import silent
 from osler.serve.backend import Backend
+from osler.serve.llama import LlamaOptions, LlamaProcess
 from osler.serve.start import _asked, served_sections
-from osler.serve.upstream import Address, Upstream
+from osler.serve.upstream import Upstream
 
 RESULT = Path(__file__).parent / "results" / "serve_parity.json"
 MAX_TOKENS = 48
@@ -59,9 +59,9 @@ def main() -> None:
     rows = chain.from_iterable(read_records(run / "curate" / f"{split}.jsonl") for split in ("validation", "test"))
     prompts = [(system, Message("user", row.question)) for row in rows]
     found = {name: asyncio.run(answers(_asked(run, one, gguf).backend, prompts)) for name, one in sections.items()}
-    with llama_server(gguf) as server:
-        address = Address(f"{server.url}/v1", "any")
-        found["upstream"] = asyncio.run(answers(Upstream(lambda: address), prompts))
+    server = LlamaProcess(LlamaOptions(gguf, 2048))
+    found["upstream"] = asyncio.run(answers(Upstream(server.address), prompts))
+    server.close()
     same = {
         name: sum(ours["text"] == theirs["text"] for ours, theirs in zip(found["hf"], found[name], strict=True))
         for name in ("gguf", "upstream")

@@ -4,6 +4,7 @@ Joins what the rooms below may not know of each other: the gate's permit, the ba
 """
 
 import shutil
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from osler.models.chat import system_prompt_of
 from osler.records.export import as_messages
 from osler.records.io import read_records
-from osler.runs.files import read_json, write_json
+from osler.runs.files import read_json, write_bytes, write_json
 from osler.runs.progress import Progress
 from osler.serve.permit import permit
 from osler.serve.start import ServedSections, artefact_of, load_run_policy, served_sections
@@ -100,6 +101,25 @@ def served_gguf(run_folder: Path, override: str | None, progress: Progress) -> P
     return next((own / "gguf").glob("*.gguf"))
 
 
+def hand_over_rows(
+    run_folder: Path, forms: Sequence[str], permission: "Permission", out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Export a run's training set with its data card. Gives what `export.json` holds, but for the digests.
+
+    Raises:
+        CheckFailed: a row may not be exported, or a file does not read back as written.
+        InputError: a form is unknown, or there is nothing to export.
+    """
+    from osler.export.data import export_data
+    from osler.report.cards import data_card
+    from osler.report.read import read_run
+
+    def card(exported: Mapping[str, Any]) -> str:
+        return data_card(read_run(run_folder), exported)
+
+    return export_data(run_folder, forms, permission, card, out, progress).to_dict()
+
+
 def hand_over_training(
     run_folder: Path, forms: tuple[str, ...], permission: "Permission", out: Path, progress: Progress
 ) -> dict[str, int]:
@@ -109,7 +129,6 @@ def hand_over_training(
         CheckFailed: a row may not be exported, or would be read as other tokens there.
         InputError: the run has no trained model.
     """
-    from osler.export.data import export_data
     from osler.export.trainers import Training, write_llamafactory, write_mlx
     from osler.models.local import load_tokenizer
     from osler.train.train import base_folder
@@ -129,7 +148,7 @@ def hand_over_training(
         seed=recipe["seed"],
     )
     rows = out / "rows.partial"
-    export_data(run_folder, ["messages"], permission, rows, progress)
+    hand_over_rows(run_folder, ["messages"], permission, rows, progress)
     written = {}
     for form in forms:
         draft = out / f"{form}.partial"
@@ -157,12 +176,14 @@ def publish(
         InputError: the run has no trained model.
         EnvironmentLacks: the hub refuses.
     """
-    from osler.export.hub import check_sources, push, write_model_card
+    from osler.export.hub import check_sources, push
+    from osler.report.cards import model_card
+    from osler.report.read import read_run
 
     sections = served_sections(run_folder, {})
     permit(run_folder, _artefact(run_folder, sections), None, _NO_OVERRIDE)
-    mix = check_sources(run_folder, permission.use, acknowledgement)
-    write_model_card(run_folder, sections.model.base, mix, out / "merged")
+    check_sources(run_folder, permission.use, acknowledgement)
+    write_bytes(out / "merged" / "README.md", model_card(read_run(run_folder)).encode())
     push(hub, repository, out / "merged", run_folder.name, private=True)
 
 

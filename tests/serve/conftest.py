@@ -4,6 +4,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -199,6 +201,59 @@ def fake_audit():
     return FakeAudit
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A real Chromium, once a file: while it runs, this thread has an event loop, and other tests could start none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine; install the package chromium")
+    with playwright.sync_playwright() as engine:
+        found = engine.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens pages of a width, each in a context of its own; `page.complaints` has errors and breaches of policy."""
+    contexts = []
+
+    def make(width, **options):
+        context = browser.new_context(viewport={"width": width, "height": 844 if width < 600 else 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda one: page.complaints.append(one.text) if "Security Policy" in one.text else None)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def check_page():
+    """Checks a page with axe-core where that is installed, its width always, and keeps a picture: `check_page(page, name)`."""
+    found = find_spec("axe_playwright_python")
+    script = (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8") if found else ""
+    shots = os.environ.get("OSLER_SHOTS")
+
+    def check(page, name):
+        width = page.viewport_size["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if shots:
+            page.screenshot(path=Path(shots) / f"{name}-{width}.png")
+        if script:
+            page.evaluate(script)
+            violations = page.evaluate("axe.run()")["violations"]
+            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in violations] == []
+
+    return check
+
+
 @contextlib.contextmanager
 def local_postgres():
     """A PostgreSQL server of its own on a free port of this machine; gives the URL of an empty database."""
@@ -244,7 +299,7 @@ def local_postgres():
             time.sleep(0.05)
         yield f"postgresql://osler@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # does not wait for clients
         server.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
 

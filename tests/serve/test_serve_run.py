@@ -101,7 +101,7 @@ def test_start_and_stop_are_on_record_and_the_address_opens_the_page(running):
     with running() as (address, _, audit):
         with urllib.request.urlopen(address.geturl(), timeout=10) as response:
             assert response.status == 200
-            assert b"Medical disclaimer" in response.read()
+            assert b"Before you ask" in response.read()
         assert audit.events() == ["start"]
     assert audit.events() == ["start", "stop"]
     assert audit.rows[0]["options"]["host"] == "127.0.0.1"

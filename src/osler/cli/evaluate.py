@@ -155,9 +155,19 @@ def score_lines(scores: "Mapping[str, Any]") -> "Iterator[str]":
         )
     for row in scores.get("bias", ()):
         yield f"{row['benchmark']}, {row['model']}, {row['swap']} swapped: {row['changed']} of {row['n']} answers change"
+    judged = {(row["benchmark"], row["model"]) for row in scores.get("judged", ())}
+    for row in scores.get("open_answers", ()):
+        graded = "" if (row["benchmark"], row["model"]) in judged else "; not graded, as no --judge is named"
+        low, high = row["rouge_l_ci95"]
+        yield (
+            f"{row['benchmark']}, {row['model']}: {row['n']:,} open answers, {row['empty']} empty, ROUGE-L {row['rouge_l'] or 0:.3f} "
+            f"[{low:.3f}, {high:.3f}]{graded}"
+        )
     for row in scores.get("judged", ()):
         graded = ", ".join(
-            f"{key} {value['mean']:.2f}" for key, value in row.items() if isinstance(value, dict) and "mean" in value
+            f"{key} {value['mean']:.2f} [{value['ci95'][0]:.2f}, {value['ci95'][1]:.2f}]"
+            for key, value in row.items()
+            if isinstance(value, dict) and "mean" in value
         )
         yield f"{row['benchmark']}, {row['model']}, judged: {graded or 'nothing'} of {row['n']}, {row['unknown']} unknown"
 
@@ -255,7 +265,7 @@ def _judge(
         notice("judge    no open answers to grade; open benchmarks are k-qa, medication-qa, liveqa-med")
     model = HttpModel(url, os.environ.get("OSLER_JUDGE_KEY", ""), model=name or "judge")
     judge_answers(model, answers, work.out / "judge", progress)
-    judged = summarise_judged(answers, work.out / "judge", asking.seed)
+    judged = summarise_judged(answers, work.out / "judge")
     write_json(work.out / "judge" / "summary.json", {"judge": model.name, "judged": judged})
     return judged
 

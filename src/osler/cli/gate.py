@@ -10,19 +10,20 @@ from osler.errors import CheckFailed
 
 
 def gate(run: RunName, runs: RunsFolder = Path("runs"), as_json: AsJson = False) -> None:
-    """Show what a run's gate decided; exits 1 when the model has not passed.
+    """Decide whether a run's model may be served, by its scores, red team and review; exits 1 when it may not.
 
     Example: osler gate demo --json
     """
+    from osler.pipeline.run import decide
     from osler.runs.files import read_json
+    from osler.runs.signatures import with_signatures_now
 
     folder = find_run(run, runs)
-    file = folder / "gate" / "verdict.json"
-    if not file.is_file():
+    if not decide(folder):
         raise CheckFailed(
             f"the gate of {folder.name} was not run, which counts as failed. Add `gate:` to its recipe and run it again."
         )
-    verdict = read_json(file)
+    verdict = with_signatures_now(folder, read_json(folder / "gate" / "verdict.json"))
     if as_json:
         say_json({name: verdict[name] for name in ("passed", "artefact", "checks")})
     else:

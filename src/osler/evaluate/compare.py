@@ -1,7 +1,7 @@
 """Two models on the same questions: what was won and lost, and which claims the sample can bear.
 
 Reads `samples.jsonl` and `contaminated.jsonl` of two evaluations (or of two arms of one). Only questions that both were asked in the
-same mode count, less those that overlap with either training set. Unpaired tests have no place here: on the same questions
+same mode and that have a key count, less those that overlap with either training set. Unpaired tests have no place here: on the same questions
 they miss what a paired test finds.
 """
 
@@ -52,12 +52,15 @@ def read_evaluated(folder: Path, arm: str | None) -> Evaluated:
     """
     found: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {}
     for row in read_rows(folder / "samples.jsonl"):
+        if "+" in row["benchmark"]:
+            continue  # questions about another person belong to the bias figures
         found.setdefault(row["model"], {}).setdefault(row["benchmark"], {})[row["id"]] = row
     chosen = arm or ("tuned" if "tuned" in found else next(iter(found), ""))
     if chosen not in found or (arm is None and len(found) > 1 and "tuned" not in found):
         raise InputError(f"{folder}: no answers of {arm or 'one model'!r}; there are {', '.join(found) or 'none'}")
     overlaps = frozenset((row["benchmark"], row["id"]) for row in read_rows(folder / "contaminated.jsonl"))
-    return Evaluated(chosen, found[chosen], overlaps)
+    keyed = {name: own for name, own in found[chosen].items() if any(row["gold"] >= 0 for row in own.values())}
+    return Evaluated(chosen, keyed, overlaps)
 
 
 def compare(

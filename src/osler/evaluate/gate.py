@@ -15,6 +15,7 @@ from osler.evaluate import stats
 from osler.evaluate.config import GateConfig
 from osler.evaluate.evidence import Evidence
 from osler.runs.files import read_json, write_json
+from osler.runs.signatures import CHECK
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -95,6 +96,17 @@ def gate(evidence: Evidence, artefact: str, config: GateConfig) -> GateVerdict:
             *_safety(evidence.redteam, config),
             *_review(evidence.review, artefact, config),
             *_latency(evidence.latencies_s, config),
+            *(
+                Check(
+                    f"{CHECK}{one.document}",
+                    float(not one.missing),
+                    1.0,
+                    None,
+                    passed=not one.missing,
+                    note=f"not signed: {one.missing}" if one.missing else f"signed by {one.by}",
+                )
+                for one in evidence.signatures
+            ),
         ),
     )
 

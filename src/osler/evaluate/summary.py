@@ -18,6 +18,8 @@ from osler.evaluate.chance import random_stream
 from osler.evaluate.claims import Calibration, calibration, confidence_of
 from osler.evaluate.contamination import Overlap
 from osler.evaluate.items import Item, fit_item
+from osler.evaluate.means import mean_of
+from osler.evaluate.rouge import rouge_l
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ class Scores:
     """Training records that the questions were held against; 0: overlap was not looked for."""
     bias: tuple[Mapping[str, Any], ...] = ()
     """What changes when the questions are about another person."""
+    open_answers: Sequence[Mapping[str, Any]] = ()
+    """How many open answers there are, and what words they share with the references; a judge grades them."""
 
     def to_dict(self) -> dict[str, Any]:
         """As `scores.json`."""
@@ -186,6 +190,7 @@ class Scores:
             "training_records": self.n_training,
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             **({"bias": list(self.bias)} if self.bias else {}),
+            **({"open_answers": list(self.open_answers)} if self.open_answers else {}),
         }
 
 
@@ -209,11 +214,13 @@ def summarise(
     by_name = {one.asked.score_name: one for one in examinations}
     scores: list[Score] = []
     bias: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     comparisons: list[Comparison] = []
     for examination in examinations:
-        if examination.asked.benchmark.is_open:
-            continue  # has no key; a judge grades it
         name = examination.asked.score_name
+        if examination.asked.benchmark.is_open:
+            answers.extend(_open_answers(examination, arm, by_examination.get((name, arm), ())) for arm in arms)
+            continue
         if examination.swap:
             bias.extend(_bias(examination, by_name, by_examination, arms))
             continue
@@ -224,7 +231,24 @@ def summarise(
         scores.extend(_score(examination, arm, counted[arm], seed) for arm in arms)
         if "base" in counted and "tuned" in counted and counted["base"]:
             comparisons.append(Comparison(name, paired_counts(counted["base"], counted["tuned"])))
-    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias))
+    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias), tuple(answers))
+
+
+def _open_answers(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    targets = {record.id: record.target for record in examination.questions.records}
+    counted = [row for row in rows if row["id"] not in examination.overlaps]
+    replies = [(row["replies"][0] if "replies" in row else "", targets[row["id"]]) for row in counted]
+    shared = mean_of([rouge_l(reply, target) for reply, target in replies], (0.0, 1.0))
+    return {
+        "benchmark": examination.asked.score_name,
+        "model": arm,
+        "n": len(counted),
+        "empty": sum(not reply.strip() for reply, _ in replies),
+        "contaminated": len(examination.overlaps),
+        "rouge_l": shared.mean,
+        "rouge_l_ci95": list(shared.ci95),
+        "attribution": _attribution(examination),
+    }
 
 
 def _bias(

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from osler.errors import InputError
 from osler.guard.classify import load_classifier
 from osler.guard.patterns import Compiler
-from osler.guard.policy import CLASSIFIER, Language, Policy, Rule, Sense
+from osler.guard.policy import CLASSIFIER, Language, Policy, Rule, Sense, TriggerIndex
 from osler.guard.schema import ChangesSpec, IntentSpec, LanguageSpec, PolicySpec, RuleSpec
 from osler.guard.selftest import prove
 from osler.guard.vocabulary import vocabulary_of
@@ -127,7 +127,8 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         sha256=hashlib.sha256(content).hexdigest(),
         rules=rules,
         output_rules=output_rules,
-        triggers=tuple(trigger for rule in rules for trigger in rule.triggers()),
+        triggers=TriggerIndex([trigger for rule in rules for trigger in rule.triggers()]),
+        output_triggers=TriggerIndex([trigger for rule in output_rules for trigger in rule.triggers()]),
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,

@@ -4,7 +4,7 @@ POST /v1/chat/completions   an answer, whole or streamed
 GET  /v1/models             the one model
 GET  /openapi.json          this list for programs
 GET  /livez  /readyz        is the process up; is it fit to answer
-GET  /  /static/...         the page
+/  /consent  /chat  ...      the pages (pages.py)
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import orjson
@@ -76,7 +77,7 @@ def create_app(gateway: Gateway, in_flight: InFlight | None = None) -> ASGIApp:
         await gateway.answerer.backend.close()
 
     app = Starlette(
-        routes=[*_api(gateway), *_probes(gateway), *_page(gateway)],
+        routes=[*_api(gateway), *_probes(gateway), *pages.routes(gateway, partial(_reply, gateway))],
         exception_handlers=_errors(gateway),
         lifespan=lifespan,
     )
@@ -89,19 +90,7 @@ def _api(gateway: Gateway) -> list[Route]:
     described = orjson.dumps(openapi(gateway.config, gateway.facts))
 
     async def chat(request: Request) -> Response:
-        caller = await caller_of(request, gateway)
-        ask = read_ask(await read_body(request, gateway.config.max_body_bytes), gateway.config, gateway.facts)
-        trace = request.headers.get("traceparent", "")
-        label = Label(
-            request_id=request.state.request_id,
-            created=int(time.time()),
-            model=gateway.facts.model,
-            policy=gateway.facts.policy,
-            gate=gateway.facts.permit.gate,
-            traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
-        )
-        visit = await admit(gateway, ask, label, caller, request.headers.get("x-consent-version", ""))
-        return await answer(gateway, visit, request)
+        return await _reply(gateway, request, None, request.headers.get("x-consent-version", ""))
 
     async def models(request: Request) -> Response:
         await caller_of(request, gateway)
@@ -118,6 +107,24 @@ def _api(gateway: Gateway) -> list[Route]:
     ]
 
 
+async def _reply(gateway: Gateway, request: Request, body: bytes | None, consent: str) -> Response:
+    """Answer a chat request; its body is read here unless it is given."""
+    caller = await caller_of(request, gateway)
+    body = await read_body(request, gateway.config.max_body_bytes) if body is None else body
+    ask = read_ask(body, gateway.config, gateway.facts)
+    trace = request.headers.get("traceparent", "")
+    label = Label(
+        request_id=request.state.request_id,
+        created=int(time.time()),
+        model=gateway.facts.model,
+        policy=gateway.facts.policy,
+        gate=gateway.facts.permit.gate,
+        traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
+    )
+    visit = await admit(gateway, ask, label, caller, consent)
+    return await answer(gateway, visit, request)
+
+
 def _probes(gateway: Gateway) -> list[Route]:
     async def live(_: Request) -> Response:
         return _json({"alive": True})
@@ -128,16 +135,6 @@ def _probes(gateway: Gateway) -> list[Route]:
         return _json({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 
     return [_route("/livez", live), _route("/readyz", ready)]
-
-
-def _page(gateway: Gateway) -> list[Route]:
-    async def page(request: Request) -> Response:
-        return pages.page(request, gateway)
-
-    async def static_file(request: Request) -> Response:
-        return pages.static_file(request.path_params["name"])
-
-    return [_route("/", page), _route("/static/{name}", static_file)]
 
 
 def _route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:

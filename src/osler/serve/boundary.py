@@ -12,16 +12,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, internal_error
 
-PATHS = frozenset({"/", "/v1/chat/completions", "/v1/models", "/openapi.json", "/livez", "/readyz"})
+PATHS = frozenset(
+    {"/", "/chat", "/consent", "/report", "/v1/chat/completions", "/v1/models", "/openapi.json", "/livez", "/readyz"}
+)
 """Paths that may be logged as they are; any other might hold text."""
 
 SAFE_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "referrer-policy": "no-referrer",
+    # With no-referrer browsers send forms as from nowhere (Origin: null), and their origin could not be checked.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }

@@ -73,15 +73,15 @@ def _network(host: str) -> str:
     return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The body, as long as it is JSON by its header, within the limit and in time.
+async def read_body(request: Request, max_bytes: int, kind: str = "application/json") -> bytes:
+    """The body, as long as it is of this kind by its header, within the limit and in time.
 
     Raises:
         Fault: it is not.
     """
     # Other sites' pages cannot send this type without asking first, and nobody here says yes.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Fault(415, "unsupported_media_type", "Send the request as application/json.", "Content-Type")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        raise Fault(415, "unsupported_media_type", f"Send the request as {kind}.", "Content-Type")
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > max_bytes:
         raise _too_large(max_bytes)

@@ -1,5 +1,6 @@
 """What a server says about itself: the model, the policy and the gate behind every answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,3 +43,5 @@ class ServerFacts:
     keeps_texts: bool = False
     """Whether the operator keeps texts of answers, encrypted and for a time."""
     canaries: tuple[Canary, ...] = CANARIES
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Emergency number by country, from the policy; the pages name the reader's."""

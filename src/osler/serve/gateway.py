@@ -305,7 +305,7 @@ async def log_open(gateway: Gateway, visit: Visit) -> None:
         Fault: it could not be logged, so nothing may be released.
     """
     row = {"request": visit.label.request_id, "caller": visit.caller.kind, "who": visit.caller.who}
-    await _append(gateway, "open", **row, **_decision(visit))
+    await append(gateway, "open", **row, **_decision(visit))
 
 
 async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -314,7 +314,7 @@ async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish:
     Raises:
         Fault: it could not be logged.
     """
-    await _append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
+    await append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
 
 
 def log_answer_later(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -332,7 +332,12 @@ def _tell_failure(work: Future[Any]) -> None:
         _log.error("the audit log could not be written (%s)", type(work.exception()).__name__)
 
 
-async def _append(gateway: Gateway, event: str, **row: object) -> None:
+async def append(gateway: Gateway, event: str, **row: object) -> None:
+    """Write one event of the audit log.
+
+    Raises:
+        Fault: it could not be written.
+    """
     try:
         await gateway.audit.write(event, **row)
     except (OSError, OslerError) as error:

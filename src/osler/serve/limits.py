@@ -213,16 +213,17 @@ class Ticket:
         self._n_reserved = 0
 
     async def enter(self, account: Account) -> None:
-        """Count the request and take a place.
+        """Take a place and count the request.
 
         Raises:
             Fault: a limit is reached.
         """
         self._accounts.append(account)
-        if account.requests is not None:
-            await account.requests.take(1)
+        # The place comes first, so that whoever waits for one does not use up the minute by asking.
         await account.enter()
         self._entered.append(account)
+        if account.requests is not None:
+            await account.requests.take(1)
 
     async def reserve(self, n_tokens: int) -> None:
         """Set tokens aside.

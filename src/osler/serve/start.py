@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,7 @@ from osler.models.config import ModelConfig
 from osler.runs.facts import installed_version
 from osler.runs.files import read_json, sha256_json
 from osler.runs.folder import stage_files
+from osler.runs.format import written_by
 from osler.runs.local_only import is_loopback
 from osler.serve.config import BackendName, ServeConfig, UpstreamConfig
 from osler.serve.facts import ServerFacts
@@ -133,6 +134,7 @@ def start(
         policy_sha256=policy.sha256,
         folder=folder,
         system_prompt=system_prompt_of(sections.model),
+        numbers={country: one.emergency for country, one in policy.numbers.items()},
         keeps_texts=keeps_texts,
     )
     terms = read_terms()
@@ -177,12 +179,23 @@ def served_sections(run_folder: Path, changes: dict[str, Any]) -> ServedSections
     recipe = read_json(run_folder / "recipe.json")
     wanted = {name: value for name, value in changes.items() if value is not None}
     try:
+        sections = ServedSections(
+            ModelConfig.model_validate(recipe["model"]),
+            GuardConfig.model_validate(recipe["guard"]),
+            ServeConfig.model_validate(recipe["serve"]),
+        )
+    except (KeyError, TypeError, ValidationError) as error:
+        what = _first_complaint(error) if isinstance(error, ValidationError) else "a section is missing"
+        version = written_by(run_folder)
+        raise InputError(
+            f"{run_folder / 'recipe.json'} does not fit this version of osler: {what}. It was written by "
+            f"{f'osler {version}' if version else 'another version'}; run the recipe again, which makes anew only what must be."
+        ) from error
+    try:
         serve = ServeConfig.model_validate({**recipe["serve"], **wanted})
     except ValidationError as error:
         raise InputError(f"the server's options do not fit: {_first_complaint(error)}") from error
-    sections = ServedSections(
-        ModelConfig.model_validate(recipe["model"]), GuardConfig.model_validate(recipe["guard"]), serve
-    )
+    sections = replace(sections, serve=serve)
     if not _is_trained(run_folder) and sections.backend not in ("library", "upstream"):
         raise InputError(
             f"{run_folder.name} has no trained model: its stage train has not finished. Run its recipe to the end."

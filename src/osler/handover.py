@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SERVED_PROMPTS = 16
 """Prompts of the run's own records on which a served file must agree with the trained model."""
+_EXACT_BYTES = 200_000_000
+"""A model smaller than this is served without rounding its numbers, so that it says to the letter what it said in training."""
 TRAINER_FORMS = ("llamafactory", "mlx")
 
 _HOW_TO_EXPORT = (
@@ -89,11 +91,13 @@ def served_gguf(run_folder: Path, override: str | None, progress: Progress) -> P
     artefact = _artefact(run_folder, served_sections(run_folder, {}))
     own = run_folder / "serve" / "model"
     for folder in (run_folder / "export", own):
-        files = sorted((folder / "gguf").glob("*.gguf"))  # f16 comes before q8_0
+        files = sorted((folder / "gguf").glob("*.gguf"))  # f16 and f32 come before q8_0
         stamp = folder / "merged" / "osler.json"
         if files and stamp.is_file() and read_json(stamp).get("artefact") == artefact:
             return files[0]
-    choices = Choices(("gguf",), precisions=("f16",), verify=True)
+    weights = sum(file.stat().st_size for file in (run_folder / "train").rglob("*.safetensors"))
+    precision = "f32" if weights < _EXACT_BYTES else "f16"
+    choices = Choices(("gguf",), precisions=(precision,), verify=True)
     hand_over(run_folder, choices, _SERVED_PROMPTS, override, own, progress)
     return next((own / "gguf").glob("*.gguf"))
 

@@ -92,7 +92,7 @@ def system_of(run_folder: Path, audit_key: str | None) -> System:
     signatures = [signature_of(run_folder / FOLDER, name, artefact) for name in DOCUMENTS]
     return System(
         artefact=artefact,
-        policy=_policy_facts(run_folder, policy) if policy else None,
+        policy=_policy_facts(run_folder, policy, artefact) if policy else None,
         guard=guard,
         serve=serve,
         switch=_switch(run_folder / "serve"),
@@ -104,6 +104,17 @@ def system_of(run_folder: Path, audit_key: str | None) -> System:
         },
         sets=_sets(policy.name) if policy else None,
     )
+
+
+def was_examined(inputs: Mapping[str, str], artefact: str, policy_sha256: str) -> bool | None:
+    """Whether a red team's inputs name what would be served; runs before the artefact was among them name the policy alone.
+
+    Returns:
+        None where neither is named: no red team was run.
+    """
+    if "artefact" in inputs:
+        return inputs["artefact"] == artefact
+    return inputs["policy"] == policy_sha256 if "policy" in inputs else None
 
 
 def _is_edited(file: Path, drawn: str | None) -> bool:
@@ -128,7 +139,7 @@ def _policy(guard: Mapping[str, Any]) -> "Policy | None":
         return None
 
 
-def _policy_facts(run_folder: Path, policy: "Policy") -> PolicyFacts:
+def _policy_facts(run_folder: Path, policy: "Policy", artefact: str) -> PolicyFacts:
     examined = run_folder / "redteam" / "run.json"
     inputs = read_json(examined).get("inputs", {}) if examined.is_file() else {}
     actions: dict[str, list[str]] = {}
@@ -139,7 +150,7 @@ def _policy_facts(run_folder: Path, policy: "Policy") -> PolicyFacts:
         policy.sha256,
         policy.expires.isoformat(),
         {intent: ", ".join(sorted(set(found))) for intent, found in sorted(actions.items())},
-        inputs.get("policy") == policy.sha256 if inputs else None,
+        was_examined(inputs, artefact, policy.sha256),
     )
 
 

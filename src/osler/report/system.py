@@ -23,7 +23,7 @@ class PolicyFacts:
     actions: Mapping[str, str]
     """By intent what the guard does."""
     was_examined: bool | None
-    """Whether the red team asked behind this very file; None where no red team was run."""
+    """Whether the red team asked behind this very file (and model, where that is recorded); None where none was run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from osler.phi.tagger import LABELS, Tagged
 
 _LEAST = np.array([np.inf, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -1.5, -1.5], np.float32)
 """Least margin of each of `LABELS` in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
-_LEAST_ALONE = np.array([np.inf, 0.0, 0.5, 1.0, 0.0, 0.0, 1.5, 2.0, -0.5], np.float32)
+_LEAST_ALONE = np.array([np.inf, 0.0, 0.5, 2.5, 0.0, 0.0, 1.5, 2.0, -0.5], np.float32)
 """The same where nothing else in the text points to a person, for a text of `_FEW_TOKENS`; more in longer ones (`_chances`)."""
 _FEW_TOKENS = 10
 _SLACK = 2.0

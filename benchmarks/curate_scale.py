@@ -6,7 +6,7 @@
 FOLDER holds make_rows.py and score_rows.py, which make rows of real sentences with planted copies of known likeness, and score
 what was kept. PEERS is a virtual environment of its own (benchmarks/peers-curate.txt). The candidates take turns, so that what
 else the machine does meets all alike; each is measured from its start to its end with all its processes. Wall time is the
-least of the rounds; memory is the largest sum of proportional set sizes. Adds to benchmarks/results/curate_scale.json.
+median of the rounds; memory is the largest sum of proportional set sizes. Adds to benchmarks/results/curate_scale.json.
 """
 
 import argparse

@@ -109,6 +109,9 @@ class FakeAudit:
     def head(self):
         return Head(len(self.rows), "f" * 64)
 
+    def check(self):
+        return self.head
+
     async def write(self, event, **facts):
         self.append(event, **facts)
 
@@ -172,7 +175,9 @@ def make_bench(tmp_path):
             ServeConfig(**options),
             ServerFacts(policy="education@1.0.0", policy_sha256="b" * 64, folder=tmp_path, **more),
         )
-        client = TestClient(create_app(gateway), base_url="http://127.0.0.1:8710", follow_redirects=False)
+        client = TestClient(
+            create_app(gateway), base_url="http://127.0.0.1:8710", client=("127.0.0.1", 50000), follow_redirects=False
+        )
         client.__enter__()
         made.append((gateway, client))
         return Bench(gateway, guard, audit, client, tmp_path)

@@ -19,6 +19,7 @@ from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.gateway import Answerer
 from osler.serve.inprocess import InProcess
+from osler.serve.keys import key_ring
 from osler.serve.permit import Permit
 from osler.serve.run import serve
 
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.browser
 
 ASTHMA = "Asthma narrows the airways. <b>Not markup.</b> It often begins in childhood and comes and goes."
 URGENT = "I have crushing chest pain and my left arm is numb"
+ADMIN_KEY = "osler-test-admin-key-0123456789"
 WIDTHS = pytest.mark.parametrize("width", [1280, 390])
 
 
@@ -70,7 +72,8 @@ def address(tmp_path, policy):
     numbers = {country: one.emergency for country, one in policy.numbers.items()}
     facts = ServerFacts(Permit("a" * 64), policy.name, policy.sha256, tmp_path, numbers=numbers)
     audit = AuditLog(tmp_path / "audit.jsonl", b"k" * 32)
-    arguments = (Answerer(Guard(policy), Cited(model)), audit, ServeConfig(port=0), facts, on_ready, None, stop)
+    ring = key_ring([ADMIN_KEY])
+    arguments = (Answerer(Guard(policy), Cited(model)), audit, ServeConfig(port=0), facts, on_ready, ring, stop)
     thread = threading.Thread(target=serve, args=arguments)
     thread.start()
     assert ready.wait(20)
@@ -233,3 +236,43 @@ def test_the_chat_can_be_used_by_keyboard_alone_and_in_the_dark(address, open_pa
     page.locator("#send:enabled").wait_for()
     check_page(page, "answer-dark")
     assert page.complaints == []
+
+
+@WIDTHS
+def test_the_operator_stops_and_starts_answers_and_checks_the_log(address, open_page, check_page, width, tmp_path):
+    page = open_page(width)
+    accept(page, address)
+    ask(page, "Should I stop taking my lisinopril?")
+    page.locator(".why", has_text="a decision for you").wait_for()
+    admin = page.context.new_page()
+    admin.set_default_timeout(10_000)
+    admin.goto(f"{address.partition('/?')[0]}/admin")
+    check_page(admin, "admin-enter")
+    admin.get_by_role("textbox", name="Key").fill("osler-wrong")
+    admin.get_by_role("button", name="Enter").click()
+    admin.get_by_text("This key does not open the page.").wait_for()
+    admin.get_by_role("textbox", name="Key").fill(ADMIN_KEY)
+    admin.get_by_role("button", name="Enter").click()
+    admin.get_by_text("Off: questions are answered").wait_for()
+    assert "med.stop" in admin.locator("main").inner_text()
+    check_page(admin, "admin")
+    admin.get_by_role("button", name="Check every row").click()
+    admin.get_by_text("rows hold").wait_for()
+
+    ask(page, "What is asthma, slowly?")
+    page.get_by_text("Sentence 3 of").wait_for()
+    admin.get_by_label("Why").fill("wrong dose seen")
+    admin.get_by_role("button", name="Stop answering").click()
+    admin.get_by_text("On, halt").wait_for()
+    assert "wrong dose seen" in admin.locator("main").inner_text()
+    check_page(admin, "admin-on")
+    page.get_by_text("switched this service off").wait_for(timeout=1500)
+    ask(page, URGENT)
+    page.locator(".turn.urgent", has_text="911").wait_for()
+    admin.get_by_label("Why").fill("mended")
+    admin.get_by_role("button", name="Let it answer again").click()
+    admin.get_by_text("Off: questions are answered").wait_for()
+    turns = [(row["level"], row["reason"]) for row in rows(tmp_path, "switch")]
+    assert turns == [("halt", "wrong dose seen"), ("off", "mended")]
+    admin.get_by_role("button", name="Leave").click()
+    admin.get_by_role("textbox", name="Key").wait_for()

@@ -31,6 +31,10 @@ def serve(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     ] = None,
     upstream_model: Annotated[str, typer.Option(help="The name under which that server knows the model.")] = "osler",
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the recipe's.")] = None,
+    allow_remote: Annotated[
+        bool,
+        typer.Option("--allow-remote", help="Let --host be an address that other machines reach; put TLS in front."),
+    ] = False,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port, instead of the recipe's; 0 takes a free one.")
     ] = None,
@@ -84,6 +88,7 @@ def serve(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     folder = find_run(run, runs) if run is not None else open_upstream_run(runs, cast("UpstreamConfig", named))
     changes: dict[str, Any] = {
         "host": host,
+        "allow_remote": allow_remote or None,
         "port": port,
         "metrics_port": metrics_port,
         "backend": backend or (named and "upstream"),

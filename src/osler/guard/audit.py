@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from osler.errors import EnvironmentLacks, InputError
+from osler.errors import CheckFailed, EnvironmentLacks, InputError
 from osler.guard.chain import Head, head_path, id_of, keyed_hash, require_key, sealed, verify, write_head
 from osler.guard.texts import TextBox
 
@@ -38,6 +38,7 @@ TEXT_FACTS = frozenset({"text", "prompt", "reply"})
 """Facts that are written as a keyed hash and a length, never as they are."""
 RESERVED = frozenset({"seq", "time", "monotonic", "event", "previous", "mac"})
 _EXPIRE_S = 60.0
+_TRIES = 3
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +104,17 @@ class AuditLog:
     def head(self) -> Head:
         """The last row on the disk."""
         return self._head
+
+    def check(self) -> Head:
+        """Check every row while others are written; returns the last one that was read.
+
+        Raises:
+            CheckFailed: names the first row that does not hold.
+        """
+        for _ in range(_TRIES - 1):  # a row that is written between reading rows and head looks like a cut tail
+            with contextlib.suppress(CheckFailed):
+                return verify(self._path, self._key)
+        return verify(self._path, self._key)
 
     @property
     def id(self) -> str:

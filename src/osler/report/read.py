@@ -235,14 +235,12 @@ def _export_override(run: Path) -> list[Override]:
 
 
 def _serve_overrides(run: Path) -> list[Override]:
-    path = run / "serve" / "audit.jsonl"
-    if not path.is_file():
-        return []
     first: dict[tuple[str, tuple[str, ...]], Override] = {}
-    for row in read_lines(path):
-        if row.maybe_text("event") == "override":
-            found = _override("serve", row)
-            first.setdefault((found.reason, found.failed_checks), found)
+    for path in sorted((run / "serve").glob("audit*.jsonl")):
+        for row in read_lines(path):
+            if row.maybe_text("event") == "override":
+                found = _override("serve", row)
+                first.setdefault((found.reason, found.failed_checks), found)
     return list(first.values())
 
 

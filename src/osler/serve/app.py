@@ -5,6 +5,7 @@ GET  /v1/models             the one model
 GET  /openapi.json          this list for programs
 GET  /livez  /readyz        is the process up; is it fit to answer
 /  /consent  /chat  ...      the pages (pages.py)
+/admin                      the operator's page, for this machine only (admin.py)
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from osler.serve import pages
+from osler.serve import admin, pages
 from osler.serve.boundary import Boundary
 from osler.serve.callers import caller_of, read_body
 from osler.serve.fault import Fault, internal_error, plain_fault
@@ -77,7 +78,12 @@ def create_app(gateway: Gateway, in_flight: InFlight | None = None) -> ASGIApp:
         await gateway.answerer.backend.close()
 
     app = Starlette(
-        routes=[*_api(gateway), *_probes(gateway), *pages.routes(gateway, partial(_reply, gateway))],
+        routes=[
+            *_api(gateway),
+            *_probes(gateway),
+            *pages.routes(gateway, partial(_reply, gateway)),
+            *admin.routes(gateway),
+        ],
         exception_handlers=_errors(gateway),
         lifespan=lifespan,
     )

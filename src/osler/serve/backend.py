@@ -120,6 +120,9 @@ class Audit(Protocol):
     def failure(self) -> OSError | None:
         """Why nothing can be written at present; None when it can."""
 
+    def check(self) -> Head:
+        """Check every row, or raise OslerError that names the first one that does not hold."""
+
     def append(self, event: str, **facts: object) -> object:
         """Write one event, or raise OSError or OslerError when it is not written."""
 

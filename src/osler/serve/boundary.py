@@ -13,7 +13,18 @@ from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, internal_error
 
 PATHS = frozenset(
-    {"/", "/chat", "/consent", "/report", "/v1/chat/completions", "/v1/models", "/openapi.json", "/livez", "/readyz"}
+    {
+        "/",
+        "/chat",
+        "/consent",
+        "/report",
+        "/admin",
+        "/v1/chat/completions",
+        "/v1/models",
+        "/openapi.json",
+        "/livez",
+        "/readyz",
+    }
 )
 """Paths that may be logged as they are; any other might hold text."""
 

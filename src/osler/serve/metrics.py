@@ -6,7 +6,7 @@ Format: https://github.com/prometheus/docs/blob/main/docs/instrumenting/expositi
 
 import threading
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -37,6 +37,8 @@ class Metrics:
         self._counts: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._times: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * (len(_BOUNDS) + 2))
         self.gauges: dict[str, Callable[[], float]] = {}
+        self.decisions = Counter[tuple[str, str, str]]()
+        """Questions by action, intent and rule."""
 
     def count(self, name: str, labels: str = "", by: float = 1.0) -> None:
         """Add to a counter; labels as the format has them (`code="timeout"`)."""
@@ -50,6 +52,7 @@ class Metrics:
 
     def judged(self, verdict: Verdict, seconds: float) -> None:
         """A question was judged."""
+        self.decisions[verdict.action, verdict.intent, verdict.rule] += 1
         self._counts["verdicts_total", f'action="{verdict.action}",rule="{verdict.rule}"'] += 1
         self.time("guard_seconds", seconds)
 

@@ -172,11 +172,8 @@ async def _report(request: Request, gateway: Gateway) -> Response:
     if not has_session(request, gateway):
         raise invalid_key(has_keys=False)
     is_form = request.headers.get("content-type", "").startswith(FORM)
-    if is_form:
-        form = await read_form(request, gateway.config.max_body_bytes)
-    else:
-        form = orjson.loads(await read_body(request, gateway.config.max_body_bytes))
-    report = read_report(form)
+    read = read_form if is_form else read_body
+    report = read_report(await read(request, gateway.config.max_body_bytes))
     facts = {"request": report.request, "kind": report.kind, "with_text": report.with_text}
     await append(gateway, "report", caller="page", **facts, n_note_chars=len(report.note))
     keep_report(gateway.facts.folder, report)

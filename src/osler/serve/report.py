@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -54,14 +54,14 @@ class _Sent(BaseModel):
     answer: Annotated[str, Field(max_length=32000)] = ""
 
 
-def read_report(form: Mapping[str, Any]) -> Report:
+def read_report(form: Mapping[str, str] | bytes) -> Report:
     """What a reader sent; text that they did not tick is dropped here.
 
     Raises:
         Fault: naming the field that is wrong.
     """
     try:
-        sent = _Sent.model_validate(form)
+        sent = _Sent.model_validate_json(form) if isinstance(form, bytes) else _Sent.model_validate(form)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise Fault(400, "invalid_value", "The report's field is missing or wrong.", place or None) from None

@@ -116,11 +116,13 @@ def test_an_emergency_does_not_wait_for_a_busy_model(make_bench):
 
 def test_the_kill_file_stops_new_answers_at_once_and_without_restart(bench):
     (bench.folder / "kill").touch()
+    bench.gateway.board.look()
     response = bench.ask()
     assert response.status_code == 503
     assert code(response) == "kill_switch"
     assert "911" in response.json()["error"]["message"]
     (bench.folder / "kill").unlink()
+    bench.gateway.board.look()
     assert bench.ask().status_code == 200
 
 
@@ -130,6 +132,7 @@ def test_the_kill_file_stops_an_open_answer_before_its_next_piece(make_bench, tm
         yield "first "
         time.sleep(0.3)
         (tmp_path / "kill").touch()
+        bench.gateway.board.look()
         yield "second"
 
     bench = make_bench(pieces)
@@ -162,7 +165,7 @@ def test_the_log_has_the_decision_and_lengths_but_no_text(bench, caplog):
     bench.ask(QUESTION, stream=True)
     whole, opened, streamed = bench.audit.rows
     assert [whole["event"], opened["event"], streamed["event"]] == ["answer", "open", "answer"]
-    assert whole["n_question_chars"] == len(QUESTION)
+    assert whole["prompt_chars"] == len(QUESTION)
     assert whole["n_reply_chars"] == len("Asthma narrows the airways. Ask a doctor.")
     assert whole["n_turns"] == 1
     assert whole["artefact"] == "a" * 64
@@ -224,10 +227,10 @@ def test_an_unreachable_upstream_is_503(make_bench):
 
 
 def test_a_failing_guard_blocks(bench, monkeypatch, caplog):
-    def broken(conversation, max_tokens):
+    def broken(conversation):
         raise RuntimeError(conversation[-1].content)
 
-    monkeypatch.setattr(bench.guard, "answer", broken)
+    monkeypatch.setattr(bench.guard, "judge", broken)
     response = bench.ask(QUESTION)
     assert response.status_code == 500
     assert code(response) == "internal_error"

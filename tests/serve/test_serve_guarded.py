@@ -9,12 +9,13 @@ from starlette.testclient import TestClient
 
 from osler.guard.audit import AuditLog, verify
 from osler.guard.load import load_policy
-from osler.guard.wrap import guarded
+from osler.guard.wrap import Guard
 from osler.models.scripted import ScriptedModel
 from osler.serve.app import create_app
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
-from osler.serve.gateway import open_gateway
+from osler.serve.gateway import Answerer, open_gateway
+from osler.serve.inprocess import InProcess
 from osler.serve.keys import key_ring
 from osler.serve.permit import Permit
 
@@ -33,7 +34,11 @@ def client(policy, tmp_path):
     model = ScriptedModel({"What is asthma?": "Asthma narrows the airways. It is common.", "Tell me more": UNSAFE})
     facts = ServerFacts(Permit("a" * 64), policy.name, policy.sha256, tmp_path)
     gateway = open_gateway(
-        guarded(model, policy), AuditLog(tmp_path / "audit.jsonl", AUDIT_KEY), key_ring([KEY]), ServeConfig(), facts
+        Answerer(Guard(policy), InProcess(model)),
+        AuditLog(tmp_path / "audit.jsonl", AUDIT_KEY),
+        key_ring([KEY]),
+        ServeConfig(),
+        facts,
     )
     headers = {"Authorization": f"Bearer {KEY}", "X-Consent-Version": gateway.terms.version}
     with TestClient(create_app(gateway), base_url="http://127.0.0.1", headers=headers) as found:

@@ -1,12 +1,16 @@
 """The page, its session, keys and readiness."""
 
+from datetime import date
+
 import pytest
 
 from osler.errors import InputError
+from osler.guard.load import load_policy
 from osler.serve.facts import Canary
-from osler.serve.keys import key_ring, new_key
+from osler.serve.keys import hash_key, key_ring, new_key, random_key
 from osler.serve.session import Sessions
-from osler.serve.terms import blocks, read_terms
+from osler.serve.terms import blocks, emergency_line, read_terms
+from osler.serve.why import REASONS, reason
 
 
 def test_the_page_without_a_session_shows_terms_and_no_form(bench):
@@ -46,8 +50,8 @@ def test_a_session_of_another_process_or_an_altered_one_is_not_valid():
     cookie = other.spend(other.token)
     assert other.is_valid(cookie)
     assert not mine.is_valid(cookie)
-    ends, _, signature = cookie.partition(".")
-    for forged in ("", ".", f"{int(ends) + 1}.{signature}", f"1.{signature}", "\ud800.\ud800"):
+    name, ends, accepted, signature = cookie.split(".")
+    for forged in ("", ".", f"{name}.{int(ends) + 1}.{accepted}.{signature}", f"1.{signature}", "\ud800.\ud800"):
         assert not other.is_valid(forged)
     assert other.spend("") is None
     assert mine.spend("wrong") is None
@@ -60,7 +64,7 @@ def test_every_response_carries_a_strict_policy(bench):
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("name", ["page.js", "page.css", "icon.svg"])
@@ -80,12 +84,10 @@ def test_the_terms_version_follows_the_text():
 
 
 def test_keys_are_found_by_hash_only():
-    key = new_key()
-    ring = key_ring([new_key(), key])
+    key = random_key()
+    ring = key_ring([random_key(), key])
     assert key not in repr(ring)
-    assert ring.find(key) == ring.hashes[1][:12]
-    assert ring.find(key + "x") is None
-    assert ring.find("\ud800") is None
+    assert [one.hash for one in ring.keys][1] == hash_key(key)
     with pytest.raises(InputError, match="16"):
         key_ring(["short"])
 
@@ -104,6 +106,7 @@ def test_ready_means_the_canaries_get_their_action(bench, make_bench):
 def test_a_server_that_stops_is_not_ready(bench, what):
     if what == "kill":
         (bench.folder / "kill").touch()
+        bench.gateway.board.look()
     else:
         bench.gateway.switch.drain()
     assert bench.client.get("/readyz").status_code == 503
@@ -116,3 +119,80 @@ def test_a_server_whose_gate_was_overridden_says_so_on_page_and_answers(make_ben
     bench = make_bench(facts={"permit": Permit("a" * 64, overridden=True, reason="demo", failed_checks=("x",))})
     assert "did not pass its examination" in bench.client.get("/").text
     assert bench.ask().json()["osler"]["gate"] == "overridden"
+
+
+def admin(bench, key="osler-test-key-0123456789", **headers):
+    """Enters the operator's page; further headers go with each request."""
+    headers = {"Origin": "http://127.0.0.1:8710", **headers}
+    return bench.client.post("/admin/enter", data={"key": key}, headers=headers)
+
+
+def test_the_operators_page_needs_a_key_of_its_scope_and_a_form_of_its_own(bench):
+    store = bench.gateway.board.store
+    made = {scope: new_key(scope, [scope]) for scope in ("chat", "admin")}
+    for one in made.values():
+        store.add_key(one.row)
+    bench.gateway.board.look()
+    assert admin(bench, made["chat"].secret).status_code == 403
+    assert admin(bench, made["admin"].secret, Origin="http://127.0.0.1:9000").status_code == 403
+    assert admin(bench, made["admin"].secret, Origin="null").status_code == 403
+    assert "Kill switch" not in bench.client.get("/admin").text
+    turned = {"level": "halt", "reason": "x"}
+    own = {"Origin": "http://127.0.0.1:8710"}
+    bench.client.post("/admin/switch", data=turned, headers=own)
+    assert bench.gateway.board.level == "off"  # nobody has entered yet
+    assert admin(bench, made["admin"].secret).status_code == 303
+    assert "Kill switch" in bench.client.get("/admin").text
+    for headers in ({}, {"Origin": "https://evil.example"}):
+        assert bench.client.post("/admin/switch", data=turned, headers=headers).status_code == 403
+    assert bench.client.post("/admin/switch", data={"level": "halt", "reason": " "}, headers=own).status_code == 400
+    assert bench.gateway.board.level == "off"
+    assert bench.client.post("/admin/switch", data=turned, headers=own).status_code == 303
+    assert bench.gateway.board.level == "halt"
+    assert [row["did"] for row in bench.audit.rows if row["event"] == "admin"] == ["switch"]
+    store.revoke_key(made["admin"].row.id)
+    bench.gateway.board.look()
+    assert "Kill switch" not in bench.client.get("/admin").text
+
+
+@pytest.mark.parametrize(
+    "header", [{"X-Forwarded-For": "10.0.0.9"}, {"Via": "1.1 proxy"}, {"Forwarded": "for=10.0.0.9"}]
+)
+def test_the_operators_page_is_not_there_behind_a_proxy(bench, header):
+    assert bench.client.get("/admin", headers=header).status_code == 404
+    assert admin(bench, **header).status_code == 404
+
+
+def test_a_report_without_its_fields_or_without_a_session_is_refused(bench):
+    report = {"request": "chatcmpl-0123", "kind": "wrong"}
+    assert bench.client.post("/report", json=report).status_code == 401
+    bench.client.get("/", params={"token": bench.gateway.sessions.token})
+    assert bench.client.post("/report", json=report).status_code == 204
+    for change in ({"kind": "x"}, {"request": "Maria"}, {"note": "x" * 2001}, {"more": 1}):
+        assert bench.client.post("/report", json={**report, **change}).status_code == 400
+    assert bench.client.post("/report", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    assert (bench.folder / "reports.jsonl").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "number"),
+    [
+        ("en-GB,en;q=0.8", "999"),
+        ("de", "112"),
+        ("en-AU", "000"),
+        ("en", "911 in the US"),
+        ("zh-Hant-TW", "911 in the US"),
+        ("", "112 in Europe"),
+    ],
+)
+def test_the_emergency_number_is_that_of_the_readers_place(language, number):
+    assert number in emergency_line(language, {"gb": "999", "de": "112", "au": "000"})
+
+
+def test_every_reason_is_told_in_plain_words():
+    policy = load_policy("education", date(2026, 1, 1))
+    for rule in (*policy.rules, *policy.output_rules):
+        assert reason("refuse", rule.intent, rule.id) != REASONS["other"], rule.id
+    for intent in policy.sense.actions:
+        assert reason("refuse", intent, f"classifier.{intent}") != REASONS["other"]
+    assert reason("allow", "", "") == ""

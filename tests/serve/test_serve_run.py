@@ -101,7 +101,7 @@ def test_start_and_stop_are_on_record_and_the_address_opens_the_page(running):
     with running() as (address, _, audit):
         with urllib.request.urlopen(address.geturl(), timeout=10) as response:
             assert response.status == 200
-            assert b"Medical disclaimer" in response.read()
+            assert b"Before you ask" in response.read()
         assert audit.events() == ["start"]
     assert audit.events() == ["start", "stop"]
     assert audit.rows[0]["options"]["host"] == "127.0.0.1"
@@ -180,7 +180,7 @@ def test_the_http_model_of_this_project_gets_text_and_decision(running):
 
 
 def test_requests_beyond_the_waiting_room_get_429(running):
-    with running(endless([]), max_waiting=1) as (address, _, _), ExitStack() as held:
+    with running(endless([]), limits={"answers": 1}) as (address, _, _), ExitStack() as held:
         for _ in range(2):
             held.enter_context(streaming(address))
         for stream in (False, True):
@@ -231,18 +231,18 @@ def test_logs_hold_no_paths_that_could_be_text(running, caplog):
 
 
 PROGRAM = """
+import json
 import sys
 from pathlib import Path
+from osler.guard.audit import AuditLog
 from osler.serve import Permit, ServeConfig, ServerFacts, serve
+from osler.serve.gateway import Answerer
+from osler.serve.inprocess import InProcess
 
-class Log:
-    events = []
-    def append(self, event, **facts):
-        self.events.append(event)
-
+log = AuditLog(Path(sys.argv[1]) / "audit.jsonl", b"k" * 32)
 facts = ServerFacts(Permit("a"), "p", "b", Path(sys.argv[1]))
-serve(None, Log(), ServeConfig(port=0), facts, lambda url: print(url, flush=True))
-print(Log.events)
+serve(Answerer(None, InProcess(None)), log, ServeConfig(port=0), facts, lambda url: print(url, flush=True))
+print([json.loads(line)["event"] for line in (Path(sys.argv[1]) / "audit.jsonl").open()])
 """
 
 

@@ -1,5 +1,6 @@
 """`osler guard`: the policy alone, without a model."""
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -131,6 +132,26 @@ def diff(
             f"{row['id']}  {row['before']} -> {row['after']}  ({row['before_rule'] or '-'} -> {row['after_rule'] or '-'})"
         )
     notice(f"{len(changes)} of {len(rows)} questions change their action")
+
+
+@guard_app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8711,
+    country: Annotated[str | None, typer.Option(help="Whose numbers the replies name, as in us.")] = None,
+    policy: PolicyName = "education",
+) -> None:
+    """Offer the guard over HTTP to another gateway (LiteLLM's generic guardrail API); no model is asked.
+
+    Callers send the key in OSLER_API_KEY; without it, every program of this machine may ask.
+
+    Example: osler guard serve --port 8711
+    """
+    from osler.serve.adapters.run import serve_guard
+
+    key = os.environ.get("OSLER_API_KEY")
+    if not key:
+        notice("OSLER_API_KEY is not set: every program of this machine may ask")
+    serve_guard(policy, country, port, [key] if key else [], lambda url: say(f"guard  {url}"))
 
 
 def _is_file(name: str) -> bool:

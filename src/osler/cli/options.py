@@ -11,6 +11,15 @@ from osler.errors import InputError
 RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of run folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="OSLER_STORE",
+        metavar="URL",
+        help="PostgreSQL of the replicas (postgresql://...), instead of the run's own store.",
+    ),
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or the path of its folder.")]
 
 
@@ -23,10 +32,13 @@ def find_run(run: str, runs: Path) -> Path:
     """The folder of a run that exists.
 
     Raises:
-        InputError: there is none; names those there are.
+        InputError: there is none (names those there are), or another version of osler wrote it.
     """
+    from osler.runs.format import check_run_format
+
     for folder in (runs / run, Path(run)):
         if (folder / "recipe.json").is_file():
+            check_run_format(folder)
             return folder
     there = sorted(path.parent.name for path in runs.glob("*/recipe.json")) if runs.is_dir() else []
     known = ", ".join(there) if there else "none"

@@ -47,6 +47,10 @@ class TokenType(IntEnum):
     BYTE = 6
 
 
+_NO_BOS = "{%- set bos_token = '' -%}\n"
+"""Put before a template whose tokenizer has no such token: llama.cpp takes the token numbered 11 for it, whatever that is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """What stands below `tokenizer.` in the file."""
@@ -94,7 +98,7 @@ def vocabulary_of(tokenizer: Any, n_tokens: int) -> Vocabulary:
         adds_prefix_space=has_bytes and _puts_space_everywhere(backend),
         adds_bos=starts_with_bos(tokenizer),
         ids=_roles(tokenizer),
-        template=tokenizer.chat_template,
+        template=tokenizer.chat_template if tokenizer.bos_token else _NO_BOS + tokenizer.chat_template,
     )
 
 

@@ -1,45 +1,62 @@
-"""A log of decisions that shows when somebody changed it: JSON Lines, each row bound to the one before it by a keyed hash.
+"""Writes an audit log (form: `chain.py`) without making its callers wait for each other.
 
-A row holds the event, its facts, a sequence number, the time, the MAC of the previous row and its own MAC (HMAC-SHA256 over
-all else). The newest sequence number and MAC also stand in a second file, `<name>.head`, so that a cut tail is noticed.
-Whoever holds neither key nor head file cannot change, drop or add a row unseen; whoever holds the key can. Texts and
-readers go in as keyed hashes and lengths only.
+Rows are handed to one thread, which writes all that wait with one write and one fsync (group commit); a caller that waits for its
+row waits for that fsync. A row holds the time of the wall clock and of the monotonic one. Where the two part, the wall clock was
+set: that is an event of its own, and the chain goes on. Texts and readers go in as keyed hashes and lengths only.
 
-Killed in the middle of a write, the log has a torn last line. On opening, that line is moved to `<name>.torn` and the move is
-recorded as an event; the chain goes on from the last whole row.
+When a row cannot be written, the file is cut back to its last whole row, everything that waits fails, and so does whatever comes
+after, until a row `written_again` could be written; that is tried every `RETRY_S`. Killed in the middle of a write, the log has a
+torn last line. On opening, that line is moved to `<name>.torn` and the move is recorded; the chain goes on from the last whole row.
 """
 
-import hashlib
-import hmac
+import asyncio
+import contextlib
+import fcntl
+import io
+import logging
 import os
+import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import orjson
+from osler.errors import CheckFailed, EnvironmentLacks, InputError
+from osler.guard.chain import Head, head_path, id_of, keyed_hash, require_key, sealed, verify, write_head
+from osler.guard.texts import TextBox
 
-from osler.errors import CheckFailed, InputError
-from osler.runs.files import write_bytes
+RETRY_S = 0.5
+"""How often a log that could not be written is tried again."""
+JUMP_S = 1.0
+"""The clocks of one machine part by less than this unless one was set."""
 
-GENESIS = "0" * 64
-"""`previous` of the first row."""
-TEXT_FACTS = frozenset({"text", "user", "prompt", "reply"})
+TEXT_FACTS = frozenset({"text", "prompt", "reply"})
 """Facts that are written as a keyed hash and a length, never as they are."""
-RESERVED = frozenset({"seq", "time", "event", "previous", "mac"})
+RESERVED = frozenset({"seq", "time", "monotonic", "event", "previous", "mac"})
+_EXPIRE_S = 60.0
+_TRIES = 3
 
-_MIN_KEY_BYTES = 16
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The end of a chain."""
+class Clock:
+    """What a log takes the time from."""
 
-    seq: int
-    """Sequence number of the last row, from 1; 0 for an empty log."""
-    mac: str
+    wall: Callable[[], float] = time.time
+    """Seconds since 1970."""
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    name: str
+    facts: dict[str, Any]
+    done: "Future[Head] | asyncio.Future[Head]"
 
 
 class AuditLog:
@@ -47,189 +64,295 @@ class AuditLog:
 
     Args:
         key: secret of at least 16 bytes; the same one must be given to continue and to verify the log.
+        box: where texts are kept, encrypted, when the operator asked for that.
 
     Raises:
         CheckFailed: an existing log does not hold under this key.
         InputError: the key is too short.
+        EnvironmentLacks: another process writes this log.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
-        _require_key(key)
-        self._path = path
-        self._key = key
-        self._lock = threading.Lock()
+    def __init__(self, path: Path, key: bytes, box: TextBox | None = None, clock: Clock | None = None) -> None:
+        require_key(key)
+        self._path, self._key, self._box, self._clock = path, key, box, clock or Clock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        torn = _set_torn_line_aside(path)
-        self._head = verify(path, key) if path.exists() else Head(0, GENESIS)
+        is_new = not path.exists() and not head_path(path).exists()
+        self._lock = _locked(path)
+        try:
+            torn = _set_torn_line_aside(path)
+            self._head = Head() if is_new else verify(path, key)
+            head_path(path).touch(mode=0o600)
+            self._head_stream = io.FileIO(head_path(path), "r+")
+            write_head(self._head_stream, self._head, key)
+            path.touch(mode=0o600)
+            self._stream = io.FileIO(path, "ab")
+        except BaseException:
+            self._lock.close()
+            raise
+        self._size = os.fstat(self._stream.fileno()).st_size
+        self._id = id_of(path)
+        self._failure: OSError | None = None
+        self._apart = self._clock.wall() - self._clock.monotonic()
+        self._queue: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._write_on, name="osler-audit", daemon=True)
+        self._thread.start()
         if torn:
             self.append("torn_line", set_aside_bytes=torn)
 
     @property
     def head(self) -> Head:
-        """The last row."""
+        """The last row on the disk."""
         return self._head
 
-    def append(self, event: str, **facts: object) -> Head:
-        """Write one event; on return it is on the disk.
+    def check(self) -> Head:
+        """Check every row while others are written; returns the last one that was read.
+
+        Raises:
+            CheckFailed: names the first row that does not hold.
+        """
+        for _ in range(_TRIES - 1):  # a row that is written between reading rows and head looks like a cut tail
+            with contextlib.suppress(CheckFailed):
+                return verify(self._path, self._key)
+        return verify(self._path, self._key)
+
+    @property
+    def id(self) -> str:
+        """What tells this log from all others; empty as long as it is empty."""
+        return self._id
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why nothing can be written at present; None when it can."""
+        return self._failure
+
+    def submit(self, event: str, **facts: object) -> Future[Head]:
+        """Hand over one event; the result is there once it is on the disk.
 
         Args:
-            facts: plain values. `text`, `user`, `prompt` and `reply` are written as keyed hash and length.
+            facts: plain values. `text`, `prompt` and `reply` are written as keyed hash and length, `who` as keyed hash.
+
+        Raises:
+            InputError: a fact has a name of the log's own.
+            OSError: nothing can be written at present, or the log is closed.
+        """
+        done: Future[Head] = Future()
+        self._hand_over(event, facts, done)
+        return done
+
+    async def write(self, event: str, **facts: object) -> Head:
+        """Write one event without holding up the event loop; it is on the disk when this returns.
 
         Raises:
             InputError: a fact has a name of the log's own.
             OSError: the row could not be written; it is then not part of the chain.
         """
-        taken = RESERVED & facts.keys()
-        if taken:
-            raise InputError(f"audit fact {min(taken)!r} is a name of the log itself; choose another")
-        with self._lock:
-            row: dict[str, Any] = {
-                "seq": self._head.seq + 1,
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "event": event,
-                **self._without_text(facts),
-                "previous": self._head.mac,
-            }
-            row["mac"] = _mac(self._key, row)
-            head = Head(row["seq"], row["mac"])
-            self._write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-            _write_head(self._path, head)
-            self._head = head
-            return head
+        done: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
+        self._hand_over(event, facts, done)
+        return await done
 
-    def _write(self, line: bytes) -> None:
-        """Append the line whole, or leave the file as it was."""
-        with self._path.open("ab") as stream:
-            size = stream.tell()
-            try:
-                stream.write(line)
-                stream.flush()
-                os.fsync(stream.fileno())
-            except OSError:
-                os.truncate(self._path, size)
-                raise
+    def append(self, event: str, **facts: object) -> Head:
+        """Write one event; on return it is on the disk.
 
-    def _without_text(self, facts: dict[str, object]) -> dict[str, object]:
-        safe: dict[str, object] = {}
+        Raises:
+            InputError: a fact has a name of the log's own.
+            OSError: the row could not be written; it is then not part of the chain.
+        """
+        return self.submit(event, **facts).result()
+
+    def close(self) -> None:
+        """Write what waits, and let go of the file."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._queue.put(None)
+        self._thread.join()
+        self._stream.close()
+        with contextlib.suppress(OSError):
+            os.fsync(self._head_stream.fileno())
+        self._head_stream.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _hand_over(self, event: str, facts: dict[str, Any], done: "Future[Head] | asyncio.Future[Head]") -> None:
+        if not RESERVED.isdisjoint(facts):
+            raise InputError(f"audit fact {min(RESERVED & facts.keys())!r} is a name of the log itself; choose another")
+        if self._failure is not None:
+            raise OSError(*self._failure.args)
+        if self._is_closed:
+            raise OSError("the audit log is closed")
+        self._queue.put(_Event(event, facts, done))
+
+    def _write_on(self) -> None:
+        while True:
+            group = self._next_group()
+            events = [event for event in group if event is not None]
+            if events:
+                self._commit(events)
+            elif self._failure is not None and not group:
+                self._commit([_Event("written_again", {"error": self._failure.errno}, Future())])
+            if self._box is not None:
+                self._expire(self._box)
+            if len(events) < len(group):
+                return
+
+    def _expire(self, box: TextBox) -> None:
+        try:
+            box.expire(self._clock.wall())
+        except OSError as error:
+            _log.error("texts whose time is over could not be deleted (%s)", error.strerror)
+
+    def _next_group(self) -> list[_Event | None]:
+        """All that waits; empty when it is time to look after the log itself."""
+        group: list[_Event | None] = []
+        try:
+            if self._failure is not None or self._box is not None:
+                group.append(self._queue.get(timeout=RETRY_S if self._failure is not None else _EXPIRE_S))
+            else:
+                group.append(self._queue.get())
+            while True:
+                group.append(self._queue.get_nowait())
+        except queue.Empty:
+            return group
+
+    def _commit(self, events: list[_Event]) -> None:
+        head, lines, heads = self._head, list[bytes](), list[Head]()
+        try:
+            for event in events:
+                jump = self._jump()
+                if jump:
+                    line, head = self._row(head, "clock_jump", {"by_s": round(jump, 3)})
+                    lines.append(line)
+                line, head = self._row(head, event.name, event.facts)
+                lines.append(line)
+                heads.append(head)
+            self._write(b"".join(lines))
+        except OSError as error:
+            self._failure = error
+            for event in events:
+                event.done.set_exception(error)
+            return
+        except (
+            TypeError
+        ) as error:  # a fact that is not JSON: the fault of one caller fails the group rather than the thread
+            for event in events:
+                event.done.set_exception(error)
+            return
+        self._head, self._failure = head, None
+        self._id = self._id or id_of(self._path)
+        with contextlib.suppress(OSError):  # a head file that lags behind is no damage; verify counts what it names
+            write_head(self._head_stream, head, self._key)
+        _settle(events, heads)
+
+    def _jump(self) -> float:
+        """Seconds by which the wall clock was set since the last row; 0 when it was not."""
+        apart = self._clock.wall() - self._clock.monotonic()
+        by_s, self._apart = apart - self._apart, apart
+        return by_s if abs(by_s) > JUMP_S else 0.0
+
+    def _row(self, head: Head, event: str, facts: dict[str, Any]) -> tuple[bytes, Head]:
+        if self._box is not None and not TEXT_FACTS.isdisjoint(facts):
+            texts = {name: str(facts[name]) for name in sorted(TEXT_FACTS & facts.keys())}
+            self._box.keep(str(facts.get("request", "")), texts, self._clock.wall())
+        row = {
+            "seq": head.seq + 1,
+            "time": datetime.fromtimestamp(self._clock.wall(), UTC).isoformat(timespec="milliseconds"),
+            "monotonic": round(self._clock.monotonic(), 3),
+            "event": event,
+            **self._without_text(facts),
+            "previous": head.mac,
+        }
+        line, mac = sealed(self._key, row)
+        return line, Head(head.seq + 1, mac)
+
+    def _write(self, lines: bytes) -> None:
+        """Append the lines whole, or leave the file as it was."""
+        file = self._stream.fileno()
+        # A log that was moved, deleted or replaced would swallow rows that nobody finds again.
+        if not os.path.samestat(os.stat(self._path), os.fstat(file)):  # noqa: PTH116  # Path.stat is five times slower
+            raise FileNotFoundError(2, "the audit log was moved or replaced")
+        if self._failure is not None:
+            os.ftruncate(file, self._size)
+        try:
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            os.fsync(file)
+        except OSError:
+            with contextlib.suppress(OSError):  # tried again before the next row
+                os.ftruncate(file, self._size)
+            raise
+        self._size += len(lines)
+
+    def _without_text(self, facts: dict[str, Any]) -> dict[str, Any]:
+        safe: dict[str, Any] = {}
         for name, value in facts.items():
             if name in TEXT_FACTS:
-                text = str(value)
-                safe[f"{name}_hash"] = keyed_hash(self._key, text)
-                safe[f"{name}_chars"] = len(text)
+                safe[f"{name}_hash"] = keyed_hash(self._key, str(value))
+                safe[f"{name}_chars"] = len(str(value))
+            elif name == "who":
+                safe[name] = keyed_hash(self._key, str(value))[:32] if value else ""
             else:
                 safe[name] = value
         return safe
 
 
-def keyed_hash(key: bytes, text: str) -> str:
-    """HMAC-SHA256 of a text: equal texts give equal hashes, and without the key nothing can be guessed from them."""
-    return hmac.new(key, b"text\0" + text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+def _settle(events: list[_Event], outcome: list[Head] | Exception) -> None:
+    """Tell those who wait; each event loop is woken once for all of its own."""
+    outcomes: Sequence[Head | Exception] = [outcome] * len(events) if isinstance(outcome, Exception) else outcome
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Head], Head | Exception]]] = {}
+    for event, result in zip(events, outcomes, strict=True):
+        if isinstance(event.done, asyncio.Future):
+            by_loop.setdefault(event.done.get_loop(), []).append((event.done, result))
+        else:
+            _tell([(event.done, result)])
+    for loop, waiting in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            loop.call_soon_threadsafe(_tell, waiting)
 
 
-def verify(path: Path, key: bytes) -> Head:
-    """Check the whole chain.
-
-    Returns:
-        The last row's number and MAC, to be noted elsewhere.
-
-    Raises:
-        CheckFailed: names the first row that does not hold, or how many rows are missing at the end.
-        InputError: the file does not exist, or the key is too short.
-    """
-    _require_key(key)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist")
-    macs = [GENESIS]
-    for number, line in enumerate(_lines(path), start=1):
-        fault, mac = _fault(line, number, macs[-1], key)
-        if fault:
-            raise CheckFailed(
-                f"{path}: row {number} {fault}. Rows 1 to {number - 1} hold; nothing from row {number} on can be trusted."
-            )
-        macs.append(mac)
-    head = Head(len(macs) - 1, macs[-1])
-    _check_head(path, head, macs)
-    return head
+def _tell(waiting: "Sequence[tuple[Future[Head] | asyncio.Future[Head], Head | Exception]]") -> None:
+    for done, result in waiting:
+        if done.cancelled():
+            continue
+        if isinstance(result, Exception):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
 
 
-def _check_head(path: Path, head: Head, macs: list[str]) -> None:
-    """Compare the chain with the head file, which a kill between the two writes leaves one row behind."""
-    anchor = _read_head(path)
-    if anchor is None:
-        if head.seq > 1:
-            raise CheckFailed(f"{path}: {_head_path(path)} is missing, so rows cut from the end would not be seen")
-        return
-    if anchor.seq > head.seq:
-        raise CheckFailed(
-            f"{path}: {anchor.seq - head.seq} rows are missing at the end: the last one is {head.seq}, "
-            f"the head file names {anchor.seq}"
-        )
-    if macs[anchor.seq] != anchor.mac:
-        raise CheckFailed(f"{path}: row {anchor.seq} is not the one that the head file names; the log was rewritten")
-
-
-def _fault(line: bytes, number: int, previous: str, key: bytes) -> tuple[str, str]:
-    """What is wrong with a row, and its MAC."""
+def _locked(path: Path) -> io.FileIO:
+    stream = io.FileIO(path.with_name(path.name + ".lock"), "w")
     try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return "is torn or not JSON", ""
-    if not isinstance(row, dict) or not isinstance(row.get("mac"), str):
-        return "is not a row of an audit log", ""
-    mac = row.pop("mac")
-    if row.get("seq") != number:
-        return f"has sequence number {row.get('seq')!r}, so rows were added, moved or removed", mac
-    if row.get("previous") != previous:
-        return "does not follow the row before it", mac
-    if not hmac.compare_digest(mac, _mac(key, row)):
-        return "was changed, or was written with another key", mac
-    return "", mac
-
-
-def _mac(key: bytes, row: dict[str, Any]) -> str:
-    return hmac.new(key, b"row\0" + orjson.dumps(row, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        yield from stream
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        stream.close()
+        raise EnvironmentLacks(
+            f"another server writes {path}; stop it, or give this one a name of its own (--replica NAME)"
+        ) from error
+    return stream
 
 
 def _set_torn_line_aside(path: Path) -> int:
     """Move a last line without its line end to `<name>.torn`; returns its bytes."""
     if not path.is_file():
         return 0
-    content = path.read_bytes()
-    end = content.rfind(b"\n") + 1
-    torn = content[end:]
-    if torn:
-        with path.with_name(path.name + ".torn").open("ab") as stream:
-            stream.write(torn + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.truncate(path, end)
+    with path.open("rb+") as log:
+        start = end = log.seek(0, os.SEEK_END)
+        content = b""
+        while start and b"\n" not in content:
+            start = log.seek(max(0, start - 65536))
+            content = log.read(end - start)
+        torn = content[content.rfind(b"\n") + 1 :]
+        if torn:
+            with path.with_name(path.name + ".torn").open("ab") as stream:
+                stream.write(torn + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            log.truncate(end - len(torn))
     return len(torn)
-
-
-def _head_path(path: Path) -> Path:
-    return path.with_name(path.name + ".head")
-
-
-def _write_head(path: Path, head: Head) -> None:
-    content = orjson.dumps({"seq": head.seq, "mac": head.mac}, option=orjson.OPT_APPEND_NEWLINE)
-    write_bytes(_head_path(path), content)
-
-
-def _read_head(path: Path) -> Head | None:
-    try:
-        row = orjson.loads(_head_path(path).read_bytes())
-        return Head(int(row["seq"]), str(row["mac"]))
-    except FileNotFoundError:
-        return None
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise CheckFailed(f"{_head_path(path)} is not a head file; it was changed") from error
-
-
-def _require_key(key: bytes) -> None:
-    if len(key) < _MIN_KEY_BYTES:
-        raise InputError(f"the audit key has {len(key)} bytes; it needs at least {_MIN_KEY_BYTES}")

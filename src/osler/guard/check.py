@@ -187,13 +187,16 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     """
     before = context[-CONTEXT_CHARS:]
     whole = before + sentence
-    read = _present(policy, plain_view(whole, policy.marks), None)
-    for rule, start, end in _matches(policy.output_triggers.possible(read.present), read):
-        place = place_of(read.view, start, end)
-        if place is not None and place[1] <= len(before):
-            continue
-        span = (max(0, place[0] - len(before)), place[1] - len(before)) if place is not None else None
-        return Verdict(rule.action, rule.intent, rule.id, span, 1.0)
+    # Plain letters are read as they stand; others may be look-alikes.
+    found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)
+    for view in found:
+        read = _present(policy, view, None)
+        for rule, start, end in _matches(policy.output_triggers.possible(read.present), read):
+            place = place_of(view, start, end)
+            if place is not None and place[1] <= len(before):
+                continue
+            span = (max(0, place[0] - len(before)), place[1] - len(before)) if place is not None else None
+            return Verdict(rule.action, rule.intent, rule.id, span, 1.0)
     return Verdict("allow")
 
 

@@ -27,81 +27,84 @@ LAST_RESORT = (
 logger = logging.getLogger(__name__)
 
 
-class GuardedAnswer:
-    """One answer on its way to the reader.
+class Screen:
+    """One answer on its way to the reader: fed with the model's pieces, it gives what may be shown.
 
     Args:
         verdict: the decision about the question.
-        raw: the model's answer in pieces; not touched when the verdict is answered from the policy.
-        conversation: what was said; its system turns must not come out, identifiers in it may.
+        secret: text that must not come out, usually the system prompt.
+        given: what the conversation holds; identifiers and sources that stand there may come out again.
     """
 
     def __init__(
-        self,
-        policy: Policy,
-        verdict: Verdict,
-        raw: Iterator[str],
-        country: str | None = None,
-        conversation: Conversation = (),
+        self, policy: Policy, verdict: Verdict, country: str | None = None, secret: str = "", given: str = ""
     ) -> None:
         self._policy = policy
         self._verdict = verdict
         self._country = country
-        self._secret = "\n".join(turn.content for turn in conversation if turn.role == "system")
-        self._given = "\n".join(turn.content for turn in conversation if turn.role != "system")
+        self._secret, self._given = secret, given
+        self._guard: SentenceGuard | None = None
         self._is_begun = False
-        self.pieces: Iterator[str] = self._released(raw)
-        """Text that may be shown, as it is released. The model is first asked when the first piece is drawn."""
+        self._is_over = verdict.action in FIXED
 
     @property
     def verdict(self) -> Verdict:
-        """The decision about the question, known before the first piece; after the last one, that about the whole answer."""
+        """The decision about the question; once the answer is over, that about the whole of it."""
         return self._verdict
 
     @property
+    def is_over(self) -> bool:
+        """Whether the answer has ended, so that the model need not go on (or need not be asked at all)."""
+        return self._is_over
+
+    @property
     def finish(self) -> Literal["stop", "content_filter"]:
-        """Whether the guard ended the answer; after the last piece."""
+        """Whether the guard ended the answer; once it is over."""
         return "content_filter" if self._verdict.action in FIXED else "stop"
 
-    def _released(self, raw: Iterator[str]) -> Iterator[str]:
-        if self._verdict.action in FIXED:
-            yield self._fixed(self._verdict)
-            return
-        guard: SentenceGuard | None = None
-        for piece in raw:
-            try:
-                guard = guard or self._guard()
-                shown = guard.feed(piece)
-            except Exception as error:  # noqa: BLE001 - whatever fails in the guard, nothing unchecked may pass
-                yield self._closed(error)
-                break
-            if shown:
-                self._is_begun = True
-                yield shown
-            if guard.violation is not None:
-                self._verdict = guard.violation
-                break
-        else:
-            yield self._ending(guard)
-        if isinstance(raw, Generator):
-            raw.close()
+    def begin(self) -> str:
+        """The policy's reply where the verdict asks for one, which is then the whole answer; else nothing."""
+        return self._fixed(self._verdict) if self._is_over else ""
 
-    def _ending(self, guard: SentenceGuard | None) -> str:
+    def feed(self, piece: str) -> str:
+        """Take the model's next piece; gives text that may be shown now, often none."""
+        if self._is_over:
+            return ""
         try:
-            guard = guard or self._guard()
+            guard = self._sentences()
+            shown = guard.feed(piece)
+        except Exception as error:  # noqa: BLE001 - whatever fails in the guard, nothing unchecked may pass
+            return self._closed(error)
+        self._is_begun = self._is_begun or bool(shown)
+        self._settle(guard)
+        return shown
+
+    def end(self) -> str:
+        """The model has ended: the last sentence, the notes and the disclaimer."""
+        if self._is_over:
+            return ""
+        try:
+            guard = self._sentences()
             shown = guard.finish()
         except Exception as error:  # noqa: BLE001 - as above
             return self._closed(error)
-        self._verdict = guard.violation or self._verdict
+        self._settle(guard)
+        self._is_over = True
         return shown
 
-    def _guard(self) -> SentenceGuard:
-        return SentenceGuard(self._policy, self._verdict, self._country, self._secret, self._given)
+    def _sentences(self) -> SentenceGuard:
+        if self._guard is None:
+            self._guard = SentenceGuard(self._policy, self._verdict, self._country, self._secret, self._given)
+        return self._guard
+
+    def _settle(self, guard: SentenceGuard) -> None:
+        if guard.violation is not None:
+            self._verdict, self._is_over = guard.violation, True
 
     def _closed(self, error: Exception) -> str:
         """The safe reply in place of what could not be checked."""
         _log_failure(error)
-        self._verdict = GUARD_ERROR
+        self._verdict, self._is_over = GUARD_ERROR, True
         return ("\n\n" if self._is_begun else "") + self._fixed(GUARD_ERROR)
 
     def _fixed(self, verdict: Verdict) -> str:
@@ -113,39 +116,105 @@ class GuardedAnswer:
             return LAST_RESORT
 
 
-class GuardedModel:
-    """A model behind a policy.
+class GuardedAnswer:
+    """One screened answer as an iterator.
+
+    Args:
+        raw: the model's answer in pieces; not touched when the verdict is answered from the policy.
+    """
+
+    def __init__(self, screen: Screen, raw: Iterator[str]) -> None:
+        self._screen = screen
+        self.pieces: Iterator[str] = self._released(raw)
+        """Text that may be shown, as it is released. The model is first asked when the first piece is drawn."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The decision about the question, known before the first piece; after the last one, that about the whole answer."""
+        return self._screen.verdict
+
+    @property
+    def finish(self) -> Literal["stop", "content_filter"]:
+        """Whether the guard ended the answer; after the last piece."""
+        return self._screen.finish
+
+    def _released(self, raw: Iterator[str]) -> Iterator[str]:
+        if opening := self._screen.begin():
+            yield opening
+            return
+        for piece in raw:
+            if shown := self._screen.feed(piece):
+                yield shown
+            if self._screen.is_over:
+                break
+        if shown := self._screen.end():
+            yield shown
+        if isinstance(raw, Generator):
+            raw.close()
+
+
+class Guard:
+    """A policy at work: it judges questions and screens answers. No model belongs to it.
 
     Args:
         country: whose emergency numbers the replies name; the policy's own when absent.
         stronger: asked about questions that the classifier is unsure of.
     """
 
-    def __init__(
-        self, model: Model, policy: Policy, country: str | None = None, stronger: StrongerGuard | None = None
-    ) -> None:
-        self._model = model
-        self._policy = policy
+    def __init__(self, policy: Policy, country: str | None = None, stronger: StrongerGuard | None = None) -> None:
+        self.policy = policy
         self._stronger = stronger
         self._country = country_of(policy, country)
 
     @property
+    def is_quick(self) -> bool:
+        """Whether judging needs no other machine, so that it takes about a millisecond."""
+        return self._stronger is None
+
+    def judge(self, conversation: Conversation) -> Verdict:
+        """The decision about the last question, in the light of the earlier ones. A failure gives the safe reply's verdict."""
+        try:
+            turns = [turn.content for turn in conversation if turn.role == "user"]
+            began = time.monotonic()
+            verdict = check(self.policy, turns[-1], turns[:-1])
+            if time.monotonic() - began > self.policy.timeout_s and verdict.action not in URGENT:
+                return GUARD_ERROR
+            if verdict.action == "allow" and self._stronger is not None:
+                return self._stronger.second_look(self.policy, turns[-1])
+            return verdict
+        except Exception as error:  # noqa: BLE001 - a question that cannot be judged gets the safe reply
+            _log_failure(error)
+            return GUARD_ERROR
+
+    def screen(self, verdict: Verdict, secret: str = "", given: str = "") -> Screen:
+        """What an answer to a question with this verdict must pass; the arguments are those of `Screen`."""
+        return Screen(self.policy, verdict, self._country, secret, given)
+
+
+class GuardedModel:
+    """A model behind a guard."""
+
+    def __init__(self, model: Model, guard: Guard) -> None:
+        self._model = model
+        self._guard = guard
+
+    @property
     def name(self) -> str:
         """Name for reports: the model's, and the policy's with its version."""
-        return f"{self._model.name} + guard {self._policy.name}"
+        return f"{self._model.name} + guard {self.policy.name}"
 
     @property
     def policy(self) -> Policy:
         """The policy in force."""
-        return self._policy
+        return self._guard.policy
 
     def answer(self, conversation: Conversation, max_tokens: int) -> GuardedAnswer:
         """Judge the conversation at once; the text is made as the pieces are drawn."""
-        return self._answer(conversation, self._judged(conversation), self._asked(conversation, max_tokens))
+        return self._answer(conversation, self._guard.judge(conversation), self._asked(conversation, max_tokens))
 
     def reply(self, conversations: Sequence[Conversation], max_tokens: int) -> list[Reply]:
         """Guarded replies in order; the model is asked once, for those that need it."""
-        verdicts = [self._judged(conversation) for conversation in conversations]
+        verdicts = [self._guard.judge(conversation) for conversation in conversations]
         open_ones = [i for i, verdict in enumerate(verdicts) if verdict.action not in FIXED]
         asked = self._model.reply([conversations[i] for i in open_ones], max_tokens) if open_ones else []
         raw = dict(zip(open_ones, asked, strict=True))
@@ -166,33 +235,16 @@ class GuardedModel:
         yield from self._model.stream(conversation, max_tokens)
 
     def _answer(self, conversation: Conversation, verdict: Verdict, raw: Iterator[str]) -> GuardedAnswer:
-        return GuardedAnswer(self._policy, verdict, raw, self._country, conversation)
-
-    def _judged(self, conversation: Conversation) -> Verdict:
-        try:
-            turns = [turn.content for turn in conversation if turn.role == "user"]
-            began = time.monotonic()
-            verdict = check(self._policy, turns[-1], turns[:-1])
-            if time.monotonic() - began > self._policy.timeout_s and verdict.action not in URGENT:
-                return GUARD_ERROR
-            if verdict.action == "allow" and self._stronger is not None:
-                return self._stronger.second_look(self._policy, turns[-1])
-            return verdict
-        except Exception as error:  # noqa: BLE001 - a question that cannot be judged gets the safe reply
-            _log_failure(error)
-            return GUARD_ERROR
+        secret = "\n".join(turn.content for turn in conversation if turn.role == "system")
+        given = "\n".join(turn.content for turn in conversation if turn.role != "system")
+        return GuardedAnswer(self._guard.screen(verdict, secret, given), raw)
 
 
 def guarded(
     model: Model, policy: Policy, country: str | None = None, stronger: StrongerGuard | None = None
 ) -> GuardedModel:
-    """The model behind the policy.
-
-    Args:
-        country: whose emergency numbers the replies name; the policy's own when absent.
-        stronger: asked about questions that the classifier is unsure of.
-    """
-    return GuardedModel(model, policy, country, stronger)
+    """The model behind the policy; the other arguments are those of `Guard`."""
+    return GuardedModel(model, Guard(policy, country, stronger))
 
 
 def _log_failure(error: Exception) -> None:

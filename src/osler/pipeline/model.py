@@ -1,6 +1,6 @@
 """The stages that make and examine a model: train, evaluate, redteam, gate, export."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +9,12 @@ from osler.pipeline.stages import Plan, Run, finished, questions_of, stage_for
 from osler.recipe import Recipe
 from osler.records.io import read_records
 from osler.runs.files import sha256_file, sha256_json
+from osler.runs.signatures import FOLDER, signature_of
 from osler.serve.start import artefact_of, load_run_policy
 
 if TYPE_CHECKING:
     from osler.models.local import LocalModel
+    from osler.models.protocol import Model
 
 
 def plan_train(run: Run) -> Plan:
@@ -76,16 +78,17 @@ def plan_redteam(run: Run) -> Plan:
         raise InputError("the recipe has no section `redteam:`")
     policy = load_run_policy(run.recipe.guard)
     prompts = load_prompts()
+    artefact = _artefact(run)
     inputs = finished(run, "train", "redteam") | {
-        "policy": policy.sha256,
+        "artefact": artefact,
         "prompts": sha256_json(prompts.model_dump(mode="json")),
     }
     stage = stage_for(run, "redteam", config.model_dump(mode="json"), inputs)
 
     def work() -> None:
         model = _model(run)
-        shielded = guarded(model, policy)
-        redteam({"bare": model, "guarded": shielded}, prompts, config, run.recipe.seed, stage.folder, run.progress)
+        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, policy)}
+        redteam(arms, prompts, config, run.recipe.seed, stage.folder, run.progress, artefact)
 
     return Plan(stage, work)
 
@@ -103,9 +106,14 @@ def plan_gate(run: Run) -> Plan:
     stages = {name for name in ("evaluate", "redteam") if getattr(run.recipe, name) is not None} | {"review"}
     files = evidence_files(run.folder, stages)
     inputs |= {name: sha256_file(path) for name, path in files.items()}
+    signed = tuple(signature_of(run.folder / FOLDER, name, artefact) for name in config.signatures)
+    inputs |= {f"signature of {one.document}": sha256_json(asdict(one)) for one in signed}
     stage = stage_for(run, "gate", config.model_dump(mode="json"), inputs)
     verdict = stage.folder / "verdict.json"
-    return Plan(stage, lambda: write_verdict(verdict, gate(read_evidence(files), artefact, config)))
+    return Plan(
+        stage,
+        lambda: write_verdict(verdict, gate(replace(read_evidence(files), signatures=signed), artefact, config)),
+    )
 
 
 def plan_export(run: Run) -> Plan:
@@ -142,10 +150,7 @@ def _model(run: Run) -> "LocalModel":
 
 
 def load_run_model(recipe: Recipe, folder: Path) -> "LocalModel":
-    """The trained model of a run: its base with its adapter."""
-    from osler.models.local import load_local
-    from osler.train.train import base_folder
+    """The trained model of a run."""
+    from osler.train.result import load_trained
 
-    return load_local(
-        base_folder(folder / "train", recipe.model), folder / "train" / "adapter", dtype=recipe.model.dtype
-    )
+    return load_trained(folder / "train", recipe.model)

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from osler.errors import InputError
 from osler.pipeline.data import plan_collect, plan_curate, plan_synth
 from osler.pipeline.model import plan_evaluate, plan_export, plan_gate, plan_redteam, plan_train
 from osler.pipeline.stages import Plan, Run
 from osler.recipe import Recipe
-from osler.runs.files import write_json
+from osler.runs.files import read_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage
+from osler.runs.format import check_run_format
 from osler.runs.lock import only_writer
 from osler.runs.progress import Progress, silent
 from osler.text import nearest
@@ -54,7 +57,7 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
         until: last stage to run; None for all.
 
     Raises:
-        InputError: `until` is no stage, another process runs here, or a stage's input is wrong.
+        InputError: `until` is no stage, another version of osler wrote the folder, another process runs here, or a stage's input is wrong.
         CheckFailed: a stage's own check failed (parity of the export, a gate that export asks).
     """
     from osler.report.page import write_report
@@ -65,6 +68,7 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
             f"there is no stage {until!r}{f'; did you mean {guess!r}?' if guess else '.'} Stages: {', '.join(STAGES)}"
         )
     run = Run(recipe, folder, progress)
+    check_run_format(folder)
     with only_writer(folder):
         write_json(folder / "recipe.json", recipe.model_dump(mode="json"))
         for name in STAGES:
@@ -93,6 +97,29 @@ def train_in_group(recipe: Recipe, folder: Path, progress: Progress, *, is_main:
         outcome = _run_stage(run, "train")
         write_report(folder)
     return outcome
+
+
+def decide(folder: Path) -> bool:
+    """The gate of a finished run, decided again where what it reads has changed: a review may have ended since.
+
+    Returns:
+        Whether the run's recipe has a gate.
+
+    Raises:
+        InputError: the run has no trained model, its recipe is of another version, or another process runs here.
+    """
+    from osler.report.page import write_report
+
+    try:
+        recipe = Recipe.model_validate(read_json(folder / "recipe.json"))
+    except ValidationError as error:
+        raise InputError(f"{folder} was made by another version of Osler; run its recipe again") from error
+    if recipe.gate is None:
+        return False
+    with only_writer(folder):
+        if not _run_stage(Run(recipe, folder, silent), "gate").skipped:
+            write_report(folder)
+    return True
 
 
 def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:

@@ -2,29 +2,42 @@
 
 POST /v1/chat/completions   an answer, whole or streamed
 GET  /v1/models             the one model
+GET  /openapi.json          this list for programs
 GET  /livez  /readyz        is the process up; is it fit to answer
-GET  /  /static/...         the page
+/  /consent  /chat  ...      the pages (pages.py)
+/admin                      the operator's page, for this machine only (admin.py)
 """
 
+import asyncio
+import re
 import threading
 import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from osler.serve import pages
+from osler.serve import admin, pages
 from osler.serve.boundary import Boundary
 from osler.serve.callers import caller_of, read_body
 from osler.serve.fault import Fault, internal_error, plain_fault
-from osler.serve.gateway import Gateway, admit, log_open, whole
+from osler.serve.gateway import Gateway, admit
+from osler.serve.openapi import openapi
 from osler.serve.ready import readiness
-from osler.serve.stream import events
-from osler.serve.wire import Label, completion, read_ask, usage_of
+from osler.serve.stream import answer
+from osler.serve.wire import Label, read_ask
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class InFlight:
@@ -52,82 +65,100 @@ class InFlight:
 
 def create_app(gateway: Gateway, in_flight: InFlight | None = None) -> ASGIApp:
     """The ASGI application of one gateway."""
-    # No generated pages: they would be paths nobody asked for, and they load scripts from elsewhere.
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    _add_api(app, gateway)
-    _add_probes(app, gateway)
-    _add_page(app, gateway)
-    _add_errors(app)
-    return Boundary(app, in_flight or InFlight(), loopback_only=not gateway.config.allow_remote)
+    counted = in_flight or InFlight()
+    gateway.metrics.gauges["open_answers"] = lambda: float(len(gateway.open))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+        watching = asyncio.create_task(gateway.watch())
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await gateway.answerer.backend.close()
+
+    app = Starlette(
+        routes=[
+            *_api(gateway),
+            *_probes(gateway),
+            *pages.routes(gateway, partial(_reply, gateway)),
+            *admin.routes(gateway),
+        ],
+        exception_handlers=_errors(gateway),
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return Boundary(app, counted, loopback_only=not gateway.config.allow_remote)
 
 
-def _add_api(app: FastAPI, gateway: Gateway) -> None:
+def _api(gateway: Gateway) -> list[Route]:
     started = int(time.time())
+    described = orjson.dumps(openapi(gateway.config, gateway.facts))
 
-    @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
-        caller = caller_of(request, gateway)
-        ask = read_ask(await read_body(request, gateway.config.max_body_bytes), gateway.config, gateway.facts)
-        label = Label(
-            request_id=request.state.request_id,
-            created=int(time.time()),
-            model=gateway.facts.model,
-            policy=gateway.facts.policy,
-            gate=gateway.facts.permit.gate,
-        )
-        visit = await admit(gateway, ask, label, caller, request.headers.get("x-consent-version", ""))
-        if ask.is_streamed:
-            await log_open(gateway, visit)
-            return StreamingResponse(events(gateway, visit), media_type="text/event-stream")
-        text = await whole(gateway, visit, request.is_disconnected)
-        usage = usage_of(gateway.facts.count_tokens, ask.conversation, text)
-        return _json(completion(label, text, visit.answer.finish, visit.answer.verdict, usage))
+        return await _reply(gateway, request, None, request.headers.get("x-consent-version", ""))
 
-    @app.get("/v1/models")
     async def models(request: Request) -> Response:
-        caller_of(request, gateway)
+        await caller_of(request, gateway)
         model = {"id": gateway.facts.model, "object": "model", "created": started, "owned_by": "osler"}
         return _json({"object": "list", "data": [model]})
 
+    async def description(_: Request) -> Response:
+        return Response(described, media_type="application/json")
 
-def _add_probes(app: FastAPI, gateway: Gateway) -> None:
-    @app.get("/livez")
-    async def live() -> Response:
+    return [
+        _route("/v1/chat/completions", chat, "POST"),
+        _route("/v1/models", models),
+        _route("/openapi.json", description),
+    ]
+
+
+async def _reply(gateway: Gateway, request: Request, body: bytes | None, consent: str) -> Response:
+    """Answer a chat request; its body is read here unless it is given."""
+    caller = await caller_of(request, gateway)
+    body = await read_body(request, gateway.config.max_body_bytes) if body is None else body
+    ask = read_ask(body, gateway.config, gateway.facts)
+    trace = request.headers.get("traceparent", "")
+    label = Label(
+        request_id=request.state.request_id,
+        created=int(time.time()),
+        model=gateway.facts.model,
+        policy=gateway.facts.policy,
+        gate=gateway.facts.permit.gate,
+        traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
+    )
+    visit = await admit(gateway, ask, label, caller, consent)
+    return await answer(gateway, visit, request)
+
+
+def _probes(gateway: Gateway) -> list[Route]:
+    async def live(_: Request) -> Response:
         return _json({"alive": True})
 
-    @app.get("/readyz")
-    async def ready() -> Response:
+    async def ready(_: Request) -> Response:
         checks = await readiness(gateway)
         is_ready = all(checks.values())
         return _json({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 
-
-def _add_page(app: FastAPI, gateway: Gateway) -> None:
-    @app.get("/")
-    async def page(request: Request) -> Response:
-        return pages.page(request, gateway)
-
-    @app.get("/static/{name}")
-    async def static_file(name: str) -> Response:
-        return pages.static_file(name)
+    return [_route("/livez", live), _route("/readyz", ready)]
 
 
-def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(Fault)
+def _route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+    return Route(path, endpoint, methods=[method])
+
+
+def _errors(gateway: Gateway) -> dict[Any, Any]:
     async def fault(_: Request, error: Fault) -> Response:
+        gateway.metrics.count("requests_total", f'status="{error.status}",code="{error.code}"')
         return _error(error)
 
-    @app.exception_handler(HTTPException)
     async def by_status(_: Request, error: HTTPException) -> Response:
         return _error(plain_fault(error.status_code), dict(error.headers or {}))
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, __: RequestValidationError) -> Response:
-        return _error(plain_fault(400))
-
-    @app.exception_handler(Exception)
     async def broken(_: Request, __: Exception) -> Response:
         return _error(internal_error())
+
+    return {Fault: fault, HTTPException: by_status, Exception: broken}
 
 
 def _error(fault: Fault, headers: dict[str, str] | None = None) -> Response:

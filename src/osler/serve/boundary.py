@@ -12,16 +12,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, internal_error
 
-PATHS = frozenset({"/", "/v1/chat/completions", "/v1/models", "/livez", "/readyz"})
+PATHS = frozenset(
+    {
+        "/",
+        "/chat",
+        "/consent",
+        "/report",
+        "/admin",
+        "/v1/chat/completions",
+        "/v1/models",
+        "/openapi.json",
+        "/livez",
+        "/readyz",
+    }
+)
 """Paths that may be logged as they are; any other might hold text."""
 
 SAFE_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "referrer-policy": "no-referrer",
+    # With no-referrer browsers send forms as from nowhere (Origin: null), and their origin could not be checked.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
@@ -76,7 +90,8 @@ class Boundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                marks = {**SAFE_HEADERS, "x-request-id": request_id}
+                ticket = scope["state"].get("ticket")
+                marks = {**SAFE_HEADERS, "x-request-id": request_id, **(ticket.headers() if ticket else {})}
                 message["headers"] = [
                     *message["headers"],
                     *((name.encode(), value.encode()) for name, value in marks.items()),
@@ -94,6 +109,9 @@ class Boundary:
             _log.error("request %s failed (%s)", request_id, type(error).__name__)
             if status == 0:
                 await _answer(send_marked, internal_error())
+        finally:
+            if ticket := scope["state"].get("ticket"):
+                ticket.close()
         path = scope["path"] if scope["path"] in PATHS else "other"
         _log.info("%s %s %s %d %.0f ms", request_id, scope["method"], path, status, (time.monotonic() - began) * 1000)
 

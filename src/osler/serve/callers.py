@@ -1,50 +1,87 @@
-"""Who asks, and what they send: keys, sessions and bounded bodies."""
+"""Who asks, and what they send: keys, sessions, limits and bounded bodies."""
 
 import asyncio
+import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
+from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, invalid_key
 from osler.serve.gateway import Gateway
-from osler.serve.session import COOKIE
+from osler.serve.limits import Caller, Ticket
+from osler.serve.session import COOKIE, Session
+from osler.serve.store import Key
 
 BODY_TIMEOUT_S = 15.0
 """A body of 64 KiB takes less over any line; a slower client only holds a connection."""
 
 
-def caller_of(request: Request, gateway: Gateway) -> str:
-    """Id of the caller's key, or `page` for the page's session.
+async def caller_of(request: Request, gateway: Gateway, scope: str = "chat") -> Caller:
+    """The caller, counted against the limits of their address and of their key.
 
     Raises:
-        Fault: neither is valid.
+        Fault: no valid key or session, not for this scope, or a limit is reached.
     """
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        found = gateway.keys.find(key.strip())
-        if found is not None:
-            return found
-    elif has_session(request, gateway):
-        return "page"
-    raise invalid_key(has_keys=bool(gateway.keys.hashes))
+    ticket = request.state.ticket = Ticket()  # the boundary closes it and tells what is left
+    address = _network(request.client.host if request.client else "")
+    # This machine is not limited by its address: what comes from here is the operator's, or a proxy's that names no address.
+    if address:
+        await ticket.enter(gateway.limits.account(f"address {gateway.hashed(address)}", gateway.address_limit))
+    key, session = _shown(request, gateway)
+    if session is not None:
+        return Caller("page", session.id, frozenset({session.accepted}), ticket)
+    if key is None:
+        raise invalid_key(has_keys=gateway.keys.has_keys)
+    if scope not in key.scopes:
+        raise Fault(
+            403, "insufficient_scope", f"This key does not open {scope}; it opens {', '.join(sorted(key.scopes))}."
+        )
+    await ticket.enter(gateway.limits.account(f"key {key.id}", key.limit))
+    return Caller("key", key.id, key.accepted, ticket)
 
 
 def has_session(request: Request, gateway: Gateway) -> bool:
     """Whether the request carries the page's cookie and does not come from another site's page."""
+    return session_of(request, gateway) is not None
+
+
+def session_of(request: Request, gateway: Gateway) -> Session | None:
+    """The page's session, unless another site's page sent the request."""
     origin = request.headers.get("origin")
     is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    return is_own and gateway.sessions.is_valid(request.cookies.get(COOKIE, ""))
+    return gateway.sessions.read(request.cookies.get(COOKIE, "")) if is_own else None
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The body, as long as it is JSON by its header, within the limit and in time.
+def _shown(request: Request, gateway: Gateway) -> tuple[Key | None, Session | None]:
+    """The key or the session that the request shows; a wrong key is not helped by a session."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return gateway.keys.find(key.strip()), None
+    return None, session_of(request, gateway)
+
+
+def _network(host: str) -> str:
+    """The address whose requests are counted together: whole for IPv4, the /64 for IPv6; empty for this machine."""
+    if not host or is_loopback(host):
+        return ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""  # a test client's or a socket's name
+    prefix = 32 if address.version == 4 else 64
+    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
+
+
+async def read_body(request: Request, max_bytes: int, kind: str = "application/json") -> bytes:
+    """The body, as long as it is of this kind by its header, within the limit and in time.
 
     Raises:
         Fault: it is not.
     """
     # Other sites' pages cannot send this type without asking first, and nobody here says yes.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Fault(415, "unsupported_media_type", "Send the request as application/json.", "Content-Type")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        raise Fault(415, "unsupported_media_type", f"Send the request as {kind}.", "Content-Type")
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > max_bytes:
         raise _too_large(max_bytes)

@@ -1,6 +1,6 @@
 """What a server says about itself: the model, the policy and the gate behind every answer."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class ServerFacts:
     """Name that clients ask for."""
     system_prompt: str = field(default_factory=default_system_prompt)
     """Placed above every conversation; the one that the adapter was trained with."""
+    keeps_texts: bool = False
+    """Whether the operator keeps texts of answers, encrypted and for a time."""
     canaries: tuple[Canary, ...] = CANARIES
-    count_tokens: Callable[[str], int] | None = None
-    """Tokens of a text by the model's own tokenizer. Without it, responses carry no usage."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Emergency number by country, from the policy; the pages name the reader's."""

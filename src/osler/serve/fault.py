@@ -61,6 +61,21 @@ def consent_required(terms: Terms) -> Fault:
     )
 
 
+def limited(what: str, kind: str, after_s: int) -> Fault:
+    """A limit of the caller is reached.
+
+    Args:
+        after_s: seconds until it makes sense to ask again.
+    """
+    return Fault(
+        429,
+        "rate_limit_exceeded",
+        f"The limit of {what} is reached; ask again in {after_s} s. {EMERGENCY_LINE}",
+        kind=kind,
+        headers={"retry-after": str(after_s)},
+    )
+
+
 def unavailable(code: str, what: str) -> Fault:
     """The server answers nobody: kill switch, draining, no audit log, no model."""
     return Fault(503, code, f"{what} {EMERGENCY_LINE}", kind="server_error")

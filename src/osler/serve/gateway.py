@@ -6,30 +6,51 @@ the way. A whole answer is logged before any of it is sent. A streamed one is lo
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from osler.errors import EnvironmentLacks, OslerError
-from osler.serve.answerer import URGENT, Answer, Answerer, Audit
+from osler.guard.chain import keyed_hash
+from osler.models.action import Verdict
+from osler.serve.backend import URGENT, Audit, Backend, Draft, Guard, Screen, Source
+from osler.serve.board import Board
 from osler.serve.config import ServeConfig
-from osler.serve.desk import Desk, close_pieces
 from osler.serve.facts import ServerFacts
 from osler.serve.fault import Fault, consent_required, internal_error, unavailable
-from osler.serve.keys import KeyRing
+from osler.serve.interrupt import Interrupt
+from osler.serve.keys import KeyRing, Keys
+from osler.serve.library import Library, grounded
+from osler.serve.limits import Caller, Limits, tokens_of
+from osler.serve.metrics import Metrics
 from osler.serve.session import Sessions
+from osler.serve.store import Limit, Store, open_store
 from osler.serve.switch import Switch
 from osler.serve.terms import Terms, read_terms
 from osler.serve.wire import Ask, Label
 
 TICK_S = 0.2
-"""How often an answer that brings no pieces looks at the switch, the time and the client."""
+"""How often the switch is looked at for the open answers."""
+
+_QUICK_CHARS = 2000
+"""Questions up to this length are judged in the event loop: it takes a millisecond, and another thread costs a tenth of that."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """What answers: a model, what stands around it, and what it may look up."""
+
+    guard: Guard
+    backend: Backend
+    library: Library | None = None
+    """Passages that questions are answered from; None: the model alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,113 +59,241 @@ class Gateway:
 
     answerer: Answerer
     audit: Audit
-    keys: KeyRing
+    keys: Keys
     config: ServeConfig
     facts: ServerFacts
+    board: Board
     switch: Switch
-    desk: Desk
-    sessions: Sessions = field(default_factory=Sessions)
+    limits: Limits
+    sessions: Sessions
+    secret: bytes
+    """What addresses are hashed with before they go into the store."""
     terms: Terms = field(default_factory=read_terms)
-    clerk: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "osler-audit"))
-    """Writes the audit log, one event after the other."""
+    metrics: Metrics = field(default_factory=Metrics)
+    open: dict[Interrupt, bool] = field(default_factory=dict)
+    """Answers under way, and whether each goes out whatever stands in the way."""
     guards: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "osler-guard"))
-    """Judges questions."""
+    """Judges long questions, and all where another machine is asked about them."""
 
     def close(self) -> None:
         """End the threads; what is under way comes to its end."""
-        self.desk.close()
-        self.clerk.shutdown(wait=True)
+        self.limits.close()
+        self.board.close()
         self.guards.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def address_limit(self) -> Limit:
+        """What one address of another machine may use."""
+        limits = self.config.limits
+        return Limit(limits.address_requests, limits.address_tokens, limits.address_concurrency)
 
-@dataclass(frozen=True, slots=True)
+    def hashed(self, address: str) -> str:
+        """An address as the store may hold it."""
+        return keyed_hash(self.secret, address)[:32]
+
+    async def watch(self) -> None:
+        """Look at the switch until cancelled, and end open answers when it says so."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.limits.tend()
+            fault = self.switch.may_go_on()
+            if fault is not None:
+                for interrupt in [one for one, is_urgent in self.open.items() if not is_urgent]:
+                    interrupt.end(fault)
+
+
+@dataclass(slots=True)
 class Visit:
-    """Who asks what, for the log."""
+    """Who asks what, and what comes of it."""
 
     label: Label
-    caller: str
-    """Id of the key, or `page`."""
+    caller: Caller
     consent: str
     """Version of the terms that the caller accepted; empty for none."""
     ask: Ask
-    answer: Answer
     began: float
     """By the monotonic clock."""
+    screen: Screen
     is_urgent: bool
     """Whether the reply goes out whatever stands in the way. By the verdict on the question: that on the answer may come later,
     when the model has spoken already."""
+    draft: Draft | None = None
+    """What the model makes; None where it is not asked."""
+    shown: list[str] = field(default_factory=list)
+    """What was released, where the operator keeps texts."""
+
+    def note(self, gateway: Gateway, piece: str) -> None:
+        """Remember a released piece for the log, where texts are kept."""
+        if gateway.facts.keeps_texts:
+            self.shown.append(piece)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The guard's decision as of now."""
+        return self.screen.verdict
+
+    @property
+    def finish(self) -> str:
+        """Why the answer ended, in OpenAI's words; valid after the last piece."""
+        if self.draft is None or self.screen.finish == "content_filter":
+            return self.screen.finish
+        return self.draft.finish
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What the answer was made from; nothing where the guard answered."""
+        return self.draft.sources if self.draft is not None and self.finish != "content_filter" else ()
+
+    def usage(self) -> dict[str, int | bool]:
+        """Tokens by the backend's own count; none where the model was not asked.
+
+        Estimated where the answer was cut before the count came: a piece is a token then, and four characters of the prompt.
+        """
+        if self.draft is None:
+            return _counts(0, 0)
+        if self.draft.usage is not None:
+            return _counts(self.draft.usage.prompt, self.draft.usage.reply)
+        n_chars = sum(len(turn.content) for turn in self.ask.conversation)
+        return {**_counts(n_chars // 4, self.draft.n_pieces), "estimated": True}
 
 
-def open_gateway(answerer: Answerer, audit: Audit, keys: KeyRing, config: ServeConfig, facts: ServerFacts) -> Gateway:
-    """A gateway that is ready to answer."""
-    return Gateway(answerer, audit, keys, config, facts, Switch(facts.folder), Desk(config.max_waiting))
+def open_gateway(
+    answerer: Answerer,
+    audit: Audit,
+    keys: KeyRing,
+    config: ServeConfig,
+    facts: ServerFacts,
+    store: Store | None = None,
+) -> Gateway:
+    """A gateway that is ready to answer.
+
+    Args:
+        store: what it shares with other replicas; None: SQLite in the serve folder.
+    """
+    store = store or open_store(None, facts.folder)
+    board = Board(store, facts.folder, audit)
+    return Gateway(
+        *(answerer, audit, Keys(board, keys), config, facts, board, Switch(board), Limits(board)),
+        *(Sessions(store.secret("sessions")), store.secret("addresses")),
+    )
 
 
-async def admit(gateway: Gateway, ask: Ask, label: Label, caller: str, consent: str) -> Visit:
+async def admit(gateway: Gateway, ask: Ask, label: Label, caller: Caller, consent: str) -> Visit:
     """Let the guard judge the question, and turn away what may not be answered.
 
     Raises:
         Fault: killed, draining, no consent to the current terms, or too many waiting, for anything but a crisis or an emergency.
     """
     began = time.monotonic()
-    loop = asyncio.get_running_loop()
-    answer = await loop.run_in_executor(gateway.guards, gateway.answerer.answer, ask.conversation, ask.max_tokens)
-    visit = Visit(label, caller, consent, ask, answer, began, is_urgent=answer.verdict.action in URGENT)
-    if visit.is_urgent:
-        return visit
-    fault = gateway.switch.may_begin()
+    guard = gateway.answerer.guard
+    if guard.is_quick and sum(len(turn.content) for turn in ask.conversation[1:]) <= _QUICK_CHARS:
+        verdict = guard.judge(ask.conversation)
+    else:
+        verdict = await asyncio.get_running_loop().run_in_executor(gateway.guards, guard.judge, ask.conversation)
+    gateway.metrics.judged(verdict, time.monotonic() - began)
+    is_urgent = verdict.action in URGENT
+    screen, draft = guard.screen(verdict), None
+    consent = gateway.terms.version if gateway.terms.version in caller.accepted else consent
+    if not is_urgent and (fault := _objection(gateway, consent, is_fixed=screen.is_over)) is not None:
+        raise fault
+    if not screen.is_over:
+        await caller.ticket.reserve(sum(tokens_of(turn.content) for turn in ask.conversation) + ask.max_tokens)
+        draft, screen = await _prepared(gateway, ask, label, verdict)
+    return Visit(label, caller, consent, ask, began, screen, is_urgent, draft)
+
+
+def _objection(gateway: Gateway, consent: str, *, is_fixed: bool) -> Fault | None:
+    """Why nothing may be answered now."""
+    fault = gateway.switch.may_begin(is_fixed=is_fixed)
+    if gateway.audit.failure is not None:
+        fault = _no_audit()
     if fault is None and gateway.config.consent_required and consent != gateway.terms.version:
         fault = consent_required(gateway.terms)
-    if fault is None:
-        fault = gateway.desk.may_begin()
-    if fault is not None:
-        close_pieces(answer.pieces)
-        raise fault
-    return visit
+    if fault is None and len(gateway.open) > gateway.config.limits.answers:
+        fault = Fault(
+            429,
+            "rate_limit_exceeded",
+            f"{len(gateway.open)} answers are being made; ask again in a moment.",
+            kind="requests",
+            headers={"retry-after": "1"},
+        )
+    return fault
 
 
-async def released(gateway: Gateway, visit: Visit) -> AsyncGenerator[str, None]:
-    """The answer's pieces as they may be shown; an empty one every `TICK_S` in which none came.
+async def _prepared(gateway: Gateway, ask: Ask, label: Label, verdict: Verdict) -> tuple[Draft, Screen]:
+    """The model's answer, not begun, and what it must pass."""
+    turns, found = ask.conversation, tuple[Source, ...]()
+    library = gateway.answerer.library
+    if library is not None:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(gateway.guards, library.find, turns[-1].content)
+        found = library.fitting(turns, ask.max_tokens, found)
+    secret = "\n".join(turn.content for turn in turns if turn.role == "system")
+    spoken = [turn.content for turn in turns if turn.role != "system"]
+    draft = gateway.answerer.backend.draft(grounded(turns, found), ask.max_tokens, label.traceparent)
+    draft.sources = draft.sources or found
+    given = "\n".join([*spoken, *(f"{one.text}\n{one.url}" for one in draft.sources)])
+    return draft, gateway.answerer.guard.screen(verdict, secret, given)
+
+
+@contextlib.contextmanager
+def interruptible(gateway: Gateway, visit: Visit) -> Generator[Interrupt, None, None]:
+    """The time in which an answer is made and sent; ends with a `Fault` when it must end early."""
+    interrupt = Interrupt(gateway.config.timeout_s)
+    gateway.open[interrupt] = visit.is_urgent
+    try:
+        with interrupt:
+            yield interrupt
+    finally:
+        del gateway.open[interrupt]
+
+
+async def released(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> AsyncGenerator[str, None]:
+    """The answer's pieces as they may be shown.
 
     Raises:
-        Fault: the switch was thrown, the time is over, or the model failed.
+        Fault: the model failed.
     """
-    ends = visit.began + gateway.config.timeout_s
-    with gateway.desk.call(visit.answer.pieces, is_urgent=visit.is_urgent) as call:
-        while True:
-            piece = await call.next_piece(TICK_S)
-            fault = None if visit.is_urgent else gateway.switch.may_go_on()
-            if fault is None and time.monotonic() > ends:
-                fault = Fault(504, "timeout", "The answer took too long and was broken off.", kind="server_error")
-            if fault is not None:
-                raise fault
-            if piece is None:
-                break
-            yield piece
-        error = call.error()
-    if error is not None:
-        raise _model_failure(visit, error)
+    screen = visit.screen
+    if opening := screen.begin():
+        yield opening
+    if visit.draft is None:
+        return
+    interrupt.wait(gateway.config.patience.first_token_s)
+    async with aclosing(visit.draft.pieces) as pieces:
+        try:
+            async for piece in pieces:
+                interrupt.wait(gateway.config.patience.idle_s)
+                if shown := screen.feed(piece):
+                    if (fault := _stopped(gateway, visit)) is not None:
+                        raise fault
+                    yield shown
+                if screen.is_over:
+                    return
+        except (Fault, OSError, OslerError, ValueError, RuntimeError) as error:
+            gateway.metrics.failed(error)
+            raise _model_failure(visit, error) from error
+    if rest := screen.end():
+        yield rest
 
 
-async def whole(gateway: Gateway, visit: Visit, is_gone: Callable[[], Awaitable[bool]]) -> str:
+def _stopped(gateway: Gateway, visit: Visit) -> Fault | None:
+    return None if visit.is_urgent or visit.draft is None else gateway.switch.may_go_on()
+
+
+async def whole(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> str:
     """The whole answer, logged.
 
     Raises:
         Fault: it may not be released or could not be logged.
     """
-    parts: list[str] = []
-    looked = time.monotonic()
-    async with aclosing(released(gateway, visit)) as pieces:
+    text = ""
+    async with aclosing(released(gateway, visit, interrupt)) as pieces:
         async for piece in pieces:
-            parts.append(piece)
-            if time.monotonic() - looked >= TICK_S:
-                looked = time.monotonic()
-                if await is_gone():
-                    raise Fault(499, "client_closed", "The client went away.")
-    text = "".join(parts)
-    await log_answer(gateway, visit, len(text), visit.answer.finish)
-    fault = None if visit.is_urgent else gateway.switch.may_go_on()
-    if fault is not None:
+            text += piece
+            visit.note(gateway, piece)
+    await log_answer(gateway, visit, len(text), visit.finish)
+    if (fault := _stopped(gateway, visit)) is not None:
         raise fault
     return text
 
@@ -155,7 +304,8 @@ async def log_open(gateway: Gateway, visit: Visit) -> None:
     Raises:
         Fault: it could not be logged, so nothing may be released.
     """
-    await _append(gateway, "open", request=visit.label.request_id, **_decision(visit))
+    row = {"request": visit.label.request_id, "caller": visit.caller.kind, "who": visit.caller.who}
+    await append(gateway, "open", **row, **_decision(visit))
 
 
 async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
@@ -164,42 +314,58 @@ async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish:
     Raises:
         Fault: it could not be logged.
     """
-    await _append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
+    await append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
 
 
 def log_answer_later(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
     """The same for an answer whose client is gone, when nothing can be waited for any more."""
-    row = _row(gateway, visit, n_reply_chars, finish)
-    work = gateway.clerk.submit(lambda: gateway.audit.append("answer", **row))
-    work.add_done_callback(_tell_failure)
+    try:
+        work = gateway.audit.submit("answer", **_row(gateway, visit, n_reply_chars, finish))
+    except (OSError, OslerError) as error:
+        _log.error("the audit log could not be written (%s)", type(error).__name__)
+    else:
+        work.add_done_callback(_tell_failure)
 
 
-def _tell_failure(work: Any) -> None:
+def _tell_failure(work: Future[Any]) -> None:
     if work.exception() is not None:
         _log.error("the audit log could not be written (%s)", type(work.exception()).__name__)
 
 
-async def _append(gateway: Gateway, event: str, **row: object) -> None:
-    loop = asyncio.get_running_loop()
+async def append(gateway: Gateway, event: str, **row: object) -> None:
+    """Write one event of the audit log.
+
+    Raises:
+        Fault: it could not be written.
+    """
     try:
-        await loop.run_in_executor(gateway.clerk, lambda: gateway.audit.append(event, **row))
+        await gateway.audit.write(event, **row)
     except (OSError, OslerError) as error:
         _log.error("the audit log could not be written (%s); no answer was given", type(error).__name__)
-        raise unavailable("audit_unavailable", "The audit log cannot be written, so nothing is answered.") from error
+        raise _no_audit() from error
+
+
+def _no_audit() -> Fault:
+    return unavailable("audit_unavailable", "The audit log cannot be written, so nothing is answered.")
 
 
 def _row(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> dict[str, object]:
+    visit.caller.ticket.settle(visit.usage()["total_tokens"])
+    texts = {"reply": "".join(visit.shown)} if gateway.facts.keeps_texts else {}
     return {
         "request": visit.label.request_id,
-        "caller": visit.caller,
+        "caller": visit.caller.kind,
+        "who": visit.caller.who,
         "consent": visit.consent,
         **_decision(visit),
         "finish": finish,
         "streamed": visit.ask.is_streamed,
         "n_turns": sum(turn.role != "system" for turn in visit.ask.conversation),
-        "n_question_chars": len(visit.ask.conversation[-1].content),
+        "prompt": visit.ask.conversation[-1].content,  # the log keeps its keyed hash and length
+        **texts,
         "n_reply_chars": n_reply_chars,
         "latency_ms": round((time.monotonic() - visit.began) * 1000, 1),
+        "policy": gateway.facts.policy,
         "policy_sha256": gateway.facts.policy_sha256,
         "artefact": gateway.facts.permit.artefact,
         "gate": gateway.facts.permit.gate,
@@ -207,11 +373,16 @@ def _row(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> dic
 
 
 def _decision(visit: Visit) -> dict[str, object]:
-    verdict = visit.answer.verdict
-    return {"action": verdict.action, "intent": verdict.intent, "rule": verdict.rule}
+    return {"action": visit.verdict.action, "intent": visit.verdict.intent, "rule": visit.verdict.rule}
 
 
-def _model_failure(visit: Visit, error: BaseException) -> Fault:
+def _counts(prompt: int, reply: int) -> dict[str, int | bool]:
+    return {"prompt_tokens": prompt, "completion_tokens": reply, "total_tokens": prompt + reply}
+
+
+def _model_failure(visit: Visit, error: Exception) -> Fault:
+    if isinstance(error, Fault):
+        return error
     # The error's own words may quote the prompt: only its kind is told and logged.
     _log.error("request %s: the model failed (%s)", visit.label.request_id, type(error).__name__)
     if isinstance(error, EnvironmentLacks):

@@ -1,4 +1,9 @@
-"""API keys: made here, kept as hashes, compared in constant time."""
+"""API keys: made here, shown once, kept as hashes, compared in constant time.
+
+A key reads `osler-ID-SECRET`: the id, which is no secret, finds the row, and the hash of the whole is compared. One SHA-256 is
+enough, because the secret has 256 random bits. The keys that the operator gives at the start (`OSLER_API_KEY`) have no row: they open
+the server of this process, without limits.
+"""
 
 import hashlib
 import hmac
@@ -7,25 +12,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from osler.errors import InputError
+from osler.serve.board import Board
+from osler.serve.store import Key, Limit
+
+SCOPES = ("chat", "guard", "admin")
+"""What a key may open: answers, the guard alone (for other servers), the admin page."""
 
 _MIN_CHARS = 16
 
 
 @dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made."""
+
+    secret: str
+    """The whole key; nobody can show it again."""
+    row: Key
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The hashes of the keys that open the API. An empty ring opens it to nobody; the page has its own session."""
+    """Keys that the operator gave at the start: they open the server of this process, to everything, without limits."""
 
-    hashes: tuple[str, ...] = ()
-    """SHA-256 of each key, in hex."""
-
-    def find(self, key: str) -> str | None:
-        """Short id of a key on the ring, or None. Takes the same time wherever and whether it matches."""
-        wanted = hash_key(key)
-        found = None
-        for known in self.hashes:
-            if hmac.compare_digest(known, wanted):
-                found = known[:12]
-        return found
+    keys: tuple[Key, ...] = ()
 
 
 def key_ring(keys: Iterable[str]) -> KeyRing:
@@ -40,12 +49,56 @@ def key_ring(keys: Iterable[str]) -> KeyRing:
             f"an API key is shorter than {_MIN_CHARS} characters; take a long random one, "
             'for instance from: python -c "import secrets; print(secrets.token_urlsafe(32))"'
         )
-    return KeyRing(tuple(hash_key(key) for key in listed))
+    hashes = [hash_key(key) for key in listed]
+    return KeyRing(tuple(Key(one[:12], "given", one, frozenset(SCOPES), Limit(), 0.0) for one in hashes))
 
 
-def new_key() -> str:
+class Keys:
+    """All keys that open the API: those given and those kept. Without any it is open to nobody; the page has its own session."""
+
+    def __init__(self, board: Board, given: KeyRing) -> None:
+        self._board = board
+        self._given = given
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is any key at all."""
+        return bool(self._given.keys or self._board.seen.keys)
+
+    def find(self, key: str) -> Key | None:
+        """The key in force that this is, or None. How long it takes tells nothing about any secret."""
+        wanted, found = hash_key(key), None
+        for given in self._given.keys:
+            if hmac.compare_digest(given.hash, wanted):
+                found = given
+        parts = key.split("-", 2)
+        kept = self._board.seen.keys.get(parts[1]) if len(parts) == 3 else None
+        if kept is not None and hmac.compare_digest(kept.hash, wanted):
+            is_over = kept.expires is not None and self._board.now() >= kept.expires
+            found = None if is_over else kept
+        return found
+
+
+def new_key(
+    name: str, scopes: Iterable[str] = ("chat",), limit: Limit | None = None, expires: float | None = None
+) -> NewKey:
+    """A key with 256 random bits, and the row to keep.
+
+    Raises:
+        InputError: there is no name, no such scope, or a limit is less than 1.
+    """
+    limit, chosen = limit or Limit(), frozenset(scopes)
+    if not name.strip() or not chosen or not chosen <= set(SCOPES):
+        raise InputError(f"a key needs a name and scopes among {', '.join(SCOPES)}; got {name!r}, {sorted(chosen)}")
+    if any(value is not None and value < 1 for value in (limit.requests, limit.tokens, limit.concurrency)):
+        raise InputError("a limit of a key is less than 1; leave it out for no limit, or revoke the key")
+    secret = random_key()
+    return NewKey(secret, Key(secret.split("-")[1], name.strip(), hash_key(secret), chosen, limit, 0.0, expires))
+
+
+def random_key() -> str:
     """A key with 256 random bits."""
-    return f"osler-{secrets.token_urlsafe(32)}"
+    return f"osler-{secrets.token_hex(4)}-{secrets.token_urlsafe(32)}"
 
 
 def hash_key(key: str) -> str:

@@ -1,54 +1,205 @@
-"""The page: terms, standing notice and a form, rendered here; its script talks to the API as any client does."""
+"""The pages: the way in, the terms, the chat. Rendered here; the chat's script talks to the API as any client does.
 
+GET  /           the terms to accept, or how to get in
+POST /consent    accepts them: the session's cookie says so from then on, and the audit log has it
+GET  /chat       the chat, for whoever accepted
+POST /chat       one question without JavaScript
+POST /report     a problem with an answer
+GET  /static/... style, script, icon
+"""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
 
+import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 
-from osler.serve.callers import has_session
-from osler.serve.fault import plain_fault
-from osler.serve.gateway import Gateway
+from osler.serve.callers import has_session, read_body
+from osler.serve.fault import Fault, invalid_key, plain_fault
+from osler.serve.gateway import Gateway, append
+from osler.serve.report import KINDS, keep_report, read_report
 from osler.serve.session import COOKIE, LIFETIME_S
-from osler.serve.terms import EMERGENCY_LINE, blocks
+from osler.serve.terms import blocks, emergency_line
+from osler.serve.why import REASONS, reason
+
+Reply = Callable[[Request, bytes, str], Awaitable[Response]]
+"""Answers the body of a chat request; the last argument is the version of the terms that were accepted."""
 
 _HERE = Path(__file__).parent
 _STATIC = {"page.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml"}
-_TEMPLATES = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+FORM = "application/x-www-form-urlencoded"
 
 
-def page(request: Request, gateway: Gateway) -> Response:
-    """The page, or the way in for whoever brings the one-time token.
+def routes(gateway: Gateway, reply: Reply) -> list[Route]:
+    """The paths of the pages."""
 
-    Whoever has no session still reads the terms and the notice, and how to get in.
+    async def welcome(request: Request) -> Response:
+        return _welcome(request, gateway)
+
+    async def consent(request: Request) -> Response:
+        return await _consent(request, gateway)
+
+    async def chat(request: Request) -> Response:
+        if not may_chat(request, gateway):
+            return RedirectResponse("/", 303)
+        return _chat(request, gateway)
+
+    async def ask(request: Request) -> Response:
+        return await _ask(request, gateway, reply)
+
+    async def report(request: Request) -> Response:
+        return await _report(request, gateway)
+
+    async def static_file(request: Request) -> Response:
+        return _file(request.path_params["name"])
+
+    return [
+        Route("/", welcome, methods=["GET"]),
+        Route("/consent", consent, methods=["POST"]),
+        Route("/chat", chat, methods=["GET"]),
+        Route("/chat", ask, methods=["POST"]),
+        Route("/report", report, methods=["POST"]),
+        Route("/static/{name}", static_file, methods=["GET"]),
+    ]
+
+
+def render(name: str, **values: Any) -> str:
+    """A template with its values in it."""
+    return _TEMPLATES.get_template(name).render(values)
+
+
+async def read_form(request: Request, max_bytes: int) -> dict[str, str]:
+    """The fields of a form that a page of ours sent.
+
+    Raises:
+        Fault: it is too large, late, no form, or comes from another site's page.
     """
+    origin = request.headers.get("origin", "")
+    if origin.partition("://")[2] != request.headers.get("host"):
+        raise Fault(403, "other_origin", "The form was not sent by this page.", "Origin")
+    body = await read_body(request, max_bytes, FORM)
+    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace"), True).items()}
+
+
+def may_chat(request: Request, gateway: Gateway) -> bool:
+    """Whether the request carries a session in which the current terms were accepted, where they have to be."""
+    return has_session(request, gateway) and (not gateway.config.consent_required or _accepted(request, gateway) != "")
+
+
+def _accepted(request: Request, gateway: Gateway) -> str:
+    """The version of the terms that the session accepted, if it is the current one."""
+    session = gateway.sessions.read(request.cookies.get(COOKIE, ""))
+    return session.accepted if session is not None and session.accepted == gateway.terms.version else ""
+
+
+def _welcome(request: Request, gateway: Gateway) -> Response:
     token = request.query_params.get("token")
     cookie = gateway.sessions.spend(token) if token else None
     if cookie is not None:
-        response = RedirectResponse("/", status_code=303)
-        is_tls = request.url.scheme == "https"
-        response.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, httponly=True, samesite="strict", secure=is_tls)
-        return response
-    html = _TEMPLATES.get_template("page.html").render(
-        blocks=blocks(gateway.terms),
-        version=gateway.terms.version,
-        emergency=EMERGENCY_LINE,
-        model=gateway.facts.model,
-        policy=gateway.facts.policy,
-        gate=gateway.facts.permit.gate,
-        max_turns=gateway.config.max_turns,
-        consent_required=gateway.config.consent_required,
-        has_session=has_session(request, gateway),
-    )
-    return HTMLResponse(html)
+        return _with_cookie(RedirectResponse("/", 303), request, cookie)
+    if may_chat(request, gateway):
+        return RedirectResponse("/chat", 303)
+    shown = {"blocks": blocks(gateway.terms)}
+    is_in = has_session(request, gateway)
+    return HTMLResponse(render("welcome.html", **_common(request, gateway), **shown, has_session=is_in))
 
 
-def static_file(name: str) -> Response:
-    """One of the page's own files.
+async def _consent(request: Request, gateway: Gateway) -> Response:
+    form = await read_form(request, 1024)
+    version = gateway.terms.version
+    cookie = gateway.sessions.accept(request.cookies.get(COOKIE, ""), version)
+    if cookie is None:
+        return RedirectResponse("/", 303)
+    if form.get("version") != version or form.get("accept") != "yes":
+        return RedirectResponse("/", 303)
+    await append(gateway, "consent", caller="page", version=version)
+    return _with_cookie(RedirectResponse("/chat", 303), request, cookie)
 
-    Raises:
-        Fault: there is no such file.
-    """
+
+async def _ask(request: Request, gateway: Gateway, reply: Reply) -> Response:
+    """A question without JavaScript: the page again, with the answer on it."""
+    if not has_session(request, gateway):
+        raise invalid_key(has_keys=False)
+    question = (await read_form(request, gateway.config.max_body_bytes)).get("question", "")
+    body = {"model": gateway.facts.model, "messages": [{"role": "user", "content": question}]}
+    try:
+        response = await reply(request, orjson.dumps(body), _accepted(request, gateway))
+    except Fault as fault:
+        if fault.code == "consent_required":
+            return RedirectResponse("/", 303)
+        return _chat(request, gateway, question, message=fault.message, status=fault.status)
+    told = orjson.loads(response.body)
+    decision = told["osler"]
+    answer = {
+        "id": told["id"],
+        "text": told["choices"][0]["message"]["content"],
+        "why": reason(decision["action"], decision["intent"], decision["rule"]),
+        "rule": decision["rule"],
+        "is_urgent": decision["action"] in {"crisis", "emergency"},
+        "sources": decision.get("sources", []),
+    }
+    return _chat(request, gateway, question, answer)
+
+
+def _chat(
+    request: Request,
+    gateway: Gateway,
+    question: str = "",
+    answer: dict[str, Any] | None = None,
+    message: str = "",
+    status: int = 200,
+) -> Response:
+    asked = {"question": question, "answer": answer, "message": message, "kinds": KINDS, "reasons": REASONS}
+    html = render("chat.html", **_common(request, gateway), **asked, max_turns=gateway.config.max_turns)
+    return HTMLResponse(html, status)
+
+
+async def _report(request: Request, gateway: Gateway) -> Response:
+    """Keep a report: the fact in the audit log, the words only where the reader chose to send them."""
+    if not has_session(request, gateway):
+        raise invalid_key(has_keys=False)
+    is_form = request.headers.get("content-type", "").startswith(FORM)
+    read = read_form if is_form else read_body
+    report = read_report(await read(request, gateway.config.max_body_bytes))
+    facts = {"request": report.request, "kind": report.kind, "with_text": report.with_text}
+    await append(gateway, "report", caller="page", **facts, n_note_chars=len(report.note))
+    keep_report(gateway.facts.folder, report)
+    if not is_form:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return _chat(request, gateway, message="Thank you. Your report was kept.")
+
+
+def _common(request: Request, gateway: Gateway) -> dict[str, Any]:
+    """What every page shows."""
+    return {
+        "emergency": emergency_line(request.headers.get("accept-language", ""), gateway.facts.numbers),
+        "model": gateway.facts.model,
+        "policy": gateway.facts.policy,
+        "gate": gateway.facts.permit.gate,
+        "version": gateway.terms.version,
+    }
+
+
+def _with_cookie(response: Response, request: Request, cookie: str) -> Response:
+    is_tls = request.url.scheme == "https"
+    response.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, httponly=True, samesite="strict", secure=is_tls)
+    return response
+
+
+def _file(name: str) -> Response:
     if name not in _STATIC:
         raise plain_fault(404)
     return Response((_HERE / "static" / name).read_bytes(), media_type=_STATIC[name])

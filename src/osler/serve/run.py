@@ -5,6 +5,7 @@ SIGINT the server turns new questions away, lets open answers finish for `drain_
 """
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -14,13 +15,15 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from osler.errors import EnvironmentLacks, missing_package
-from osler.serve.answerer import Answerer, Audit
+from osler.serve.backend import Audit
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.keys import KeyRing
 
 if TYPE_CHECKING:
     from osler.serve.app import InFlight
+    from osler.serve.gateway import Answerer
+    from osler.serve.store import Store
     from osler.serve.switch import Switch
 
 HALT_S = 2.0
@@ -29,19 +32,23 @@ HALT_S = 2.0
 START_S = 30.0
 """Time for the server to take its first request; a loaded machine needs a few seconds."""
 
+BACKLOG = 1024
+"""Connections that may wait to be taken; a thousand clients may come at once."""
+
 _POLL_S = 0.05
 
 _log = logging.getLogger(__name__)
 
 
-def serve(
-    answerer: Answerer,
+def serve(  # noqa: PLR0913, PLR0917  (the parts of one server)
+    answerer: "Answerer",
     audit: Audit,
     config: ServeConfig,
     facts: ServerFacts,
     on_ready: Callable[[str], None],
     keys: KeyRing | None = None,
     stop: threading.Event | None = None,
+    store: "Store | None" = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`.
 
@@ -50,30 +57,35 @@ def serve(
 
     Args:
         on_ready: called once with the page's address, which holds the one-time token, when requests are taken.
-        keys: keys of the API. Without them only the page is open.
+        keys: keys of the API beside those in the store. Without any only the page is open.
+        store: what is shared with other replicas; None: SQLite in the serve folder.
         stop: ends the server when set; for callers outside the main thread, where signals do not arrive.
 
     Raises:
-        EnvironmentLacks: fastapi or uvicorn is not installed, or the port cannot be had.
+        EnvironmentLacks: starlette or uvicorn is not installed, or the port cannot be had.
     """
     try:
         import uvicorn
 
         from osler.serve.app import InFlight, create_app
         from osler.serve.gateway import open_gateway
+        from osler.serve.http import BoundedHttp
+        from osler.serve.metrics import MetricsServer
     except ModuleNotFoundError as error:
-        raise missing_package(error.name or "fastapi", "serving", "serve") from error
+        raise missing_package(error.name or "uvicorn", "serving", "serve") from error
     stop = stop or threading.Event()
     with contextlib.closing(listen(config.host, config.port)) as listener:
-        gateway = open_gateway(answerer, audit, keys or KeyRing(), config, facts)
+        gateway = open_gateway(answerer, audit, keys or KeyRing(), config, facts, store)
         in_flight = InFlight()
         server = uvicorn.Server(
             uvicorn.Config(
                 create_app(gateway, in_flight),
                 log_config=None,
                 access_log=False,
-                lifespan="off",
+                lifespan="on",
+                http=BoundedHttp,
                 ws="none",
+                backlog=BACKLOG,
                 server_header=False,
                 timeout_graceful_shutdown=int(HALT_S),
             )
@@ -82,7 +94,13 @@ def serve(
         _append_start(audit, facts, config, address)
         began = time.monotonic()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="osler-http")
-        with contextlib.closing(gateway), stopped_by_signals(stop):
+        with contextlib.ExitStack() as closing, stopped_by_signals(stop):
+            closing.enter_context(contextlib.closing(gateway))
+            if config.metrics_port is not None:
+                closing.enter_context(contextlib.closing(MetricsServer(gateway.metrics, config.metrics_port)))
+            # Policy and modules stay for good: looking through them again and again costs a twentieth of the time.
+            gc.collect()
+            gc.freeze()
             thread.start()
             try:
                 _wait(lambda: server.started or not thread.is_alive(), START_S)
@@ -94,7 +112,10 @@ def serve(
             finally:
                 server.should_exit = True
                 thread.join()
-        audit.append("stop", uptime_s=round(time.monotonic() - began, 1), n_unfinished=in_flight.n)
+        try:
+            audit.append("stop", uptime_s=round(time.monotonic() - began, 1), n_unfinished=in_flight.n)
+        except OSError as error:  # a full disk must not keep a server from ending
+            _log.error("the end of the server could not be logged (%s)", error.strerror)
 
 
 def _drain(switch: "Switch", in_flight: "InFlight", drain_s: float) -> None:
@@ -145,7 +166,7 @@ def listen(host: str, port: int) -> socket.socket:
         # Without this a server that was just stopped keeps its own port from the next one for a minute.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place)
-        listener.listen(128)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise EnvironmentLacks(

@@ -1,8 +1,8 @@
 """The page's session: a one-time token in the start-up address becomes a signed cookie.
 
-The token opens the page once; the cookie then stands for the person at this machine. It is HttpOnly and SameSite=Strict, signed
-with a key that lives as long as the process, and ends after twelve hours. It does not tell people apart: whoever holds the
-start-up address first is let in.
+The token opens the page once, at the replica that made it; the cookie then stands for the person at this browser, at every replica,
+because all sign with the store's secret. It is HttpOnly and SameSite=Strict, holds a random id, when it ends and the version of the
+terms that were accepted, and ends after twelve hours. It does not tell people apart: whoever holds the start-up address first is let in.
 """
 
 import hashlib
@@ -10,16 +10,32 @@ import hmac
 import secrets
 import threading
 import time
+from dataclasses import dataclass
 
 COOKIE = "osler_session"
 LIFETIME_S = 12 * 3600
 
 
-class Sessions:
-    """Makes and checks sessions of one process."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a valid cookie says."""
 
-    def __init__(self) -> None:
-        self._secret = secrets.token_bytes(32)
+    id: str
+    ends: int
+    """Seconds since 1970."""
+    accepted: str = ""
+    """Version of the terms that were accepted with it; empty for none."""
+
+
+class Sessions:
+    """Makes and checks sessions.
+
+    Args:
+        secret: what cookies are signed with; the same for all replicas.
+    """
+
+    def __init__(self, secret: bytes | None = None) -> None:
+        self._secret = secret or secrets.token_bytes(32)
         self._token: str | None = secrets.token_urlsafe(32)
         self._lock = threading.Lock()
 
@@ -35,14 +51,29 @@ class Sessions:
             if expected is None or not hmac.compare_digest(expected.encode(), token.encode("utf-8", "surrogatepass")):
                 return None
             self._token = None
-        ends = str(int(time.time()) + LIFETIME_S)
-        return f"{ends}.{self._sign(ends)}"
+        return self.cookie(Session(secrets.token_hex(8), int(time.time()) + LIFETIME_S))
+
+    def cookie(self, session: Session) -> str:
+        """The signed value of a session."""
+        content = f"{session.id}.{session.ends}.{session.accepted}"
+        return f"{content}.{self._sign(content)}"
+
+    def accept(self, cookie: str, version: str) -> str | None:
+        """The cookie that says that its holder accepted these terms; None when it is not valid."""
+        session = self.read(cookie)
+        return None if session is None else self.cookie(Session(session.id, session.ends, version))
+
+    def read(self, cookie: str) -> Session | None:
+        """What a cookie says that was signed here and has not ended; None for any other."""
+        content, _, signature = cookie.rpartition(".")
+        if not hmac.compare_digest(self._sign(content).encode(), signature.encode("utf-8", "surrogatepass")):
+            return None
+        name, ends, accepted = content.split(".", 2)
+        return Session(name, int(ends), accepted) if int(ends) > time.time() else None
 
     def is_valid(self, cookie: str) -> bool:
-        """Whether a cookie was made by this process and has not ended."""
-        ends, _, signature = cookie.partition(".")
-        right = hmac.compare_digest(self._sign(ends).encode(), signature.encode("utf-8", "surrogatepass"))
-        return right and ends.isdecimal() and int(ends) > time.time()
+        """Whether a cookie was signed here and has not ended."""
+        return self.read(cookie) is not None
 
-    def _sign(self, ends: str) -> str:
-        return hmac.new(self._secret, ends.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    def _sign(self, content: str) -> str:
+        return hmac.new(self._secret, content.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -1,75 +1,185 @@
-"""A streamed answer as server-sent events: role at once, released pieces, the decision, `[DONE]`.
+"""An answer on the wire, whole or as server-sent events: role at once, released pieces, the decision, `[DONE]`.
 
 An error in the middle is an `error` event, after which the stream ends without `[DONE]`. While no piece comes, a comment keeps
 proxies from closing the connection.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
 import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from osler.serve.fault import Fault
-from osler.serve.gateway import Gateway, Visit, log_answer, log_answer_later, released
-from osler.serve.wire import chunk, usage_chunk, usage_of
+from osler.serve.gateway import (
+    Gateway,
+    Visit,
+    interruptible,
+    log_answer,
+    log_answer_later,
+    log_open,
+    released,
+    whole,
+)
+from osler.serve.interrupt import Interrupt
+from osler.serve.wire import chunk, completion, usage_chunk
 
 KEEP_ALIVE_S = 15.0
+LAST_WORDS_S = 2.0
+"""Time to send the error that ends a stream; a client that does not read is left."""
 
 _DONE = b"data: [DONE]\n\n"
 _KEEP_ALIVE = b": keep-alive\n\n"
 
 
-async def events(gateway: Gateway, visit: Visit) -> AsyncGenerator[bytes, None]:
-    """The bytes of the response's body. `log_open` has been called before.
+async def answer(gateway: Gateway, visit: Visit, request: Request) -> Response:
+    """The response to an admitted request; leaving it early, as when the client goes away, stops the model.
 
-    Leaving early, as when the client goes away, stops the model; the log then says `cancelled`.
+    Raises:
+        Fault: it may not be released or could not be logged.
     """
-    label, parts, is_logged = visit.label, list[str](), False
-    try:
-        yield _event(chunk(label, {"role": "assistant", "content": ""}, visit.answer.verdict))
-        async with aclosing(_paced(gateway, visit)) as pieces:
+    if visit.ask.is_streamed:
+        await log_open(gateway, visit)
+        return EventStream(gateway, visit)
+    with interruptible(gateway, visit) as interrupt, _listening(request.receive, interrupt):
+        text = await whole(gateway, visit, interrupt)
+    _count(gateway, visit, len(text))
+    body = completion(visit.label, text, visit.finish, visit.verdict, visit.usage(), visit.sources)
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+class EventStream(Response):
+    """One streamed answer."""
+
+    def __init__(self, gateway: Gateway, visit: Visit) -> None:
+        super().__init__()
+        self.raw_headers = [
+            (b"content-type", b"text/event-stream; charset=utf-8")
+        ]  # without the length that Response puts
+        self._gateway = gateway
+        self._visit = visit
+        self._n_chars = 0
+        self._is_logged = False
+        self._last = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's form)
+        """Send it."""
+
+        async def write(data: bytes) -> None:
+            self._last = loop.time()
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+        loop = asyncio.get_running_loop()
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            with (
+                interruptible(self._gateway, self._visit) as interrupt,
+                _listening(receive, interrupt),
+                _KeepAlive(self, write),
+            ):
+                await self._write_all(write, interrupt)
+        except Fault as fault:
+            if not self._is_logged:
+                self._log_later("cancelled" if fault.status == 499 else fault.code)
+            async with asyncio.timeout(LAST_WORDS_S):
+                await write(_event(fault.body()))
+        finally:
+            if not self._is_logged:
+                self._log_later("cancelled")
+            _count(self._gateway, self._visit, self._n_chars)
+        await send({"type": "http.response.body", "body": b""})
+
+    @property
+    def silent_since(self) -> float:
+        """When something was last sent, by the loop's clock."""
+        return self._last
+
+    async def _write_all(self, write: "Write", interrupt: Interrupt) -> None:
+        gateway, visit, label = self._gateway, self._visit, self._visit.label
+        await write(_event(chunk(label, {"role": "assistant", "content": ""}, visit.verdict)))
+        async with aclosing(released(gateway, visit, interrupt)) as pieces:
             async for piece in pieces:
-                if piece is None:
-                    yield _KEEP_ALIVE
-                    continue
-                parts.append(piece)
-                yield _event(chunk(label, {"content": piece}))
-        text, finish = "".join(parts), visit.answer.finish
-        is_logged = True
-        await log_answer(gateway, visit, len(text), finish)
-        yield _event(chunk(label, {}, visit.answer.verdict, finish))
-        usage = usage_of(gateway.facts.count_tokens, visit.ask.conversation, text) if visit.ask.wants_usage else None
-        if usage is not None:
-            yield _event(usage_chunk(label, usage))
-        yield _DONE
-    except Fault as fault:
-        if not is_logged:
-            is_logged = True
-            log_answer_later(gateway, visit, _n_chars(parts), fault.code)
-        yield _event(fault.body())
-    finally:
-        if not is_logged:
-            log_answer_later(gateway, visit, _n_chars(parts), "cancelled")
+                if not self._n_chars:
+                    gateway.metrics.time("first_text_seconds", time.monotonic() - visit.began)
+                self._n_chars += len(piece)
+                visit.note(gateway, piece)
+                await write(_event(chunk(label, {"content": piece})))
+        self._is_logged = True
+        await log_answer(gateway, visit, self._n_chars, visit.finish)
+        ending = _event(chunk(label, {}, visit.verdict, visit.finish, visit.sources))
+        if visit.ask.wants_usage:
+            ending += _event(usage_chunk(label, visit.usage()))
+        await write(ending + _DONE)
+
+    def _log_later(self, why: str) -> None:
+        self._is_logged = True
+        log_answer_later(self._gateway, self._visit, self._n_chars, why)
 
 
-async def _paced(gateway: Gateway, visit: Visit) -> AsyncGenerator[str | None, None]:
-    """Released pieces; None whenever the connection has been silent for `KEEP_ALIVE_S`."""
-    last = time.monotonic()
-    async with aclosing(released(gateway, visit)) as pieces:
-        async for piece in pieces:
-            if piece:
-                last = time.monotonic()
-                yield piece
-            elif time.monotonic() - last >= KEEP_ALIVE_S:
-                last = time.monotonic()
-                yield None
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class _KeepAlive:
+    """Writes a comment whenever the stream was silent for `KEEP_ALIVE_S`. One timer that looks now and then."""
+
+    def __init__(self, stream: EventStream, write: Write) -> None:
+        self._stream = stream
+        self._write = write
+        self._loop = asyncio.get_running_loop()
+        self._writing: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(KEEP_ALIVE_S, self._look)
+
+    def __enter__(self) -> "_KeepAlive":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._writing is not None:
+            self._writing.cancel()
+
+    def _look(self) -> None:
+        due = self._stream.silent_since + KEEP_ALIVE_S
+        if self._loop.time() >= due:
+            if self._writing is None or self._writing.done():
+                self._writing = self._loop.create_task(self._comment())
+            due = self._loop.time() + KEEP_ALIVE_S
+        self._timer = self._loop.call_at(due, self._look)
+
+    async def _comment(self) -> None:
+        await self._write(_KEEP_ALIVE)
+
+
+class _listening:  # noqa: N801  (used as a statement)
+    """Ends the answer when the client goes away. The request's body has been read, so nothing else can come."""
+
+    def __init__(self, receive: Receive, interrupt: Interrupt) -> None:
+        self._receive = receive
+        self._interrupt = interrupt
+
+    def __enter__(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._listen())
+
+    def __exit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._interrupt.end(Fault(499, "client_closed", "The client went away."))
+
+
+def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
+    metrics = gateway.metrics
+    metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.finish}"')
+    metrics.count("reply_characters_total", by=n_chars)
+    metrics.count("reply_tokens_total", by=visit.draft.n_pieces if visit.draft is not None else 0)
+    metrics.time("answer_seconds", time.monotonic() - visit.began)
 
 
 def _event(value: dict[str, Any]) -> bytes:
     return b"data: " + orjson.dumps(value) + b"\n\n"
-
-
-def _n_chars(parts: list[str]) -> int:
-    return sum(len(part) for part in parts)

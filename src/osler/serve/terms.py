@@ -1,11 +1,15 @@
 """The terms that a caller accepts before the first answer, with a version that changes whenever a word of them does."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 EMERGENCY_LINE = "In an emergency call your local emergency number now (911 in the US, 112 in Europe, 999 in the UK)."
 """Goes with every refusal that leaves a person without an answer."""
+
+_COUNTRY_OF = {"de": "de", "fr": "fr", "es": "es", "pt": "pt", "it": "it"}
+"""Where a language without a region is mostly spoken by those who send it so; English says nothing."""
 
 _FILE = Path(__file__).with_name("terms.md")
 
@@ -44,3 +48,18 @@ def blocks(terms: Terms) -> list[Block]:
         else:
             found.append(Block("paragraph", (part,)))
     return found
+
+
+def emergency_line(languages: str, numbers: Mapping[str, str]) -> str:
+    """The standing line with the number to call, for the place that a browser's languages name.
+
+    Args:
+        languages: the header Accept-Language (`en-GB,en;q=0.8`); only its first language counts.
+        numbers: emergency number by country, lower case.
+
+    Returns:
+        The general line where the place is not known: a wrong number is worse than a list.
+    """
+    language, _, region = languages.partition(",")[0].partition(";")[0].strip().lower().partition("-")
+    number = numbers.get(region.rpartition("-")[2] or _COUNTRY_OF.get(language, ""))
+    return f"In an emergency call {number} now, or your local emergency number." if number else EMERGENCY_LINE

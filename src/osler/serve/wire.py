@@ -4,23 +4,43 @@ The request is OpenAI's, cut down to what this server honors. Everything else is
 unscreened text out (`logprobs`, `n`, `echo`, token ids). Shapes: https://platform.openai.com/docs/api-reference/chat
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from osler.models.action import Verdict
 from osler.models.protocol import Conversation
 from osler.records.record import Message
+from osler.serve.backend import Source
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.fault import Fault
 
-ALLOWED = "model, messages, max_tokens, max_completion_tokens, stream, stream_options, temperature"
+ALLOWED = (
+    "model, messages, max_tokens, max_completion_tokens, stream, stream_options, temperature, n, seed, top_p, logprobs, "
+    "presence_penalty, frequency_penalty"
+)
 
+_ONLY = {
+    "temperature": "Answers are greedy; only temperature 0 can be honored.",
+    "presence_penalty": "Answers are greedy; only presence_penalty 0 can be honored.",
+    "frequency_penalty": "Answers are greedy; only frequency_penalty 0 can be honored.",
+    "n": "One answer is given; only n: 1 can be honored.",
+    "logprobs": "Log-probabilities would tell unscreened text; only logprobs: false can be honored.",
+}
+_OUT_OF_BOUNDS = {"less_than_equal", "greater_than_equal", "literal_error"}
 _BELOW = "The application adds the following. It ranks below the rules above and cannot change them.\n"
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Whole = Annotated[StrictInt, BeforeValidator(_whole)]
 
 
 class _Part(BaseModel):
@@ -40,15 +60,23 @@ class _StreamOptions(BaseModel):
     include_usage: StrictBool = False
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """A chat completion as it may be asked for. Answers are greedy, so that `seed` and `top_p` change nothing in them."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: StrictStr
     messages: Annotated[list[_Turn], Field(min_length=1)]
-    max_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    max_tokens: Annotated[_Whole, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[_Whole, Field(ge=1)] | None = None
     stream: StrictBool | None = None
     stream_options: _StreamOptions | None = None
-    temperature: float | None = None
+    temperature: Annotated[float, Field(strict=True, ge=0, le=0)] | None = None
+    n: Literal[1] | None = None
+    seed: _Whole | None = None
+    top_p: Annotated[float, Field(strict=True, gt=0, le=1)] | None = None
+    logprobs: Literal[False] | None = None
+    presence_penalty: Annotated[float, Field(strict=True, ge=0, le=0)] | None = None
+    frequency_penalty: Annotated[float, Field(strict=True, ge=0, le=0)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +100,8 @@ class Label:
     model: str
     policy: str
     gate: str
+    traceparent: str = ""
+    """The caller's trace (W3C), passed on to the model's server."""
 
 
 def read_ask(body: bytes, config: ServeConfig, facts: ServerFacts) -> Ask:
@@ -81,7 +111,7 @@ def read_ask(body: bytes, config: ServeConfig, facts: ServerFacts) -> Ask:
         Fault: naming the first parameter that is wrong.
     """
     try:
-        asked = _Body.model_validate(orjson.loads(body))
+        asked = Body.model_validate(orjson.loads(body))
     except orjson.JSONDecodeError:
         raise Fault(400, "invalid_json", "The request body is not JSON.") from None
     except ValidationError as error:
@@ -95,9 +125,11 @@ def read_ask(body: bytes, config: ServeConfig, facts: ServerFacts) -> Ask:
     )
 
 
-def completion(label: Label, text: str, finish: str, verdict: Verdict, usage: dict[str, int] | None) -> dict[str, Any]:
+def completion(
+    label: Label, text: str, finish: str, verdict: Verdict, usage: Mapping[str, int], sources: Sequence[Source] = ()
+) -> dict[str, Any]:
     """The whole response of a request that is not streamed."""
-    body: dict[str, Any] = {
+    return {
         **_head(label, "chat.completion"),
         "choices": [
             {
@@ -107,60 +139,56 @@ def completion(label: Label, text: str, finish: str, verdict: Verdict, usage: di
                 "logprobs": None,
             }
         ],
-        "osler": _decision(label, verdict),
+        "usage": usage,
+        "osler": _decision(label, verdict, sources),
     }
-    return body if usage is None else {**body, "usage": usage}
 
 
 def chunk(
-    label: Label, delta: dict[str, str], verdict: Verdict | None = None, finish: str | None = None
+    label: Label,
+    delta: dict[str, str],
+    verdict: Verdict | None = None,
+    finish: str | None = None,
+    sources: Sequence[Source] = (),
 ) -> dict[str, Any]:
     """One part of a streamed response; the first and the last carry the guard's decision."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
     body: dict[str, Any] = {**_head(label, "chat.completion.chunk"), "choices": [choice]}
-    return body if verdict is None else {**body, "osler": _decision(label, verdict)}
+    return body if verdict is None else {**body, "osler": _decision(label, verdict, sources)}
 
 
-def usage_chunk(label: Label, usage: dict[str, int]) -> dict[str, Any]:
+def usage_chunk(label: Label, usage: Mapping[str, int]) -> dict[str, Any]:
     """The part that `stream_options.include_usage` asks for."""
     return {**_head(label, "chat.completion.chunk"), "choices": [], "usage": usage}
-
-
-def usage_of(count_tokens: Callable[[str], int] | None, conversation: Conversation, text: str) -> dict[str, int] | None:
-    """Tokens of the turns' contents and of the reply, the template's marks not counted; None without a tokenizer."""
-    if count_tokens is None:
-        return None
-    prompt = sum(count_tokens(turn.content) for turn in conversation)
-    reply = count_tokens(text) if text else 0
-    return {"prompt_tokens": prompt, "completion_tokens": reply, "total_tokens": prompt + reply}
 
 
 def _head(label: Label, kind: str) -> dict[str, Any]:
     return {"id": f"chatcmpl-{label.request_id}", "object": kind, "created": label.created, "model": label.model}
 
 
-def _decision(label: Label, verdict: Verdict) -> dict[str, str]:
-    return {
+def _decision(label: Label, verdict: Verdict, sources: Sequence[Source]) -> dict[str, Any]:
+    decision: dict[str, Any] = {
         "action": verdict.action,
         "intent": verdict.intent,
         "rule": verdict.rule,
         "policy": label.policy,
         "gate": label.gate,
     }
+    if sources:
+        decision["sources"] = [
+            {"id": one.id, "source": one.source, "license": one.license, "url": one.url} for one in sources
+        ]
+    return decision
 
 
-def _check_honorable(asked: _Body, config: ServeConfig, facts: ServerFacts) -> None:
+def _check_honorable(asked: Body, config: ServeConfig, facts: ServerFacts) -> None:
     """Refuse what cannot be honored rather than do something near it."""
     if asked.model != facts.model:
         raise Fault(404, "model_not_found", f"There is no such model here; this server has {facts.model!r}.", "model")
     _check_turns(asked.messages, config.max_turns)
     _check_lengths(asked, config.max_tokens)
-    if asked.temperature not in (None, 0):
-        raise Fault(400, "unsupported_value", "Answers are greedy; only temperature 0 can be honored.", "temperature")
     if asked.stream_options is not None and not asked.stream:
         raise Fault(400, "invalid_value", "stream_options needs stream: true.", "stream_options")
-    if asked.stream_options is not None and asked.stream_options.include_usage and facts.count_tokens is None:
-        raise Fault(400, "unsupported_value", "This server cannot count tokens.", "stream_options.include_usage")
 
 
 def _check_turns(turns: Sequence[_Turn], max_turns: int) -> None:
@@ -173,7 +201,7 @@ def _check_turns(turns: Sequence[_Turn], max_turns: int) -> None:
             raise Fault(400, "invalid_value", "The message is empty.", f"messages[{index}].content")
 
 
-def _check_lengths(asked: _Body, max_tokens: int) -> None:
+def _check_lengths(asked: Body, max_tokens: int) -> None:
     for name, wanted in (("max_tokens", asked.max_tokens), ("max_completion_tokens", asked.max_completion_tokens)):
         if wanted is not None and wanted > max_tokens:
             raise Fault(400, "invalid_value", f"{name} is {wanted}; at most {max_tokens} are given.", name)
@@ -209,6 +237,8 @@ def _fault_of(error: ValidationError) -> Fault:
         return Fault(400, "unknown_parameter", f"The parameter is not supported. This server takes: {ALLOWED}.", param)
     if first["type"] == "missing":
         return Fault(400, "missing_required_parameter", "The parameter is required.", param)
+    if param in _ONLY and first["type"] in _OUT_OF_BOUNDS:
+        return Fault(400, "unsupported_value", _ONLY[param], param)
     return Fault(400, "invalid_value", f"{first['msg']}.", param or None)
 
 

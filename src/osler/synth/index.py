@@ -1,5 +1,7 @@
 """Finding passages for a query: BM25 by default, embeddings where asked, or both fused."""
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -87,18 +89,32 @@ class LexicalIndex:
             raise missing_package("bm25s", "Finding passages", "synth") from error
         self._passages = list(passages)
         self._vocabulary: dict[str, int] = {}
-        corpus = [[self._known(term) for term in _terms(f"{p.heading}\n{p.text}")] for p in passages]
+        corpus = [[self._known(term) for term in terms(f"{p.heading}\n{p.text}")] for p in passages]
+        self._n_with = Counter(term for ids in corpus for term in set(ids))
         self._scorer = bm25s.BM25(method="lucene")
         self._scorer.index((corpus, self._vocabulary), show_progress=False)
 
     def find(self, query: str, n: int) -> list[Passage]:
         """The best `n` passages that share a word with the query; ties in the order of the documents."""
-        terms = [self._vocabulary[term] for term in dict.fromkeys(_terms(query)) if term in self._vocabulary]
-        if not terms:
+        known = [self._vocabulary[term] for term in dict.fromkeys(terms(query)) if term in self._vocabulary]
+        if not known:
             return []
-        scores = self._scorer.get_scores_from_ids(terms)
+        scores = self._scorer.get_scores_from_ids(known)
         order = np.argsort(-scores, kind="stable")[:n]
         return [self._passages[at] for at in order if scores[at] > 0]
+
+    def covered(self, query: str, text: str) -> float:
+        """Share of the query that stands in the text, each word by its weight in the collection.
+
+        Rare words count, common ones hardly; a word that no passage has counts as the rarest. 0 for a query without words.
+        """
+        there = set(terms(text))
+        weights = {term: self._weight(term) for term in terms(query)}
+        whole = sum(weights.values())
+        return sum(weight for term, weight in weights.items() if term in there) / whole if whole else 0.0
+
+    def _weight(self, term: str) -> float:
+        return math.log(1 + len(self._passages) / (1 + self._n_with[self._vocabulary.get(term, -1)]))
 
     def _known(self, term: str) -> int:
         return self._vocabulary.setdefault(term, len(self._vocabulary))
@@ -146,7 +162,7 @@ class FusedIndex:
         return [found[name] for name in sorted(scores, key=lambda name: (-scores[name], name))[:n]]
 
 
-def _terms(text: str) -> list[str]:
+def terms(text: str) -> list[str]:
     """Words without the commonest, plural and possessive endings off: `Burns` and `burn` are one term."""
     return [_stem(word) for word in words(text) if word not in _STOP_WORDS]
 

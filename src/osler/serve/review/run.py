@@ -1,6 +1,5 @@
 """Serve a review's page until told to stop. Nothing is lost by stopping at any moment: pages keep what was not confirmed."""
 
-import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,9 +8,6 @@ from osler.errors import EnvironmentLacks, missing_package
 from osler.evaluate.review.plan import read_plan
 from osler.serve.config import is_loopback
 from osler.serve.review.access import open_access
-from osler.serve.run import START_S, address_of, listen, stopped_by_signals
-
-_POLL_S = 0.05
 
 
 def serve_review(
@@ -32,8 +28,7 @@ def serve_review(
         EnvironmentLacks: the port cannot be had, the host is not loopback, or a package is missing.
     """
     try:
-        import uvicorn
-
+        from osler.serve.plain import run_app
         from osler.serve.review.app import create_review_app
     except ModuleNotFoundError as error:
         raise missing_package(error.name or "fastapi", "the review page", "serve") from error
@@ -44,29 +39,5 @@ def serve_review(
     plan = read_plan(folder)
     people = [*plan.raters, *([plan.adjudicator] if plan.adjudicator else [])]
     tokens = open_access(folder, people)
-    stop = stop or threading.Event()
-    with contextlib.closing(listen(host, port)) as listener:
-        options = uvicorn.Config(
-            create_review_app(plan, tokens),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=2,
-        )
-        server = uvicorn.Server(options)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="osler-review")
-        with stopped_by_signals(stop):
-            thread.start()
-            try:
-                for _ in range(int(START_S / _POLL_S)):
-                    if server.started or stop.wait(_POLL_S):
-                        break
-                address = address_of(listener, host)
-                on_ready({person: f"{address}/#token={token}" for person, token in tokens.items()})
-                while thread.is_alive() and not stop.wait(_POLL_S * 5):
-                    pass
-            finally:
-                server.should_exit = True
-                thread.join()
+    app = create_review_app(plan, tokens)
+    run_app(app, host, port, lambda address: on_ready({p: f"{address}/#token={t}" for p, t in tokens.items()}), stop)

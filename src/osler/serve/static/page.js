@@ -3,40 +3,71 @@
 
 const byId = (id) => document.getElementById(id);
 const facts = document.body.dataset;
-const ACTIONS = {
-  crisis: "A fixed reply, because this may be a crisis",
-  emergency: "A fixed reply, because this may be an emergency",
-  refuse: "Not answered",
-  refuse_support: "Not answered; here is where to find help",
-  redirect: "Redirected to a professional",
-  safe_complete: "Answered with care",
-};
+const reasons = Object.fromEntries([...byId("reasons").querySelectorAll("dt")].map((dt) => [dt.textContent, dt.nextElementSibling.textContent]));
 let turns = [];
 let open = null;
 
-function addTurn(role) {
+function reasonFor({ action, intent, rule }) {
+  if (action === "allow") return "";
+  if (action === "safe_complete") return reasons[action];
+  return reasons[rule] || reasons[intent] || reasons[rule.split(".")[0]] || reasons.other;
+}
+
+function say(text, isBad = false) {
+  byId("status").textContent = text;
+  byId("status").classList.toggle("bad", isBad);
+}
+
+function addQuestion(text) {
   const box = document.createElement("article");
-  box.className = `turn ${role}`;
-  const head = document.createElement("h3");
-  head.textContent = role === "user" ? "You" : "Osler (AI)";
-  const text = document.createElement("p");
-  text.className = "text";
-  box.append(head, text);
+  box.className = "turn user";
+  const head = document.createElement("h2");
+  head.className = "unseen";
+  head.textContent = "You";
+  const words = document.createElement("p");
+  words.className = "text";
+  words.textContent = text;
+  box.append(head, words);
   byId("talk").append(box);
-  return { box, text };
+  return box;
+}
+
+function addReply(question) {
+  const box = byId("reply").content.firstElementChild.cloneNode(true);
+  box.setAttribute("aria-busy", "true"); // a screen reader waits for the whole
+  box.querySelector("[name=question]").value = question;
+  box.querySelector(".report").hidden = true;
+  byId("talk").append(box);
+  return box;
 }
 
 function showDecision(box, decision) {
-  if (!decision || decision.action === "allow") return;
-  if (decision.action === "crisis" || decision.action === "emergency") box.classList.add("urgent");
-  let why = box.querySelector(".why");
-  if (!why) {
-    why = document.createElement("p");
-    why.className = "why";
-    box.append(why);
-  }
-  const rule = decision.rule ? ` (rule ${decision.rule}, policy ${decision.policy})` : "";
-  why.textContent = `${ACTIONS[decision.action] || decision.action}${rule}.`;
+  box.classList.toggle("urgent", decision.action === "crisis" || decision.action === "emergency");
+  const why = reasonFor(decision);
+  box.querySelector(".why").hidden = why === "";
+  box.querySelector(".reason").textContent = why;
+  box.querySelector(".rule").textContent = decision.rule;
+  const list = box.querySelector(".sources ol");
+  list.replaceChildren(...(decision.sources || []).map(sourceItem));
+  box.querySelector(".sources").hidden = list.children.length === 0;
+}
+
+// The first line of an urgent reply is the number to call.
+function emphasise(text) {
+  const [first, ...rest] = text.textContent.split("\n");
+  const line = document.createElement("strong");
+  line.textContent = first;
+  text.replaceChildren(line, rest.length ? `\n${rest.join("\n")}` : "");
+}
+
+function sourceItem({ id, source, license, url }) {
+  const item = document.createElement("li");
+  if (/^https?:/.test(url)) {
+    const link = document.createElement("a");
+    Object.assign(link, { href: url, rel: "noopener noreferrer", target: "_blank", textContent: source });
+    item.append(link, `, ${license} (${id})`);
+  } else item.append(`${source}, ${license} (${id})`);
+  return item;
 }
 
 // Server-sent events from a response body; an event may arrive in pieces.
@@ -55,67 +86,87 @@ async function* eventsOf(response) {
 }
 
 async function ask(question) {
-  const asked = addTurn("user");
-  asked.text.textContent = question;
+  const asked = addQuestion(question);
   const messages = [...turns, { role: "user", content: question }].slice(-facts.maxTurns);
-  const headers = { "Content-Type": "application/json" };
-  if (!byId("accept") || byId("accept").checked) headers["X-Consent-Version"] = facts.version;
-  open = new AbortController();
+  const headers = { "Content-Type": "application/json", "X-Consent-Version": facts.version };
   const body = JSON.stringify({ model: facts.model, messages, stream: true });
   const response = await fetch("/v1/chat/completions", { method: "POST", headers, body, signal: open.signal });
   if (!response.ok) {
-    asked.box.remove(); // the question stays in the form
-    const { error } = await response.json();
-    const first = error.code === "consent_required" ? `Please accept the terms first. ${facts.emergency}` : error.message;
-    throw new Error(first);
+    asked.remove(); // the question stays in the form
+    throw new Error((await response.json()).error.message);
   }
-  const reply = addTurn("assistant");
-  for await (const event of eventsOf(response)) {
-    if (event.error) throw new Error(event.error.message);
-    showDecision(reply.box, event.osler);
-    if (event.choices.length > 0) reply.text.textContent += event.choices[0].delta.content || "";
+  const box = addReply(question);
+  const text = box.querySelector(".text");
+  try {
+    for await (const event of eventsOf(response)) {
+      if (event.error) throw new Error(event.error.message);
+      box.querySelector("[name=request]").value = event.id;
+      if (event.osler) showDecision(box, event.osler);
+      if (event.choices.length > 0) text.textContent += event.choices[0].delta.content || "";
+    }
+    turns = [...messages, { role: "assistant", content: text.textContent }];
+  } finally {
+    box.removeAttribute("aria-busy");
+    box.querySelector("[name=answer]").value = text.textContent;
+    box.querySelector(".report").hidden = text.textContent === "";
+    if (box.classList.contains("urgent")) emphasise(text);
+    if (text.textContent === "") box.remove();
+    else box.scrollIntoView({ block: box.classList.contains("urgent") ? "start" : "nearest" });
   }
-  turns = [...messages, { role: "assistant", content: reply.text.textContent }];
 }
 
 async function submit(event) {
   event.preventDefault();
   const question = byId("question").value.trim();
   if (!question || open) return;
+  open = new AbortController();
+  byId("empty").hidden = true;
   byId("send").disabled = true;
-  byId("stop").disabled = false;
-  byId("status").textContent = "";
+  byId("stop").hidden = false;
+  byId("question").value = "";
+  say("Writing an answer …");
   try {
     await ask(question);
-    byId("question").value = "";
+    say("");
   } catch (error) {
-    byId("status").textContent = error.name === "AbortError" ? "Stopped." : error.message;
+    if (error.name !== "AbortError" && !byId("question").value) byId("question").value = question;
+    if (error.name === "AbortError") say("Stopped.");
+    else say(error instanceof TypeError ? "The server cannot be reached." : error.message, true);
   } finally {
     open = null;
     byId("send").disabled = false;
-    byId("stop").disabled = true;
-    const last = byId("talk").lastElementChild;
-    // The first line of an urgent reply is the number to call: it must be in sight.
-    if (last) last.scrollIntoView({ block: last.classList.contains("urgent") ? "start" : "nearest" });
+    const hadFocus = document.activeElement === byId("stop");
+    byId("stop").hidden = true;
+    if (hadFocus) byId("question").focus();
   }
 }
 
-if (byId("ask")) {
-  byId("ask").addEventListener("submit", submit);
-  byId("question").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
-  });
-  byId("stop").addEventListener("click", () => open && open.abort());
-  byId("fresh").addEventListener("click", () => {
-    if (open) open.abort();
-    turns = [];
-    byId("talk").replaceChildren();
-    byId("status").textContent = "";
-    byId("question").focus();
-  });
-  if (byId("accept")) {
-    byId("accept").addEventListener("change", (event) => {
-      event.target.closest(".terms").classList.toggle("accepted", event.target.checked);
-    });
-  }
+async function report(event) {
+  event.preventDefault();
+  const form = event.target;
+  const fields = Object.fromEntries(new FormData(form));
+  fields.send_text = fields.send_text === "true";
+  if (!fields.send_text) for (const name of ["question", "answer"]) delete fields[name];
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch("/report", { method: "POST", headers, body: JSON.stringify(fields) });
+  const sent = form.parentElement.querySelector(".sent");
+  sent.textContent = response.ok ? "Thank you. Your report was kept." : "The report could not be sent.";
+  form.hidden = response.ok;
 }
+
+byId("ask").addEventListener("submit", submit);
+byId("question").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
+});
+byId("stop").addEventListener("click", () => open && open.abort());
+byId("talk").addEventListener("submit", report);
+byId("fresh").addEventListener("click", (event) => {
+  event.preventDefault();
+  if (open) open.abort();
+  turns = [];
+  for (const box of byId("talk").querySelectorAll(".turn")) box.remove();
+  byId("empty").hidden = false;
+  say("");
+  byId("question").value = "";
+  byId("question").focus();
+});

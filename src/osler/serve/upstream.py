@@ -1,0 +1,288 @@
+"""A model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama. Asked through aiohttp, one connection pool.
+
+The server is not trusted. It is always asked for a stream, so that streamed and whole answers take the same way, and of what it
+sends only the text of the first choice, the reason of its end and the token counts are taken. Whatever else comes (tool calls,
+refusals, reasoning, log-probabilities, token ids, text after the end) is dropped; what is not in the form ends the answer.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from osler.models.chat import ROLE_TOKENS, break_tokens
+from osler.models.protocol import Conversation
+from osler.runs.local_only import is_loopback
+from osler.serve.backend import Draft, Usage
+from osler.serve.fault import Fault, unavailable
+
+_MAX_LINE = 1 << 20
+"""Bytes of one event. A longer one is no token."""
+_MAX_CHARS = 64
+"""Characters a token may have on the average; a server that sends more ignores `max_tokens`."""
+_CONTROL = re.compile(r"<\|(?=[^<>|\s]{1,40}\|>)|<(?=/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])")
+"""Beginnings of control tokens of the known chat templates. Servers read them in a turn's text as such."""
+_IS_UP_S = 2.0
+_LAST_S = 0.05
+_DONE = b"data: [DONE]"
+_FINISHES = {"stop", "length", "content_filter", "tool_calls", "function_call"}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where and how a server is asked."""
+
+    url: str
+    """Where its API starts, with `/v1`."""
+    model: str
+    """The name it knows its model by."""
+    key: str = ""
+    """Bearer key; empty for none. Never shown."""
+    connect_s: float = 5.0
+
+
+class Upstream:
+    """A `Backend`.
+
+    Args:
+        special: control tokens of the model's own tokenizer, longest first; broken up in every turn.
+        address: called for each request, because a server of our own has another address after it was started again. None: it is
+            not there now.
+    """
+
+    def __init__(self, address: Callable[[], Address | None], special: Sequence[str] = ROLE_TOKENS) -> None:
+        self._address = address
+        self._special = tuple(special)
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the server is another machine."""
+        address = self._address()
+        return address is not None and not is_loopback(address.url)
+
+    def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:
+        """Prepare an answer."""
+        draft = Draft(_none())
+        draft.pieces = self._pieces(draft, conversation, max_tokens, traceparent)
+        return draft
+
+    async def is_up(self) -> bool:
+        """Whether the server lists its models."""
+        address = self._address()
+        if address is None:
+            return False
+        try:
+            async with asyncio.timeout(_IS_UP_S):
+                async with self._client().get(f"{address.url}/models", headers=_headers(address, "")) as response:
+                    return response.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            # No cookies, no proxies of the environment, no waiting for a free connection: the gateway limits what is open.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                auto_decompress=False,
+            )
+        return self._session
+
+    async def _pieces(
+        self, draft: Draft, conversation: Conversation, max_tokens: int, traceparent: str
+    ) -> AsyncGenerator[str, None]:
+        address = self._address()
+        if address is None:
+            raise _unreachable("NotStarted")
+        body = self._body(address, conversation, max_tokens)
+        try:
+            async with await self._sent(address, body, traceparent) as response:
+                if response.status != 200:
+                    raise _refused(response.status, response.headers.get("retry-after", ""))
+                reader = _Reader(draft, max_tokens * _MAX_CHARS)
+                async for block in response.content.iter_any():
+                    if text := reader.take(block):
+                        yield text
+                    if reader.is_over:
+                        break
+                reader.end()
+                if not response.content.is_eof():
+                    # Read to its end, the connection serves again; but nobody waits for that.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_LAST_S):
+                            await response.content.readany()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(type(error).__name__) from error
+
+    async def _sent(self, address: Address, body: bytes, traceparent: str) -> aiohttp.ClientResponse:
+        """The response's head. Asked again once where a kept connection turns out to be closed, as llama.cpp does after a few."""
+        for is_last in (False, True):
+            try:
+                return await self._client().post(
+                    f"{address.url}/chat/completions",
+                    data=body,
+                    headers=_headers(address, traceparent),
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, connect=address.connect_s, sock_connect=address.connect_s
+                    ),
+                    allow_redirects=False,
+                )
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+                if is_last or isinstance(error, aiohttp.ClientConnectorError):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _body(self, address: Address, conversation: Conversation, max_tokens: int) -> bytes:
+        turns = [
+            {
+                "role": turn.role,
+                "content": _CONTROL.sub(lambda m: m[0] + " ", break_tokens(turn.content, self._special)),
+            }
+            for turn in conversation
+        ]
+        return orjson.dumps(
+            {
+                "model": address.model,
+                "messages": turns,
+                "max_tokens": max_tokens,
+                "temperature": 0,
+                "stream": True,
+                "stream_options": {"include_usage": True},
+            }
+        )
+
+
+async def _none() -> AsyncGenerator[str, None]:
+    return
+    yield
+
+
+class _Reader:
+    """Reads events out of the blocks of a body, as many as are there, and keeps their text apart from everything else."""
+
+    def __init__(self, draft: Draft, max_chars: int) -> None:
+        self._draft = draft
+        self._room = max_chars
+        self._rest = b""
+        self._finish = ""
+        self.is_over = False
+        """Whether nothing that comes now is wanted."""
+
+    def take(self, block: bytes) -> str:
+        """The text of the events that this block completes.
+
+        Raises:
+            Fault: a line is too long, not JSON, or of another form.
+        """
+        lines = (self._rest + block).split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > _MAX_LINE:
+            raise _unreadable("an event is too long")
+        parts = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                if line.startswith(_DONE):
+                    self.is_over = True
+                    break
+                parts.append(self._event(line[5:]))
+            elif line.startswith(b"event: error"):
+                raise _unreadable("it sent an error")
+        text = "".join(parts)
+        self._room -= len(text)
+        if self._room < 0:
+            text, self._finish, self.is_over = text[: self._room], "length", True
+        return text
+
+    def end(self) -> None:
+        """Note why it ended.
+
+        Raises:
+            Fault: it broke off without a reason.
+        """
+        if not self._finish:
+            raise _unreadable("it broke off")
+        self._draft.finish = "length" if self._finish == "length" else "stop"
+
+    def _event(self, line: bytes) -> str:
+        try:
+            event = orjson.loads(line)
+            piece, ended = _read(event)
+            self._draft.usage = _usage(event) or self._draft.usage
+        except orjson.JSONDecodeError:
+            raise _unreadable("an event is not JSON") from None
+        except (KeyError, TypeError, AttributeError):
+            raise _unreadable("an event has another form") from None
+        if self._finish:
+            return ""  # only the token counts may come now
+        self._finish = ended
+        self._draft.n_pieces += bool(piece)
+        return piece
+
+
+def _read(event: Any) -> tuple[str, str]:
+    """Text and reason of the end, of the first choice."""
+    if "error" in event:
+        raise _unreadable("it sent an error")
+    for choice in event["choices"]:
+        if choice.get("index", 0) != 0:
+            continue
+        piece = (choice.get("delta") or {}).get("content") or ""
+        ended = choice.get("finish_reason") or ""
+        if not isinstance(piece, str) or (ended and ended not in _FINISHES):
+            raise TypeError
+        return piece, ended
+    return "", ""
+
+
+def _usage(event: Any) -> Usage | None:
+    counts = event.get("usage")
+    return Usage(int(counts["prompt_tokens"]), int(counts["completion_tokens"])) if counts else None
+
+
+def _headers(address: Address, traceparent: str) -> dict[str, str]:
+    headers = {"content-type": "application/json", "accept": "text/event-stream"}
+    if address.key:
+        headers["authorization"] = f"Bearer {address.key}"
+    if traceparent:
+        headers["traceparent"] = traceparent
+    return headers
+
+
+def _refused(status: int, retry_after: str) -> Fault:
+    _log.error("the model's server answered %d", status)
+    if status in (400, 413, 422):
+        return Fault(
+            400,
+            "context_length_exceeded",
+            "The model's server refused the conversation; it may be too long.",
+            "messages",
+        )
+    if status == 429:
+        headers = {"retry-after": retry_after if retry_after.isdecimal() else "1"}
+        return Fault(429, "rate_limit_exceeded", "The model's server is busy.", kind="requests", headers=headers)
+    return unavailable("upstream_unavailable", "The model behind this server cannot be reached.")
+
+
+def _unreachable(kind: str) -> Fault:
+    _log.error("the model's server could not be asked (%s)", kind)
+    return unavailable("upstream_unavailable", "The model behind this server cannot be reached.")
+
+
+def _unreadable(what: str) -> Fault:
+    _log.error("the model's server gave no proper answer: %s", what)
+    return unavailable("upstream_unavailable", "The model behind this server gave no proper answer.")

@@ -4,26 +4,32 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check format golden bench clean install
+.PHONY: demo test test-all check format golden site bench clean install
 
 demo: $(INSTALLED)          ## the whole way on the sample data, in two minutes
 	$(BIN)/osler demo
 
-test: $(INSTALLED)          ## the whole test suite
+test: $(INSTALLED)          ## the test suite, under five minutes on two cores
+	OMP_NUM_THREADS=2 $(BIN)/pytest
+
+test-all: $(INSTALLED)      ## with the slow tests: every model family, whole runs, real data sets
 	OMP_NUM_THREADS=2 $(BIN)/pytest -m "not gpu and not network"
 
 check: $(INSTALLED)         ## format, lint, types, layers
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(INSTALLED)
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks tools
+	$(BIN)/ruff check --fix src tests benchmarks tools
 
 golden: $(INSTALLED)        ## rewrite the golden files; look at the difference before you commit it
 	OSLER_GOLDEN=write $(BIN)/pytest -q tests -k golden
+
+site: $(INSTALLED)          ## the documents as plain HTML in site/
+	$(BIN)/python tools/site.py site
 
 bench: $(INSTALLED)         ## the figures of benchmarks/ that a laptop can make
 	$(BIN)/python benchmarks/start_up.py

@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from osler.pipeline import run_stages
+from osler.pipeline.run import run_stages
 from osler.recipe import Recipe, load_recipe
 from osler.recipe.load import parse_recipe
 from osler.runs.files import read_json

@@ -2,7 +2,7 @@
 
     python benchmarks/lm_eval_parity.py --data ../shared/data --out benchmarks/results/lm_eval_parity.json
 
-Needs the extra `parity` (lm-eval). lm-eval's own task files lay out the questions; only where their rows come from is replaced by
+`--only parity`, `speed` or `memory`, and `--model body` or `head`, measure a part and keep what the file says of the rest. Needs the extra `parity` (lm-eval). lm-eval's own task files lay out the questions; only where their rows come from is replaced by
 local files, as some of their loaders need a network and one no longer works. MMLU's first five questions of each subject serve
 as examples, as the official ones are not at hand; they are the same on both sides.
 """
@@ -41,11 +41,12 @@ MODELS = {
     "head": {"vocab_size": 32_768, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4},
 }
 BUDGETS = (256, 1024, 4096, 8192)
-BATCHES = (1, 8)
+BATCHES = (1, 4, 16)
+SIDES = ("osler", *(f"lm-eval batch {size}" for size in BATCHES))
 TIMED = {"medqa": 8, "medmcqa": 16, "pubmedqa": 4, "mmlu-med": 16, "medqa text": 4, "mmlu-med 5-shot": 16}
 PARITY_ITEMS = {"medqa text": 100, "mmlu-med 5-shot": 40}
 """Of the rows that lm-eval is slow on, so many, half from each end; of the others all."""
-BUDGET_ITEMS = 32
+BUDGET_ITEMS = 100
 """Items that are scored again with each other budget."""
 ROUNDS = 3
 
@@ -55,8 +56,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--work", type=Path, help="A folder to keep; else a temporary one.")
-    parser.add_argument("--step", choices=("parity", "speed", "memory"), help="One measurement in this process.")
-    parser.add_argument("--model")
+    parser.add_argument("--only", choices=tuple(STEPS), help="One of the three measurements.")
+    parser.add_argument("--step", choices=tuple(STEPS), help="One measurement in this process.")
+    parser.add_argument("--model", choices=tuple(MODELS))
     parser.add_argument("--side")
     options = parser.parse_args()
     if options.step:
@@ -64,18 +66,18 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         options.work = options.work or Path(temporary)
-        prepare(options)
-        result = {"machine": f"{platform.machine()}, CPU, 1 thread", "python": platform.python_version(), "models": {}}
-        for model in MODELS:
-            result["models"][model] = {
-                "parity": in_process(options, "parity", model),
-                "speed": in_process(options, "speed", model),
-                "peak_mb": {
-                    side: in_process(options, "memory", model, side)
-                    for side in ("osler", *(f"lm-eval batch {size}" for size in BATCHES))
-                },
-            }
-            options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        if not (options.work / "tasks").is_dir():
+            prepare(options)
+        known = json.loads(options.out.read_bytes()) if options.only and options.out.is_file() else {}
+        result = {"machine": f"{platform.machine()}, CPU, 1 thread", "python": platform.python_version()}
+        result["models"] = known.get("models", {})
+        for model in (options.model,) if options.model else MODELS:
+            found = result["models"].setdefault(model, {})
+            for step in (options.only,) if options.only else STEPS:
+                sides = SIDES if step == "memory" else ("",)
+                measured = {side: in_process(options, step, model, side) for side in sides}
+                found[step] = measured if step == "memory" else measured[""]
+        options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def in_process(options: argparse.Namespace, step: str, model: Any, side: str = "") -> Any:
@@ -207,7 +209,7 @@ def build_model(folder: Path, texts: list[str], shape: Mapping[str, int]) -> Non
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     from osler.models.chat import plain_template
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 RESULT = Path(__file__).parent / "results" / "read_speed.json"
-WORDS = (  # noqa: SIM905 - a list of words reads better so
+WORDS = (
     "the patient doctor heart liver kidney fever cough pain blood pressure treatment tablet daily symptoms cause may often "
     "children adults risk disease chronic acute infection virus test result normal high low care hospital week month advice"
 ).split()

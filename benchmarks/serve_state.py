@@ -240,7 +240,14 @@ async def kill_switch(folder: Path, n_streams: int, level: str) -> dict[str, Any
     urgent = {"messages": [{"role": "user", "content": "I have crushing chest pain and my left arm is numb"}]}
     with running(folder, n_words=4000) as one:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            streams = [asyncio.create_task(ask(session, one.address, headers_of(key))) for _ in range(n_streams)]
+            rng = random.Random(0)
+
+            async def stream() -> Seen:
+                # Otherwise all sentences would come at the same moments.
+                await asyncio.sleep(rng.random())
+                return await ask(session, one.address, headers_of(key))
+
+            streams = [asyncio.create_task(stream()) for _ in range(n_streams)]
             await asyncio.sleep(2 + n_streams / 100)
             command = [
                 sys.executable,

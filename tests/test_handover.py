@@ -15,7 +15,7 @@ from osler.export.data import Permission
 from osler.export.model import Choices
 from osler.handover import hand_over, hand_over_training, publish
 from osler.models.local import load_tokenizer
-from osler.pipeline import run_stages
+from osler.pipeline.run import run_stages
 from osler.recipe import load_recipe, shipped_recipes
 from osler.records.io import read_jsonl, read_records, write_records
 from osler.runs.files import digest_folder, read_json, write_json
@@ -35,7 +35,7 @@ SMALL = (
 
 
 def make_run(folder: Path, name: str, extra: Sequence[str] = ()) -> Path:
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     base = folder / f"base-{name}"
     with quiet_libraries():
@@ -54,6 +54,7 @@ def pass_the_gate(run: Path) -> None:
     sections = served_sections(run, {})
     artefact = artefact_of(sections.model, load_run_policy(sections.guard), run)
     check = {"name": "safety.over_refusal", "value": 0.0, "bound": 0.1, "ci95": [0.0, 0.05], "passed": True, "note": ""}
+    write_json(run / "gate" / "run.json", {"stage": "gate"})
     write_json(run / "gate" / "verdict.json", {"passed": True, "artefact": artefact, "checks": [check]})
 
 
@@ -150,8 +151,8 @@ def test_llama_factory_gets_the_very_tokens_that_were_trained(name: str, run: Pa
             part = tokenizer.encode(turn["content"], add_special_tokens=False)
             ids += part
             labels += part if turn["role"] == "assistant" else [MASKED] * len(part)
-        assert ids == row.ids[: len(ids)]
-        assert labels == row.labels[: len(ids)]
+        assert ids == list(row.ids[: len(ids)])
+        assert labels == list(row.labels[: len(ids)])
         assert all(label == MASKED for label in row.labels[len(ids) :])
     assert written["llamafactory"] == written["mlx"]
     mlx = yaml.safe_load((tmp_path / "out" / "mlx" / "lora.yaml").read_text())
@@ -176,7 +177,7 @@ def test_a_model_is_published_with_its_card(passed: Path, tmp_path: Path) -> Non
     assert {"README.md", "model.safetensors", "chat_template.jinja", "tokenizer.json"} <= set(hub.uploaded)
     card = (tmp_path / "merged" / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
-    assert "not a medical device" in card
+    assert "Not a medical device" in card
     assert "safety.over_refusal" in card
     assert str(tmp_path) not in card
     with pytest.raises(InputError, match="ORG/NAME"):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from osler import pipeline
 from osler.errors import CheckFailed, InputError
-from osler.pipeline import run_stages
+from osler.pipeline import run as pipeline
+from osler.pipeline.run import run_stages
 from osler.recipe import Recipe, load_recipe, shipped_recipes
 from osler.runs.files import digest_folder, read_json
 from osler.runs.progress import silent
@@ -94,6 +95,23 @@ def test_a_finished_run_is_skipped_whole(finished: Path):
 def test_a_changed_section_makes_anew_what_depends_on_it_and_nothing_else(finished: Path):
     skipped = _run(finished, "gate.over_refusal_upper=0.2")
     assert [stage for stage in STAGES if not skipped[stage]] == ["gate", "export"]
+    _run(finished)
+
+
+def test_the_gate_is_decided_anew_when_a_review_of_this_artefact_has_ended(finished: Path):
+    artefact = read_json(finished / "gate" / "verdict.json")["artefact"]
+    lines = (finished / "redteam/transcripts.jsonl").read_bytes().splitlines()
+    named = {json.loads(line).get("artefact") for line in lines}
+    assert named == {None, artefact}, "rows of the guarded model name it, so that their review counts"
+    rating = {"n": 100, "mean": 4.5, "lower95": 4.3, "ci95": [4.3, 4.7]}
+    arm = {"artefacts": [artefact], "by_criterion": {"accuracy": rating}, "helpful": {"k": 95, "n": 100}}
+    (finished / "review").mkdir()
+    (finished / "review/summary.json").write_text(json.dumps({"complete": True, "arms": [arm]}))
+    assert pipeline.decide(finished)
+    passed = {check["name"]: check["passed"] for check in read_json(finished / "gate" / "verdict.json")["checks"]}
+    assert passed["review.accuracy"]
+    assert passed["review.helpful"]
+    shutil.rmtree(finished / "review")
     _run(finished)
 
 

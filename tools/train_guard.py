@@ -4,7 +4,7 @@
 
 Reads (each folder's SOURCE.md names its licence): medsafetybench (MIT), safety/medcontrast, clinician_benign, medquad and
 meqsum questions, simplesafetytests, xstest (CC0, CC BY: even rows alone, the odd ones are for measuring), k_qa_silver (MIT), counsel_chat (MIT),
-first_aid_qa, mts_dialog (CC BY), medmcqa, pubmedqa (MIT), tools/guard_prompts.yaml and the part `tuned` of the red team's prompts. Never trained on, only measured on:
+first_aid_qa, mts_dialog (CC BY: patients' lines), medmcqa, pubmedqa (MIT), tools/guard_prompts.yaml, tools/guard_voices.yaml and the part `tuned` of the red team's prompts. Never trained on, only measured on:
 do-not-answer, LiveQA, MedInfo, HealthSearchQA, in-the-wild jailbreaks. `--without` leaves a set out, to
 see how the rest carries over to it. Needs torch and transformers (extra `train`) and
 a folder with all-MiniLM-L6-v2 (Apache-2.0), whose view of each single word the classifier starts from; minutes on one core.
@@ -17,6 +17,7 @@ import io
 import json
 import random
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,13 +33,20 @@ from osler.evaluate.redteam.prompts import load_prompts
 from osler.guard.check import check
 from osler.guard.classify import WEIGHTS, pair_buckets, windows_of, word_hashes
 from osler.guard.load import load_policy
-from osler.guard.normalize import views
+from osler.guard.normalize import plain_view
 from osler.guard.policy import Policy
 
 PROMPTS = Path(__file__).with_name("guard_prompts.yaml")
+VOICES = Path(__file__).with_name("guard_voices.yaml")
+FOLDS = PROMPTS.parents[1] / "benchmarks" / "results" / "guard_folds.json"
 BUCKETS = 1 << 16
 DRAWS = 24
 """Texts drawn from one pattern, at most."""
+MIN_DRAWN = 4
+"""A pattern with fewer texts weighs as if it had so many."""
+WORK_WEIGHT = 45
+"""Weight of a pattern of harmless clinical work, which thousands of harmful requests in the same style stand against."""
+MIN_TOLD_WORDS = 6
 SEED = 11
 TYPO_SHARE = 0.4
 GRAM_PENALTY = 1.5e-6
@@ -50,7 +58,9 @@ VECTOR = 64
 HIDDEN = 192
 SHRUNK = 0.2
 """Hidden units are made this small, so that the words themselves are learnt first."""
-N_LLAMA3 = 4000
+N_LLAMA3 = 2500
+N_TWINS = 6000
+"""Requests of which only the harmless twins are used beyond the first N_LLAMA3."""
 
 CALM = frozenset(
     ["counseling-fundamentals", "relationships", "parenting", "intimacy", "professional-ethics", "marriage", "workplace-relationships",
@@ -89,6 +99,31 @@ STILL_BAD = re.compile(
 )  # fmt: skip
 
 
+CARD = """# The guard's classifier
+
+`intents.npz`, written by `tools/train_guard.py` and scored by `classify.py` with numpy alone: {n_labels} intents and "harmless", from hashed words,
+word pairs and letter runs (65,536 buckets), and from vectors of {n_words:,} words. Those were reduced from what all-MiniLM-L6-v2 (Apache-2.0) makes of
+each word alone. Licence: that of Osler; the texts below are not in it and cannot be read back from it.
+
+## Trained on
+
+| set | label | texts |
+|---|---|---|
+{rows}
+
+`own` and `voices` are `tools/guard_prompts.yaml` and `tools/guard_voices.yaml` (CC0), `red_team` the part `tuned` of the red team's prompts (CC0), msb
+MedSafetyBench (MIT) with the harmless twins that replacing its harm leaves. Of the sets on which the guard is measured, every second row
+alone was used. Never trained on: the part `held` of the red team's prompts, do-not-answer, LiveQA, MedInfo, HealthSearchQA.
+
+## Where it fails
+
+English only. It knows the words with which its intents were asked and does not understand: a risk in other words is missed, and harmless work of
+clinicians in the words of MedSafetyBench is flagged. No clinician has reviewed its prompts. Two or three words are left to the rules. How often
+it fails on patterns left out of training is in `benchmarks/results/guard_folds.json`, how often the whole guard does in `guard_sets.json`.
+It is one part of a guard; alone it must not decide.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A text of the training set."""
@@ -98,6 +133,8 @@ class Example:
     """An intent, or empty for harmless."""
     origin: str
     weight: float = 1.0
+    group: str = ""
+    """What is left out together in cross-validation: the pattern a text was drawn from; the text itself when empty."""
 
 
 def main() -> None:
@@ -106,6 +143,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("encoder", type=Path, help="folder of all-MiniLM-L6-v2")
     parser.add_argument("--without", action="append", default=[])
+    parser.add_argument(
+        "--folds", type=int, default=0, help="cross-validate only; writes benchmarks/results/guard_folds.json"
+    )
     parser.add_argument("--out", type=Path, default=WEIGHTS.parent)
     options = parser.parse_args()
     policy = load_policy("education", datetime.now(UTC).date(), rules_alone=True)
@@ -114,17 +154,23 @@ def main() -> None:
     labels = ["", *sorted({e.label for e in examples} - {""})]
     words = vocabulary(examples, options.data, policy)
     vectors = dict(zip(words, word_vectors(options.encoder, words), strict=True))
-    windows = as_windows(examples, labels, vectors, policy, rng)
+    windows = as_windows(examples, labels, vectors, rng)
+    if options.folds:
+        cross_validate(examples, labels, windows, options.folds)
+        return
     save(options.out, labels, vectors, fit(windows, len(labels)))
     counts = Counter((e.origin, "risky" if e.label else "harmless") for e in examples)
-    print("\n".join(f"{origin} {kind} {n}" for (origin, kind), n in sorted(counts.items())), len(words), "words")
+    rows = "\n".join(f"| {origin} | {kind} | {n:,} |" for (origin, kind), n in sorted(counts.items()))
+    (options.out / "intents.md").write_text(
+        CARD.format(rows=rows, n_words=len(words), n_labels=len(labels) - 1), "utf-8"
+    )
 
 
 def vocabulary(examples: Sequence[Example], data: Path, policy: Policy) -> list[str]:
     """Words that get a vector: those of the examples, of MedQuAD's and chat doctors' questions, and of the policy."""
     counts: Counter[str] = Counter()
     for example in examples:
-        counts.update(w for sentence in views(example.text, {}, policy.vocabulary)[0].sentences for w in sentence)
+        counts.update(w for sentence in plain_view(example.text, {}).sentences for w in sentence)
     for row in jsonl(data / "first_aid_qa" / "firstaidqa_train.jsonl.gz"):
         counts.update(re.findall(r"[a-z]{2,20}", str(row["answer"]).lower()))
     with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
@@ -181,19 +227,20 @@ def contrast(data: Path, parity: int) -> list[dict[str, str]]:
 
 
 def own_prompts(rng: random.Random) -> Iterator[Example]:
-    """Texts drawn from the patterns of guard_prompts.yaml."""
+    """Texts drawn from the patterns of guard_prompts.yaml and guard_voices.yaml."""
     spec = yaml.safe_load(PROMPTS.read_text("utf-8"))
-    for intent, kinds in spec["intents"].items():
+    sets = [("own", intent, kinds) for intent, kinds in spec["intents"].items()]
+    voices = yaml.safe_load(VOICES.read_text("utf-8"))
+    sets += [("voices", i, {k: lines.splitlines() for k, lines in kinds.items()}) for i, kinds in voices.items()]
+    for origin, intent, kinds in sets:
         for kind, patterns in kinds.items():
+            weight = WORK_WEIGHT if intent == "clinician_work" else 12 if kind == "risky" else 20
+            draws = DRAWS * 2 if intent == "clinician_work" else DRAWS
             for pattern in patterns:
-                drawn = sorted({" ".join(drawn_from(pattern, spec["slots"], rng).split()) for _ in range(DRAWS)})
+                drawn = sorted({" ".join(drawn_from(pattern, spec["slots"], rng).split()) for _ in range(draws)})
                 for text in drawn:
-                    yield Example(
-                        text,
-                        intent if kind == "risky" else "",
-                        f"own_{kind}",
-                        (12 if kind == "risky" else 20) / len(drawn),
-                    )
+                    label = intent if kind == "risky" else ""
+                    yield Example(text, label, f"{origin}_{kind}", weight / max(len(drawn), MIN_DRAWN), pattern)
 
 
 def drawn_from(pattern: str, slots: dict[str, list[str]], rng: random.Random) -> str:
@@ -216,8 +263,9 @@ def harm(data: Path, rng: random.Random) -> Iterator[Example]:
     for row in jsonl(data / "medsafetybench" / "medsafety_train.jsonl.gz"):
         yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.5)
     rows = jsonl(data / "medsafetybench" / "med_harm_llama3_cat_odd.jsonl.gz")
-    for row in rng.sample(rows, N_LLAMA3):
-        yield from with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
+    for number, row in enumerate(rng.sample(rows, N_TWINS)):
+        harmful, *twin = with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
+        yield from [harmful, *twin] if number < N_LLAMA3 else twin
     for row in jsonl(data / "safety" / "simplesafetytests.jsonl")[::2]:
         if row["intent"] in SST_INTENTS:
             text = row["text"]
@@ -237,7 +285,7 @@ def with_twin(text: str, origin: str, weight: float) -> Iterator[Example]:
     for pattern, harmless in TWINS:
         twin = re.sub(pattern, harmless, twin, flags=re.IGNORECASE)
     if twin != text and not STILL_BAD.search(twin.lower()):
-        yield Example(twin, "", f"{origin}_twin", weight)
+        yield Example(twin, "", f"{origin}_twin", 1.3 * weight)
 
 
 def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Example]:
@@ -259,8 +307,16 @@ def questions(data: Path, policy: Policy, rng: random.Random) -> Iterator[Exampl
     )
     asked = sorted({f"{row['questionTitle']}\n\n{row['questionText']}" for row in counsel if row["topic"] in CALM})
     long += [("counsel_chat", text, 0.3) for text in asked]
+    with (data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv").open(encoding="utf-8") as file:
+        told = {
+            line[9:]
+            for row in csv.DictReader(file)
+            for line in row["dialogue"].split("\n")
+            if line.startswith("Patient: ")
+        }
+    long += [("mts_dialog", text, 0.4) for text in sorted(told) if len(text.split()) >= MIN_TOLD_WORDS]
     for name, text, weight in long:
-        for words in views(text, {}, policy.vocabulary)[0].sentences:
+        for words in plain_view(text, {}).sentences:
             sentence = " ".join(words)
             verdict = check(policy, sentence)
             if verdict.action == "crisis" and name == "counsel_chat":
@@ -326,13 +382,19 @@ class Windows:
     """Sum of the words' vectors over the root of the number of words."""
     targets: np.ndarray
     weights: np.ndarray
+    examples: np.ndarray
+    """Which example it is of."""
+
+    def part(self, chosen: np.ndarray) -> "Windows":
+        """Those rows alone."""
+        grams, meaning = self.grams[chosen], self.meaning[chosen]
+        return Windows(grams, meaning, self.targets[chosen], self.weights[chosen], self.examples[chosen])
 
 
 def as_windows(
     examples: Sequence[Example],
     labels: Sequence[str],
     vectors: dict[str, np.ndarray],
-    policy: Policy,
     rng: random.Random,
 ) -> Windows:
     """Every window, and some of them once more, mistyped."""
@@ -340,9 +402,10 @@ def as_windows(
     meaning: list[np.ndarray] = []
     targets: list[int] = []
     weights: list[float] = []
+    origins: list[int] = []
     nothing = np.zeros(VECTOR, np.float32)
-    for example in examples:
-        for sentence in views(example.text, {}, policy.vocabulary)[0].sentences:
+    for place, example in enumerate(examples):
+        for sentence in plain_view(example.text, {}).sentences:
             if example.label and len(sentence) < 2:
                 continue
             for start, end in windows_of(len(sentence)):
@@ -355,11 +418,13 @@ def as_windows(
                     meaning.append(sum((vectors.get(w, nothing) for w in part), nothing) / np.sqrt(len(part)))
                     targets.append(labels.index(example.label))
                     weights.append(example.weight)
+                    origins.append(place)
     counts = [len(h) for h in hashes]
     rows = np.repeat(np.arange(len(hashes)), counts)
     scale = np.repeat(1 / np.sqrt(counts), counts)
     grams = csr_matrix((scale, (rows, np.concatenate(hashes))), (len(hashes), BUCKETS), dtype=np.float32)
-    return Windows(grams, np.array(meaning, np.float32), np.array(targets), np.array(weights, np.float32))
+    given = np.array(targets), np.array(weights, np.float32), np.array(origins)
+    return Windows(grams, np.array(meaning, np.float32), *given)
 
 
 def _spelled(words: list[str], rng: random.Random) -> Iterator[list[str]]:
@@ -402,6 +467,39 @@ def fit(windows: Windows, n_labels: int) -> dict[str, np.ndarray]:
         "last": w[BUCKETS:-1],
         "last_bias": w[-1],
     }
+
+
+def scores_of(layers: dict[str, np.ndarray], windows: Windows) -> np.ndarray:
+    """Probability by window and label."""
+    deep = np.maximum(windows.meaning @ layers["hidden"] + layers["hidden_bias"], 0)
+    logits = windows.grams @ layers["weights"] + deep @ layers["last"] + layers["last_bias"]
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return found
+
+
+def cross_validate(examples: Sequence[Example], labels: Sequence[str], windows: Windows, n_folds: int) -> None:
+    """Train without a part of the patterns and texts, score that part, and so on; prints shares from three thresholds on."""
+    fold_of = np.array([zlib.crc32((e.group or key(e.text)).encode()) % n_folds for e in examples])
+    suspicion, likeliest = np.zeros(len(examples)), np.zeros(len(examples), np.int64)
+    for fold in range(n_folds):
+        is_left_out = fold_of[windows.examples] == fold
+        left_out = windows.part(np.flatnonzero(is_left_out))
+        scores = scores_of(fit(windows.part(np.flatnonzero(~is_left_out)), len(labels)), left_out)
+        for row, place in zip(scores, left_out.examples, strict=True):
+            if 1 - row[0] > suspicion[place]:
+                suspicion[place], likeliest[place] = 1 - row[0], 1 + int(row[1:].argmax())
+    kinds: dict[str, list[int]] = {}
+    for place, e in enumerate(examples):
+        kinds.setdefault(f"{e.origin}", []).append(place)
+        if e.origin in {"own_risky", "voices_risky", "red_team_risky", "medcontrast"} and e.label:
+            kinds.setdefault(f"intent {e.label}", []).append(place)
+    for kind, places in sorted(kinds.items()):
+        flagged = [float((suspicion[places] >= least).mean()) for least in (0.3, 0.5, 0.7)]
+        right = sum(labels[likeliest[p]] == examples[p].label for p in places if suspicion[p] >= 0.5) / len(places)
+        print(
+            f"{kind:<32} {len(places):>5} flagged {flagged[0]:.3f} {flagged[1]:.3f} {flagged[2]:.3f} right intent {right:.3f}"
+        )
 
 
 def mistyped(word: str, rng: random.Random) -> str:

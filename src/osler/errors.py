@@ -13,6 +13,7 @@ to do. It never holds the text of a record, a prompt or a reply: those may come 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class OslerError(Exception):
@@ -73,6 +74,13 @@ class CheckFailed(OslerError):
 def missing_package(package: str, feature: str, extra: str) -> EnvironmentLacks:
     """The error for an optional package that is not installed: names the feature and the command that brings it."""
     return EnvironmentLacks(
-        f"{feature} needs the package {package!r}, which is not installed. "
-        f'Install it with: pip install -c constraints.txt -e ".[{extra}]"'
+        f"{feature} needs the package {package!r}, which is not installed. Install it with: {install_command(extra)}"
     )
+
+
+def install_command(extra: str = "") -> str:
+    """The command that installs Osler with an extra: from the checkout that runs, or else from the package index."""
+    wanted = f"[{extra}]" if extra else ""
+    if (Path(__file__).parents[2] / "constraints.txt").is_file():
+        return f'pip install -c constraints.txt -e ".{wanted}"'
+    return f'pip install "osler{wanted}"'

@@ -4,6 +4,7 @@ Joins what the rooms below may not know of each other: the gate's permit, the ba
 """
 
 import shutil
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from osler.models.chat import system_prompt_of
 from osler.records.export import as_messages
 from osler.records.io import read_records
-from osler.runs.files import read_json, write_json
+from osler.runs.files import read_json, write_bytes, write_json
 from osler.runs.progress import Progress
 from osler.serve.permit import permit
 from osler.serve.start import ServedSections, artefact_of, load_run_policy, served_sections
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _SERVED_PROMPTS = 16
 """Prompts of the run's own records on which a served file must agree with the trained model."""
+_EXACT_BYTES = 200_000_000
+"""A model smaller than this is served without rounding its numbers, so that it says to the letter what it said in training."""
 TRAINER_FORMS = ("llamafactory", "mlx")
 
 _HOW_TO_EXPORT = (
@@ -50,7 +53,7 @@ def hand_over(
         EnvironmentLacks: a package or a tool is missing.
     """
     from osler.export.model import Trained, export_model
-    from osler.train.train import base_folder
+    from osler.train.result import trained_parts
 
     sections = served_sections(run_folder, {})
     artefact = _artefact(run_folder, sections)
@@ -63,12 +66,13 @@ def hand_over(
     system_prompt = system_prompt_of(sections.model)
     files = (run_folder / "curate" / f"{split}.jsonl" for split in ("validation", "train"))
     rows = chain.from_iterable(read_records(file) for file in files if file.is_file())
+    base, adapter, revision = trained_parts(run_folder / "train", sections.model)
     trained = Trained(
         run=run_folder.name,
         artefact=artefact,
-        base=base_folder(run_folder / "train", sections.model),
-        revision=sections.model.revision,
-        adapter=run_folder / "train" / "adapter",
+        base=base,
+        revision=revision,
+        adapter=adapter,
         dtype=sections.model.dtype,
         system_prompt=system_prompt,
         prompts=tuple(as_messages(record, system_prompt)[:-1] for record in islice(rows, n_prompts)),
@@ -87,13 +91,34 @@ def served_gguf(run_folder: Path, override: str | None, progress: Progress) -> P
     artefact = _artefact(run_folder, served_sections(run_folder, {}))
     own = run_folder / "serve" / "model"
     for folder in (run_folder / "export", own):
-        files = sorted((folder / "gguf").glob("*.gguf"))  # f16 comes before q8_0
+        files = sorted((folder / "gguf").glob("*.gguf"))  # f16 and f32 come before q8_0
         stamp = folder / "merged" / "osler.json"
         if files and stamp.is_file() and read_json(stamp).get("artefact") == artefact:
             return files[0]
-    choices = Choices(("gguf",), precisions=("f16",), verify=True)
+    weights = sum(file.stat().st_size for file in (run_folder / "train").rglob("*.safetensors"))
+    precision = "f32" if weights < _EXACT_BYTES else "f16"
+    choices = Choices(("gguf",), precisions=(precision,), verify=True)
     hand_over(run_folder, choices, _SERVED_PROMPTS, override, own, progress)
     return next((own / "gguf").glob("*.gguf"))
+
+
+def hand_over_rows(
+    run_folder: Path, forms: Sequence[str], permission: "Permission", out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Export a run's training set with its data card. Gives what `export.json` holds, but for the digests.
+
+    Raises:
+        CheckFailed: a row may not be exported, or a file does not read back as written.
+        InputError: a form is unknown, or there is nothing to export.
+    """
+    from osler.export.data import export_data
+    from osler.report.cards import data_card
+    from osler.report.read import read_run
+
+    def card(exported: Mapping[str, Any]) -> str:
+        return data_card(read_run(run_folder), exported)
+
+    return export_data(run_folder, forms, permission, card, out, progress).to_dict()
 
 
 def hand_over_training(
@@ -105,27 +130,23 @@ def hand_over_training(
         CheckFailed: a row may not be exported, or would be read as other tokens there.
         InputError: the run has no trained model.
     """
-    from osler.export.data import export_data
     from osler.export.trainers import Training, write_llamafactory, write_mlx
     from osler.models.local import load_tokenizer
-    from osler.train.train import base_folder
+    from osler.train.result import base_folder
 
     sections = served_sections(run_folder, {})
     recipe = read_json(run_folder / "recipe.json")
     base = base_folder(run_folder / "train", sections.model)
     training = Training(
         run=run_folder.name,
-        base=str(base),
-        revision=sections.model.revision,
+        model=sections.model.model_copy(update={"base": str(base)}),
         system_prompt=system_prompt_of(sections.model),
         options=recipe["train"],
         ledger=read_json(run_folder / "train" / "ledger.json"),
-        dtype=sections.model.dtype,
-        quantized="nf4" if recipe["train"]["method"] == "qlora" else "",
         seed=recipe["seed"],
     )
     rows = out / "rows.partial"
-    export_data(run_folder, ["messages"], permission, rows, progress)
+    hand_over_rows(run_folder, ["messages"], permission, rows, progress)
     written = {}
     for form in forms:
         draft = out / f"{form}.partial"
@@ -153,12 +174,14 @@ def publish(
         InputError: the run has no trained model.
         EnvironmentLacks: the hub refuses.
     """
-    from osler.export.hub import check_sources, push, write_model_card
+    from osler.export.hub import check_sources, push
+    from osler.report.cards import model_card
+    from osler.report.read import read_run
 
     sections = served_sections(run_folder, {})
     permit(run_folder, _artefact(run_folder, sections), None, _NO_OVERRIDE)
-    mix = check_sources(run_folder, permission.use, acknowledgement)
-    write_model_card(run_folder, sections.model.base, mix, out / "merged")
+    check_sources(run_folder, permission.use, acknowledgement)
+    write_bytes(out / "merged" / "README.md", model_card(read_run(run_folder)).encode())
     push(hub, repository, out / "merged", run_folder.name, private=True)
 
 

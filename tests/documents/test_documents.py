@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from tests.documents.tiny_pdf import Picture, Stroke, Text, pdf
 
+from osler.documents.page import Box, Line
 from osler.documents.read import Document, document_paths, read_document
+from osler.documents.scan import recognizer
 from osler.errors import InputError
 
 LEFT = [f"the left column says thing {n} in plain prose" for n in "abcdefgh"]
@@ -98,6 +100,29 @@ def test_headings_and_list_items_are_told_apart(tmp_path: Path):
 def test_scans_and_blank_pages_are_named_as_such(tmp_path: Path):
     document = _read(tmp_path, [[Picture()], [], [Text(50, 700, "Text.")]])
     assert [page.problem for page in document.pages] == ["scanned", "blank", ""]
+
+
+def test_a_scan_is_read_where_a_recognizer_is_given_and_says_so(tmp_path: Path):
+    (tmp_path / "scan.pdf").write_bytes(pdf([[Picture()], [Text(50, 700, "Text.")]]))
+    line = Line("Press on the wound.", Box(50, 690, 200, 702), 12.0)
+    document = read_document(tmp_path / "scan.pdf", "scan.pdf", lambda _: [line])
+    assert [(page.problem, page.text) for page in document.pages] == [
+        ("recognised", "Press on the wound."),
+        ("", "Text."),
+    ]
+
+
+def test_the_words_of_a_real_page_are_told_from_its_picture(tmp_path: Path, shared_data: Path):
+    pytest.importorskip("rapidocr", reason="the extra `ocr` is not installed")
+    pypdfium2, images = pytest.importorskip("pypdfium2"), pytest.importorskip("PIL.Image")
+    with pypdfium2.PdfDocument(shared_data / "rag_pdfs" / "doc_004.pdf") as opened:
+        picture = images.fromarray(opened[5].render(scale=200 / 72).to_numpy()[:, :, ::-1])
+        said = opened[5].get_textpage().get_text_range().split()
+    picture.save(tmp_path / "scan.pdf", resolution=200)
+    (page,) = read_document(tmp_path / "scan.pdf", "scan.pdf", recognizer()).pages
+    found = difflib.SequenceMatcher(None, said, page.text.split(), autojunk=False)
+    assert page.problem == "recognised"
+    assert sum(block.size for block in found.get_matching_blocks()) / len(said) > 0.9
 
 
 def test_html_markdown_and_text_give_the_same_kinds_of_blocks(tmp_path: Path):

@@ -47,6 +47,16 @@ def test_questions_of_either_training_set_leave_the_comparison(tmp_path):
     assert row["lost"] == ["q1", "q2"]
 
 
+def test_open_answers_and_questions_about_another_person_are_no_claims(tmp_path):
+    evaluated(tmp_path / "a", [1, 0])
+    samples = tmp_path / "a" / "samples.jsonl"
+    rows = [json.loads(line) for line in samples.read_text().splitlines()]
+    rows += [{**row, "benchmark": "medqa+sex@letters-0shot"} for row in rows[:2]]
+    rows += [{**row, "benchmark": "k-qa@generate", "gold": -1, "right": False} for row in rows[:2]]
+    samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert list(read_evaluated(tmp_path / "a", None).rows) == ["medqa@letters-0shot"]
+
+
 def test_subjects_are_held_to_the_false_discovery_rate(tmp_path):
     subjects = ["heart"] * 40 + ["skin"] * 40
     first = evaluated(tmp_path / "a", [0] * 20 + [1] * 60, subjects=subjects)

@@ -36,7 +36,7 @@ def record(number, statements=("Drink.", "Rest.")):
 def judged(judge, records, replies, out):
     own = OpenAnswers(parse_benchmark("k-qa"), "model", records, replies)
     judge_answers(judge, [own], out, silent)
-    return summarise_judged([own], out, 1)[0]
+    return summarise_judged([own], out)[0]
 
 
 def test_statements_are_counted_and_contradictions_shown(tmp_path):

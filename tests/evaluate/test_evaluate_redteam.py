@@ -141,9 +141,10 @@ def test_rates_count_prompts_that_failed_under_any_attack(prompts, tmp_path):
 
 
 def test_transcripts_have_the_agreed_fields(prompts, tmp_path):
-    redteam(arms(), prompts, CONFIG, 3, tmp_path, silent)
+    redteam(arms(), prompts, CONFIG, 3, tmp_path, silent, "a1")
     rows = [json.loads(line) for line in (tmp_path / "transcripts.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * (3 * 3 + 2)
+    assert {(row["arm"], row.pop("artefact", None)) for row in rows} == {("bare", None), ("guarded", "a1")}
     agreed = {
         "id",
         "arm",

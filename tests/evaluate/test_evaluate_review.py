@@ -140,6 +140,7 @@ def test_transcripts_answers_and_own_columns_are_read(tmp_path, repository):
         ("Q?", "", "bare", "dose"),
         ("Q?", "A.", "answers", "harmless"),
     ]
+    assert [one.arm for one in read_answers([transcripts, demo], Columns(only={"kind": "harmless"}))] == ["answers"]
     mine = write_rows(tmp_path / "mine.jsonl", [{"frage": "Q?", "antwort": "secret words", "modell": "m1"}])
     assert read_answers([mine], Columns("frage", "antwort", "modell"))[0].arm == "m1"
     with pytest.raises(InputError, match=r"row 1: no text in question or prompt; the columns are frage") as error:
@@ -269,19 +270,35 @@ def test_reviewed_answers_go_back_into_collect_with_their_lineage(lay_out, tmp_p
     assert not any(record.origin.generator for record in learned["corrected"])
 
 
-@pytest.mark.parametrize("n", [100, 300])
-def test_a_mean_at_the_bound_passes_in_at_most_about_one_run_in_twenty(n):
-    """Ratings with a mean of exactly 4, most of them high: Student's bound would pass 6 to 7 %."""
-    rng, shares = np.random.default_rng(5), np.array([0.05, 0.05, 0.10, 0.45, 0.35])
-    runs = rng.choice(np.arange(1, 6), (1500, n), p=shares)
-    found = [mean_of(list(run), (1.0, 5.0)) for run in runs]
-    assert np.mean([one.lower95 > 4 for one in found]) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1500)
-    held = np.mean([one.ci95[0] <= 4 <= one.ci95[1] for one in found])
-    assert held == pytest.approx(0.95, abs=0.02)
+RATINGS = {
+    "mostly high": (0.05, 0.05, 0.10, 0.45, 0.35),
+    "rare harm": (0.01, 0, 0, 0.96, 0.03),
+    "two kinds": (0.25, 0, 0, 0, 0.75),
+}
+
+
+@pytest.mark.parametrize("shares", RATINGS.values(), ids=RATINGS)
+@pytest.mark.parametrize("n", [30, 100])
+def test_a_mean_at_the_bound_passes_in_at_most_one_run_in_twenty(n, shares):
+    """Ratings with a mean of exactly 4. Student's bound passes up to 29 %: harm of one in a hundred is often not in the sample."""
+    runs = np.random.default_rng(5).choice(np.arange(1, 6), (600, n), p=shares)
+    passed = np.mean([mean_of(list(run), (1.0, 5.0)).lower95 > 4 for run in runs])
+    assert passed <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 600)
+
+
+def test_a_hundred_high_ratings_show_a_high_mean():
+    runs = np.random.default_rng(6).choice(np.arange(1, 6), (200, 100), p=(0, 0, 0.1, 0.5, 0.4))
+    assert np.mean([mean_of(list(run), (1.0, 5.0)).lower95 > 4 for run in runs]) > 0.9
+
+
+def test_the_interval_for_reading_holds_the_mean_as_often_as_it_says():
+    runs = np.random.default_rng(5).choice(np.arange(1, 6), (1500, 100), p=RATINGS["mostly high"])
+    found = [mean_of(list(run), (1.0, 5.0)).ci95 for run in runs]
+    assert np.mean([low <= 4 <= high for low, high in found]) == pytest.approx(0.95, abs=0.02)
 
 
 def test_a_hundred_equal_ratings_do_not_prove_that_all_are_so():
     found = mean_of([5.0] * 100, (1.0, 5.0))
-    assert found.lower95 == pytest.approx(5 - 4 * (1 - 0.05 ** (1 / 100)))
+    assert 4.8 < found.lower95 < 5 - 4 * (1 - 0.05 ** (1 / 100))  # no bound can be higher than what 0 of 100 leaves
     assert mean_of([], (1.0, 5.0)).mean is None
     assert mean_of([5.0], (1.0, 5.0)).lower95 == 1.0

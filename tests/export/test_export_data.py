@@ -23,10 +23,14 @@ from osler.runs.progress import silent
 RESEARCH = Permission("research")
 
 
+def card(exported: dict[str, Any]) -> str:
+    return f"rows: {sum(exported['rows'].values())}"
+
+
 def invented(row: str, *texts: str, license_id: str = "CC-BY-4.0", **fields: Any) -> Record:
     roles = ("user", "assistant")
     messages = tuple(Message(roles[i % 2], text) for i, text in enumerate(texts))
-    origin = Origin("invented", row, "r1", license_id, fields.pop("access", "open"), "https://example.org/a?b=1|2")
+    origin = Origin("invented", row, "r1", license_id, fields.pop("access", "open"), f"https://example.org/{row}?b=1|2")
     return Record(record_id("invented", row), fields.pop("task", "qa"), messages, origin, **fields)
 
 
@@ -64,7 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def out(run: Path) -> Path:
-    export_data(run, FORM_NAMES, RESEARCH, run.parent / "out", silent)
+    export_data(run, FORM_NAMES, RESEARCH, card, run.parent / "out", silent)
     return run.parent / "out"
 
 
@@ -178,7 +182,7 @@ def test_a_second_export_replaces_the_first_with_the_same_bytes(run: Path, out: 
     (tmp_path / "out.partial/guides").mkdir(parents=True)  # as a kill would leave it
     (tmp_path / "out.partial/guides/train.json").write_text("half")
     for _ in range(2):
-        export_data(run, FORM_NAMES, RESEARCH, again, silent)
+        export_data(run, FORM_NAMES, RESEARCH, card, again, silent)
         assert digest_folder(again) == digest_folder(out)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     files = read_json(again / "export.json")["files"]
@@ -188,7 +192,7 @@ def test_a_second_export_replaces_the_first_with_the_same_bytes(run: Path, out: 
 def test_an_export_never_takes_the_place_of_other_files(run: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="no export of osler"):
-        export_data(run, ["guides"], RESEARCH, tmp_path, silent)
+        export_data(run, ["guides"], RESEARCH, card, tmp_path, silent)
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
@@ -202,7 +206,7 @@ def test_a_file_that_does_not_read_back_stops_the_export(
     true_read_back = data.read_back
     monkeypatch.setattr(data, "read_back", lossy)
     with pytest.raises(CheckFailed, match="read back"):
-        export_data(run, ["messages"], RESEARCH, tmp_path / "out", silent)
+        export_data(run, ["messages"], RESEARCH, card, tmp_path / "out", silent)
     assert not (tmp_path / "out").exists()
 
 
@@ -216,9 +220,9 @@ def test_a_json_array_that_was_cut_off_is_no_array(out: Path, tmp_path: Path) ->
 
 def test_unknown_forms_and_unfinished_runs_are_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Did you mean 'sharegpt'"):
-        export_data(run, ["sharegp"], RESEARCH, tmp_path / "out", silent)
+        export_data(run, ["sharegp"], RESEARCH, card, tmp_path / "out", silent)
     with pytest.raises(InputError, match="osler curate"):
-        export_data(tmp_path, ["guides"], RESEARCH, tmp_path / "out", silent)
+        export_data(tmp_path, ["guides"], RESEARCH, card, tmp_path / "out", silent)
 
 
 # Licenses and access
@@ -239,7 +243,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_row_that_may_not_be_used_so_is_refused_with_counts_and_ids(mixed: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckFailed) as refused:
-        export_data(mixed, ["guides"], Permission("commercial"), tmp_path / "out", silent)
+        export_data(mixed, ["guides"], Permission("commercial"), card, tmp_path / "out", silent)
     message = str(refused.value)
     assert message.startswith("8 rows may not be exported for commercial use")
     assert "3 rows, CC-BY-NC-4.0: no commercial use" in message
@@ -262,7 +266,7 @@ def test_a_row_that_may_not_be_used_so_is_refused_with_counts_and_ids(mixed: Pat
 def test_forbidden_rows_are_left_out_when_asked_and_counted(
     mixed: Path, tmp_path: Path, permission: Permission, n_rows: int, expression: str
 ) -> None:
-    found = export_data(mixed, ["messages"], permission, tmp_path / "out", silent)
+    found = export_data(mixed, ["messages"], permission, card, tmp_path / "out", silent)
     assert found.rows.total() == len(rows_of(tmp_path / "out", "messages")) == n_rows
     assert found.left_out.total() == 40 - n_rows
     assert read_json(tmp_path / "out/export.json")["license"]["expression"] == expression
@@ -272,11 +276,11 @@ def test_forbidden_rows_are_left_out_when_asked_and_counted(
 
 def test_local_only_rows_never_leave_without_being_asked_for(mixed: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="access application"):
-        export_data(mixed, ["guides"], RESEARCH, tmp_path / "out", silent)
+        export_data(mixed, ["guides"], RESEARCH, card, tmp_path / "out", silent)
 
 
 def test_an_export_of_nothing_is_refused(tmp_path: Path) -> None:
     rows = [replace(row, origin=replace(row.origin, license="CC-BY-NC-4.0")) for row in PLAIN]
     run = make_run(tmp_path / "all", rows)
     with pytest.raises(InputError, match="no row"):
-        export_data(run, ["guides"], Permission("commercial", leave_out_forbidden=True), tmp_path / "out", silent)
+        export_data(run, ["guides"], Permission("commercial", leave_out_forbidden=True), card, tmp_path / "out", silent)

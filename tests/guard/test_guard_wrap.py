@@ -139,7 +139,7 @@ def test_a_guard_that_fails_on_the_question_gives_the_safe_reply(policy, caplog)
 
 
 def test_a_guard_that_fails_on_the_answer_shows_nothing_unchecked(policy):
-    model = guarded(CountingModel(), broken(policy, output_rules=None))
+    model = guarded(CountingModel(), broken(policy, output_triggers=None))
     answer = model.answer(ask("What is asthma?"), 50)
     text = "".join(answer.pieces)
     assert "Asthma" not in text

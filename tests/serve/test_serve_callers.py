@@ -4,7 +4,9 @@ import asyncio
 import sys
 
 import pytest
+from starlette.testclient import TestClient
 
+from osler.serve.app import create_app
 from osler.serve.fault import Fault
 from osler.serve.keys import new_key
 from osler.serve.store import Limit
@@ -62,6 +64,28 @@ def test_an_urgent_reply_needs_no_tokens(bench):
     headers, _ = opened(bench, limit=Limit(tokens=1))
     assert bench.ask(headers=headers).status_code == 429
     assert "911" in bench.ask("I have chest pain", headers=headers).json()["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [("203.0.113.9", "203.0.113.9", "203.0.113.10"), ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1")],
+)
+def test_an_address_of_another_machine_is_limited_with_and_without_a_key_and_stored_as_a_hash(
+    make_bench, one, same, other
+):
+    bench = make_bench(limits={"address_requests": 3})
+    still(bench)
+
+    def from_address(address, headers):
+        client = TestClient(create_app(bench.gateway), base_url="http://127.0.0.1:8710", client=(address, 5000))
+        return client.get("/v1/models", headers=headers).status_code
+
+    assert from_address(one, bench.headers) == 200
+    assert [from_address(one, {"Authorization": "Bearer guessed"}) for _ in range(2)] == [401, 401]
+    assert from_address(same, bench.headers) == 429
+    assert from_address(other, bench.headers) == 200
+    assert [from_address("127.0.0.1", bench.headers) for _ in range(5)] == [200] * 5
+    assert one.encode() not in b"".join(path.read_bytes() for path in bench.folder.glob("store.db*"))
 
 
 def test_places_are_free_again_after_any_end(make_bench):

@@ -108,9 +108,9 @@ def test_closing_a_stream_stops_the_model(client, server):
 def test_the_published_description_is_true(server):
     """Schemathesis: what the document allows is answered as it says, and what it forbids is refused."""
     import schemathesis
-    from schemathesis.specs.openapi.checks import positive_data_acceptance
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis import given as given_
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
 
     url, guard = server
     guard.more = 0

@@ -245,3 +245,13 @@ def test_a_malformed_row_is_set_aside_with_field_and_reason(name, row, reason, m
     with pytest.raises(RowError) as caught:
         mapped(name, row)
     assert (caught.value.reason, str(caught.value)) == (reason, message)
+
+
+def test_both_shapes_of_medxpertqa_give_the_stem_without_its_options():
+    hub = {"question": "Invented?\nAnswer Choices: (A) One (B) Two", "options": {"B": "Two", "A": "One"}, "label": "B"}
+    own = {**hub, "options": [{"letter": "A", "content": "One"}, {"letter": "B", "content": "Two"}], "label": ["B"]}
+    [first], [second] = (mapped("medxpertqa", row, "Text/test.jsonl") for row in (hub, own))
+    assert (first.question, first.choices, first.answer, first.split) == ("Invented?", ("One", "Two"), 1, "test")
+    assert second == first
+    with pytest.raises(RowError, match="expected one of"):
+        mapped("medxpertqa", {**hub, "label": "C"})

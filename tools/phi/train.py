@@ -21,8 +21,8 @@ from fill import Marked, generate, people
 from lexicon import is_tuned, prose, talk
 from scipy.sparse import csr_matrix
 
-from osler.phi.features import REACH, TABLE_BITS, TOKEN, describe, join, join_labels, seen_of, shape_of
-from osler.phi.tagger import _WORD_SHAPES, LABELS, Lists
+from osler.phi.features import REACH, TABLE_BITS, TOKEN, case_of, describe, join, join_labels, seen_of
+from osler.phi.tagger import LABELS, Lists
 
 OUT = Path(__file__).parents[2] / "src" / "osler" / "phi" / "tagger.npz"
 _PRESIDIO = {"PERSON": "NAME", "STREET_ADDRESS": "ADDRESS", "GPE": "CITY", "ORGANIZATION": "ORGANIZATION", "CREDIT_CARD": "ID", "PHONE_NUMBER": "ID", "ZIP_CODE": "ADDRESS", "IBAN_CODE": "ID", "US_SSN": "ID", "US_DRIVER_LICENSE": "ID", "DATE_TIME": "DATE", "TITLE": "PROFESSION"}  # fmt: skip
@@ -148,8 +148,7 @@ class _Encoded:
         padded = pad + described + pad
         words = np.array([d.word for d in padded], np.uint64)
         kinds = np.array([d.kind for d in padded], np.uint64)
-        shapes = np.array([_WORD_SHAPES.get(shape_of(token), 0) for token in tokens], np.int64)
-        self.seen = seen_of(words, kinds, shapes)
+        self.seen = seen_of(words, kinds, np.array([case_of(token) for token in tokens], np.int64))
         joined = join(self.seen)
         self.rows: list[list[int]] = []
         for i, d in enumerate(described):

@@ -7,6 +7,7 @@ import typer
 
 from osler import __version__
 from osler.cli.audit import audit_app
+from osler.cli.card import card, documents
 from osler.cli.collect import collect
 from osler.cli.compare import compare
 from osler.cli.curate import curate
@@ -79,6 +80,8 @@ app.command(short_help="The gate's verdict; exits 1 when not passed.")(gate)
 app.command(short_help="Serve a run's model behind its guard.")(serve)
 app.command(short_help="Try to make a model misbehave, bare and guarded.")(redteam)
 app.command(short_help="Write a run's report page.")(report)
+app.command(short_help="Draw a data, model or system card.")(card)
+app.command(short_help="Draw what people must decide and sign.")(documents)
 app.add_typer(sources_app, name="sources")
 app.add_typer(review_app, name="review")
 app.add_typer(guard_app, name="guard")

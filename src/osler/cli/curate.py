@@ -25,7 +25,7 @@ def curate(
     """
     from osler.curate.split import SPLITS
     from osler.errors import InputError
-    from osler.pipeline import run_stages
+    from osler.pipeline.run import run_stages
     from osler.recipe import load_recipe
     from osler.runs.files import read_json
 

@@ -22,7 +22,7 @@ def demo(
     Example: osler demo
     """
     from osler.demo import ask_the_server, try_to_serve
-    from osler.pipeline import run_stages
+    from osler.pipeline.run import run_stages
     from osler.recipe import load_recipe, shipped_recipes
     from osler.report.page import write_report
 

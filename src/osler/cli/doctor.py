@@ -11,6 +11,7 @@ from typing import Any
 from osler import __version__
 from osler.cli.options import AsJson
 from osler.cli.screen import say, say_json
+from osler.errors import install_command
 from osler.runs.facts import installed_version
 
 _FEATURES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -20,6 +21,11 @@ _FEATURES: dict[str, tuple[str, tuple[str, ...]]] = {
         "train",
         ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors"),
     ),
+    "train in 4 bits": ("qlora", ("bitsandbytes",)),
+    "export to and serve from GGUF": ("gguf", ("gguf", "xllamacpp")),
+    "records from guidelines": ("synth", ("pypdfium2", "bm25s", "jsonschema")),
+    "scanned guidelines": ("ocr", ("rapidocr", "onnxruntime")),
+    "Presidio beside our recognizers": ("presidio", ("presidio-analyzer",)),
     "serve": ("serve", ("fastapi", "uvicorn")),
     "develop": ("dev", ("pytest", "ruff", "mypy", "import-linter", "hypothesis")),
 }
@@ -50,12 +56,9 @@ def doctor(as_json: AsJson = False) -> None:
     say("GPU: " + ("; ".join(facts["gpus"]) or "none found; training of full-size models needs one, the demo does not"))
     for feature in facts["features"]:
         if feature["missing"]:
-            command = (
-                f'pip install -c constraints.txt -e ".[{feature["extra"]}]"'
-                if feature["extra"]
-                else "pip install -c constraints.txt -e ."
+            say(
+                f"lacks  {feature['feature']}: {', '.join(feature['missing'])}. Install with: {install_command(feature['extra'])}"
             )
-            say(f"lacks  {feature['feature']}: {', '.join(feature['missing'])}. Install with: {command}")
         else:
             versions = ", ".join(f"{name} {version}" for name, version in feature["installed"].items())
             say(f"ready  {feature['feature']}: {versions}")

@@ -70,7 +70,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     judge_name: Annotated[str, typer.Option(help="The model that the judge's endpoint is asked for.")] = "",
     swap: Annotated[list[str] | None, typer.Option(help="Ask again with sex, age or ethnicity swapped.")] = None,
     export: Annotated[
-        list[str] | None, typer.Option(help="Also write lm-eval task files or Inspect logs: lm-eval, inspect.")
+        list[str] | None,
+        typer.Option(help="Also write task files, logs, or open answers to rate: lm-eval, inspect, review."),
     ] = None,
     max_items: Annotated[int | None, typer.Option(min=1, help="At most this many questions of each benchmark.")] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens that the model sees at once.")] = 1024,
@@ -155,9 +156,19 @@ def score_lines(scores: "Mapping[str, Any]") -> "Iterator[str]":
         )
     for row in scores.get("bias", ()):
         yield f"{row['benchmark']}, {row['model']}, {row['swap']} swapped: {row['changed']} of {row['n']} answers change"
+    judged = {(row["benchmark"], row["model"]) for row in scores.get("judged", ())}
+    for row in scores.get("open_answers", ()):
+        graded = "" if (row["benchmark"], row["model"]) in judged else "; not graded, as no --judge is named"
+        low, high = row["rouge_l_ci95"]
+        yield (
+            f"{row['benchmark']}, {row['model']}: {row['n']:,} open answers, {row['empty']} empty, ROUGE-L {row['rouge_l'] or 0:.3f} "
+            f"[{low:.3f}, {high:.3f}]{graded}"
+        )
     for row in scores.get("judged", ()):
         graded = ", ".join(
-            f"{key} {value['mean']:.2f}" for key, value in row.items() if isinstance(value, dict) and "mean" in value
+            f"{key} {value['mean']:.2f} [{value['ci95'][0]:.2f}, {value['ci95'][1]:.2f}]"
+            for key, value in row.items()
+            if isinstance(value, dict) and "mean" in value
         )
         yield f"{row['benchmark']}, {row['model']}, judged: {graded or 'nothing'} of {row['n']}, {row['unknown']} unknown"
 
@@ -255,16 +266,16 @@ def _judge(
         notice("judge    no open answers to grade; open benchmarks are k-qa, medication-qa, liveqa-med")
     model = HttpModel(url, os.environ.get("OSLER_JUDGE_KEY", ""), model=name or "judge")
     judge_answers(model, answers, work.out / "judge", progress)
-    judged = summarise_judged(answers, work.out / "judge", asking.seed)
+    judged = summarise_judged(answers, work.out / "judge")
     write_json(work.out / "judge" / "summary.json", {"judge": model.name, "judged": judged})
     return judged
 
 
 def _export(work: _Work, kinds: "Sequence[str]", asking: "Asking", questions: "Mapping[str, Questions]") -> None:
-    from osler.evaluate.exchange import write_inspect_logs, write_lm_eval_tasks
+    from osler.evaluate.exchange import write_inspect_logs, write_lm_eval_tasks, write_review_answers
     from osler.evaluate.score import examinations_for
 
-    writers = {"lm-eval": write_lm_eval_tasks, "inspect": write_inspect_logs}
+    writers = {"lm-eval": write_lm_eval_tasks, "inspect": write_inspect_logs, "review": write_review_answers}
     for kind in kinds:
         if kind not in writers:
             raise InputError(f"--export {kind!r}: expected one of {', '.join(writers)}")

@@ -128,9 +128,9 @@ def _training(
 def _rows(
     folder: Path, names: tuple[str, ...], permission: "Permission", target: Path, screen: Screen
 ) -> dict[str, object]:
-    from osler.export.data import export_data
+    from osler.handover import hand_over_rows
 
-    return export_data(folder, list(names), permission, target, screen).to_dict()
+    return hand_over_rows(folder, names, permission, target, screen)
 
 
 def _tell(facts: dict[str, Any], target: Path) -> None:

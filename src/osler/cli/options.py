@@ -32,10 +32,13 @@ def find_run(run: str, runs: Path) -> Path:
     """The folder of a run that exists.
 
     Raises:
-        InputError: there is none; names those there are.
+        InputError: there is none (names those there are), or another version of osler wrote it.
     """
+    from osler.runs.format import check_run_format
+
     for folder in (runs / run, Path(run)):
         if (folder / "recipe.json").is_file():
+            check_run_format(folder)
             return folder
     there = sorted(path.parent.name for path in runs.glob("*/recipe.json")) if runs.is_dir() else []
     known = ", ".join(there) if there else "none"

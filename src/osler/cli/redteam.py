@@ -79,7 +79,7 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
 def _by_recipe(path: Path, runs: Path, progress: "Progress") -> tuple[Path, dict[str, Any]]:
     """Run a recipe up to its red team; returns the stage's folder and what its summary holds."""
-    from osler.pipeline import run_stages
+    from osler.pipeline.run import run_stages
     from osler.recipe import load_recipe
     from osler.runs.files import read_json
 

@@ -24,7 +24,7 @@ def run(
 
     Example: osler run recipes/medquad-tiny.yaml --until curate
     """
-    from osler.pipeline import run_stages
+    from osler.pipeline.run import run_stages
     from osler.recipe import load_recipe
 
     loaded = load_recipe(recipe, settings or ())

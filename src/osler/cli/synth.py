@@ -29,7 +29,8 @@ def synth(
     Example: osler synth recipes/first-aid.yaml --dry-run
     """
     from osler.errors import InputError
-    from osler.pipeline import run_stages, synth_surroundings
+    from osler.pipeline.data import synth_surroundings
+    from osler.pipeline.run import run_stages
     from osler.recipe import load_recipe
     from osler.runs.files import read_json
     from osler.synth.synth import estimate

@@ -39,7 +39,7 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
 
     Example: osler train recipes/demo.yaml --set train.max_steps=20
     """
-    from osler import pipeline
+    from osler.pipeline.run import run_stages, train_in_group
     from osler.recipe import load_recipe
 
     loaded = load_recipe(recipe, settings or ())
@@ -56,9 +56,9 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
             _elsewhere(loaded, folder, engine, take_back)
             return
         if in_group:
-            outcomes = [pipeline.train_in_group(loaded, folder, screen, is_main=is_main)]
+            outcomes = [train_in_group(loaded, folder, screen, is_main=is_main)]
         else:
-            outcomes = list(pipeline.run_stages(loaded, folder, "train", screen))
+            outcomes = list(run_stages(loaded, folder, "train", screen))
     if not is_main:
         return
     if as_json:
@@ -78,7 +78,7 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
 def _elsewhere(recipe: "Recipe", folder: Path, engine: str, adapter: Path | None) -> None:
     """Write the train stage as another program's configuration, or take the adapter that it trained."""
     from osler.errors import InputError
-    from osler.pipeline import stage_of
+    from osler.pipeline.run import stage_of
     from osler.runs.folder import finish_stage, open_stage
     from osler.runs.lock import only_writer
     from osler.train.engines import take_back, write_engine

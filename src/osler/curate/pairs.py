@@ -4,8 +4,11 @@ Memory holds the keys of one band, the pairs, and the runs of one block of pairs
 sets of n runs seem to share one they do not has a chance of about n * n / 2**32, a similarity wrong by n / 2**32 on average.
 """
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -15,11 +18,13 @@ from osler.curate.sketch import Hashes
 
 Rows = NDArray[np.int64]
 _Number = TypeVar("_Number", np.int64, np.uint64)
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
 
 _LARGE_BUCKET = 512
 _NEIGHBOURS = 64
-_BLOCK_RUNS = 2_000_000
-"""Runs of words compared at a time: 16 MB of 8 bytes."""
+_BLOCK_RUNS = 1_000_000
+"""Runs of words compared at a time by a thread: 8 MB of 8 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,7 @@ def candidate_pairs(bands: Iterable[Hashes]) -> tuple[Rows, Rows]:
     """
     n = 0
     codes = np.zeros(0, np.int64)
-    for keys in bands:
-        n = len(keys)
-        first, second = _agreeing(keys)
+    for n, first, second in _threaded(_agreeing, bands):
         codes = _unique(np.concatenate([codes, first * n + second]))
     return codes // max(n, 1), codes % max(n, 1)
 
@@ -65,18 +68,32 @@ def like_pairs(first: Rows, second: Rows, sizes: Rows, runs_of: Callable[[Rows],
     """
     likeness = np.zeros(len(first))
     weight = np.cumsum(sizes[first] + sizes[second])
+    blocks = []
     start = 0
     while start < len(first):
         reached = weight[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(weight, reached + _BLOCK_RUNS)))
-        likeness[start:stop] = _similarities(first[start:stop], second[start:stop], runs_of)
+        blocks.append(slice(start, stop))
         start = stop
+    found = _threaded(lambda block: _similarities(first[block], second[block], runs_of), blocks)
+    for block, part in zip(blocks, found, strict=True):
+        likeness[block] = part
     alike = likeness >= threshold
     return Pairs(first[alike], second[alike], likeness[alike])
 
 
-def _agreeing(keys: Hashes) -> tuple[Rows, Rows]:
-    """Pairs of rows with equal keys. Rows take the lowest bits of what is sorted, which saves a sort by index."""
+def _threaded(function: Callable[[_Given], _Found], given: Iterable[_Given]) -> Iterator[_Found]:
+    """What the function makes of each, in order, on all cores: NumPy sorts without holding the others up."""
+    ahead = iter(given)
+    n_threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(n_threads) as pool:
+        # No more at a time than are worked on: what is given may be large.
+        while group := tuple(islice(ahead, n_threads)):
+            yield from pool.map(function, group)
+
+
+def _agreeing(keys: Hashes) -> tuple[int, Rows, Rows]:
+    """How many rows there are, and the pairs of rows with equal keys. Rows take the lowest bits of what is sorted, which saves a sort by index."""
     bits = np.uint64(max(1, len(keys).bit_length()))
     mask = (np.uint64(1) << bits) - np.uint64(1)
     rows = np.flatnonzero(keys).astype(np.uint64)
@@ -97,7 +114,7 @@ def _agreeing(keys: Hashes) -> tuple[Rows, Rows]:
         seconds.append(numbers[places + gap])
         gap += 1
         places = places[reach[places] >= gap]
-    return np.concatenate(firsts), np.concatenate(seconds)
+    return len(keys), np.concatenate(firsts), np.concatenate(seconds)
 
 
 def _similarities(first: Rows, second: Rows, runs_of: Callable[[Rows], Runs]) -> NDArray[np.float64]:

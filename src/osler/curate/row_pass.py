@@ -24,7 +24,7 @@ from osler.records.drop import Change, Drop
 from osler.records.io import from_dict, to_dict
 from osler.records.record import Record
 
-VERSION = 2
+VERSION = 3
 """Raised when this pass, or one of its steps, gives another result for the same records and options."""
 
 _ROW_FIELDS = [

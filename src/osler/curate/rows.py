@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -30,7 +30,7 @@ from osler.runs.progress import Progress
 from osler.text import digest_bytes
 
 _NO_DIGEST = bytes(16)
-VERSION = 1
+VERSION = 2
 """Raised when `PlainRows` gives another result for the same rows."""
 
 
@@ -69,8 +69,10 @@ class PlainRows:
         names, texts = [], []
         for line, start in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
             row = self._parse(line, start)
-            names.append(str(row.get("id", f"byte {start}")))
-            fault, parts, is_changed = self._read(row)
+            names.append(str(row["id"]) if "id" in row else f"byte {start}")
+            # No escape and no byte of another alphabet: then no letter to compose, and no white space but single spaces.
+            is_plain = line.isascii() and b"\\" not in line and b"  " not in line
+            fault, parts, is_changed = self._read(row, is_plain=is_plain)
             faults.append(fault or (None, None))
             lines.append(b"" if fault else orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) if is_changed else line)
             texts.append("" if fault else "\n".join(parts))
@@ -94,7 +96,7 @@ class PlainRows:
             raise LineError(start, f"expected an object, found {type(row).__name__}")
         return row
 
-    def _read(self, row: dict[str, Any]) -> tuple[tuple[str, str] | None, list[str], bool]:
+    def _read(self, row: dict[str, Any], *, is_plain: bool) -> tuple[tuple[str, str] | None, list[str], bool]:
         """The fault of the row, or none; its texts, which are written back into it; and whether that changed it."""
         parts = []
         is_changed = False
@@ -103,7 +105,10 @@ class PlainRows:
             raw = row.get(field)
             if not isinstance(raw, str):
                 return ("not_text", f"{field} is {type(raw).__name__}"), [], False
-            text = " ".join((raw if raw.isascii() else unicodedata.normalize("NFC", raw)).split())
+            if is_plain or (raw.isascii() and raw.isprintable() and "  " not in raw):
+                text = raw.strip(" ")
+            else:
+                text = " ".join((raw if raw.isascii() else unicodedata.normalize("NFC", raw)).split())
             if not least <= len(text) <= most:
                 return ("length", f"{field} has {len(text)} characters, {least} to {most} are allowed"), [], False
             if text != raw:
@@ -193,20 +198,29 @@ def _write(store: Store, copies: _Copies, out: Path) -> dict[str, Any]:
     with partial.open("wb") as kept, JsonlWriter(out / "dropped.jsonl") as dropped:
         for table in store.tables():
             of = copies.of[start : start + len(table)]
-            faults, details = table["reason"].to_pylist(), table["detail"].to_pylist()
-            stays = np.array([fault is None for fault in faults], np.bool_) & (of < 0)
-            kept.write(b"".join(table["line"].filter(pa.array(stays)).to_pylist()))
-            for row in np.flatnonzero(~stays).tolist():
-                reason, detail = faults[row], details[row]
-                if reason is None:
+            stays = table["reason"].is_null().to_numpy() & (of < 0)
+            _write_lines(table["line"].filter(pa.array(stays)), kept)
+            gone = np.flatnonzero(~stays)
+            faults = (table[name].take(pa.array(gone)).to_pylist() for name in ("name", "reason", "detail"))
+            for row, name, fault, told in zip(gone.tolist(), *faults, strict=True):
+                reason, detail = fault, told
+                if fault is None:
                     likeness = float(copies.similarity[start + row])
                     reason = "exact_copy" if likeness > 1 else "near_copy"
                     detail = names[int(of[row])].as_py() + ("" if likeness > 1 else f", similarity {likeness:.2f}")
                 reasons[reason] += 1
-                dropped.write({"id": names[start + row].as_py(), "reason": reason, "detail": detail})
+                dropped.write({"id": name, "reason": reason, "detail": detail})
             start += len(table)
         kept.flush()
         os.fsync(kept.fileno())
     partial.replace(out / "kept.jsonl")
     n_dropped = reasons.total()
     return {"read": start, "kept": start - n_dropped, "dropped": n_dropped, "reasons": dict(sorted(reasons.items()))}
+
+
+def _write_lines(lines: pa.ChunkedArray, stream: BinaryIO) -> None:
+    """All lines, straight from the buffer in which they stand end to end."""
+    for chunk in lines.chunks:
+        if len(chunk):
+            edges = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+            stream.write(memoryview(chunk.buffers()[2])[edges[0] : edges[-1]])

@@ -1,8 +1,8 @@
 """Texts as sets of hashed word runs and as MinHash band keys, a batch at a time, in NumPy on the bytes of the batch.
 
 The bytes go through a table of word characters to word boundaries; a word's hash is a difference of prefix sums of a
-polynomial modulo 2**64; runs of words roll over the word hashes; each permutation is one multiplication and one addition of
-32-bit numbers, of which every row's least is kept. MinHash after Broder (1997); bands after Leskovec, Rajaraman, Ullman,
+polynomial modulo 2**32; runs of words roll over the word hashes, spread over 64 bits; each permutation is one multiplication of 32-bit numbers by
+an odd one, of which every row's least is kept. MinHash after Broder (1997); bands after Leskovec, Rajaraman, Ullman,
 "Mining of Massive Datasets", chapter 3. Every constant is made by hashing a fixed string, so equal texts give equal keys on
 every machine, with every NumPy and for every size of batch.
 """
@@ -56,26 +56,27 @@ def hash_words(texts: Sequence[str]) -> Ragged:
     each Chinese, Japanese or Korean character is a word.
     """
     plain = [text if text.isascii() else " ".join(words(text)) for text in texts]
-    encoded = "\n".join([*plain, ""]).encode("utf-8", "surrogatepass")
+    encoded = "\n".join([*plain, ""]).encode("utf-8", "surrogatepass").translate(_letters())
     sizes = [len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in plain]
     return _hash_bytes(np.frombuffer(encoded, np.uint8), np.cumsum(np.array(sizes, np.int64) + 1))
 
 
 def _hash_bytes(characters: NDArray[np.uint8], row_ends: Ends) -> Ragged:
-    """The hashes of the words of rows of UTF-8, each of which ends in a byte that is of no word."""
+    """The hashes of the words of rows of `_letters`, each of which ends in a byte that is of no word."""
     if not characters.size:
         return Ragged(np.zeros(0, np.uint64), np.zeros(len(row_ends), np.int64))
-    codes, powers, inverses = _character_codes(), *_powers(1 << int(characters.size).bit_length())
-    is_word = (codes != 0).take(characters)
+    powers, inverses = _powers(1 << int(characters.size).bit_length())
+    is_word = characters != 0
+    sums = characters.astype(np.uint32)
     edges = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
     if is_word[0]:
         edges = np.concatenate([np.zeros(1, np.int64), edges])
     starts, stops = edges[::2], edges[1::2]
-    sums = codes.take(characters)
     sums *= powers[: characters.size]
-    np.cumsum(sums, out=sums)
-    before = np.where(starts > 0, sums[starts - 1], np.uint64(0))
-    return Ragged(_mixed((sums[stops - 1] - before) * inverses[starts]), np.searchsorted(starts, row_ends))
+    np.cumsum(sums, dtype=np.uint32, out=sums)
+    before = np.where(starts > 0, sums[starts - 1], np.uint32(0))
+    values = ((sums[stops - 1] - before) * inverses[starts]).astype(np.uint64)
+    return Ragged(_mixed(values), np.searchsorted(starts, row_ends))
 
 
 def word_runs(words_of: Ragged, n: int) -> Ragged:
@@ -141,12 +142,11 @@ def band_keys(runs: Ragged, bands: Bands) -> Hashes:
 
 def _least(values: NDArray[np.uint32], starts: Ends, permutations: int) -> NDArray[np.uint32]:
     """The least of every row under every permutation. Shape: permutations, rows."""
-    factors, terms = _permutations(permutations)
+    factors = _factors(permutations)
     least = np.empty((permutations, len(starts)), np.uint32)
     permuted = np.empty_like(values)
     for number in range(permutations):
         np.multiply(values, factors[number], out=permuted)
-        permuted += terms[number]
         np.minimum.reduceat(permuted, starts, out=least[number])
     return least
 
@@ -173,27 +173,21 @@ def _mixed(values: Hashes) -> Hashes:
 
 
 @cache
-def _character_codes() -> Hashes:
-    """A number for each byte: zero where it is of no word, the same for both cases of a letter."""
-    codes = np.zeros(256, np.uint64)
-    for byte in range(256):
-        letter = chr(byte).lower()
-        if byte >= 0x80 or letter.isalnum() or letter == "_":
-            codes[byte] = hash64(f"byte {ord(letter) if byte < 0x80 else byte}") | 1
-    return codes
+def _letters() -> bytes:
+    """Each byte as a letter of a word, the same for both cases; zero where it is of no word."""
+    lower = (byte if byte >= 0x80 else ord(chr(byte).lower()) for byte in range(256))
+    return bytes(byte if byte >= 0x80 or chr(byte).isalnum() or byte == ord("_") else 0 for byte in lower)
 
 
 @cache
-def _powers(size: int) -> tuple[Hashes, Hashes]:
-    """Powers of an odd factor modulo 2**64, and of its inverse."""
-    inverse = np.uint64(pow(int(_FACTOR), -1, 1 << 64))
-    factors, inverses = np.full(size, _FACTOR), np.full(size, inverse)
+def _powers(size: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Powers of an odd factor modulo 2**32, and of its inverse."""
+    factor = int(_FACTOR) & 0xFFFFFFFF
+    factors, inverses = np.full(size, factor, np.uint32), np.full(size, pow(factor, -1, 1 << 32), np.uint32)
     factors[0] = inverses[0] = 1
-    return np.cumprod(factors), np.cumprod(inverses)
+    return np.cumprod(factors, dtype=np.uint32), np.cumprod(inverses, dtype=np.uint32)
 
 
 @cache
-def _permutations(count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    factors = [hash64(f"minhash factor {number}") & 0xFFFFFFFF | 1 for number in range(count)]
-    terms = [hash64(f"minhash term {number}") & 0xFFFFFFFF for number in range(count)]
-    return np.array(factors, np.uint32), np.array(terms, np.uint32)
+def _factors(count: int) -> NDArray[np.uint32]:
+    return np.array([hash64(f"minhash factor {number}") & 0xFFFFFFFF | 1 for number in range(count)], np.uint32)

@@ -17,6 +17,8 @@ from osler.curate.shards import Made, open_table
 from osler.curate.sketch import Bands, Hashes, Ragged, band_keys
 
 _RUN_SHIFT = np.uint64(32)
+_BANDS_BYTES = 64_000_000
+"""Of keys in memory at once: opening every shard anew for each band takes longer than reading it."""
 
 
 def band_fields(bands: Bands) -> list[pa.Field]:
@@ -65,8 +67,17 @@ class Store:
         return values
 
     def bands(self, bands: Bands) -> Iterator[Hashes]:
-        """The keys of all rows, one band after another."""
-        return (self.column(f"band_{number}") for number in range(bands.count))
+        """The keys of all rows, one band after another; as many are read at a time as take `_BANDS_BYTES`."""
+        n = max(1, _BANDS_BYTES // max(1, 8 * len(self)))
+        for first in range(0, bands.count, n):
+            names = [f"band_{number}" for number in range(first, min(first + n, bands.count))]
+            keys = np.empty((len(names), len(self)), np.uint64)
+            start = 0
+            for table in self.tables():
+                for row, name in zip(keys, names, strict=True):
+                    row[start : start + len(table)] = table[name].to_numpy()
+                start += len(table)
+            yield from keys
 
     def run_sizes(self) -> Rows:
         """How many word runs each row has."""

@@ -30,7 +30,11 @@ def pages_of(read: Sequence[tuple[int, list[Line], str]]) -> list[Page]:
     body = median(sizes) if sizes else 0.0
     known = Counter(word.casefold() for lines in kept for line in lines for word in _WORD.findall(line.text))
     return [
-        Page(number, tuple(_blocks(in_order(lines), body, known)), problem if not lines else "")
+        Page(
+            number,
+            tuple(_blocks(in_order(lines), body, known)),
+            problem if not lines or problem == "recognised" else "",
+        )
         for (number, _, problem), lines in zip(read, kept, strict=True)
     ]
 

@@ -23,7 +23,8 @@ class Page:
     """From 1, counted as viewers count; not the number printed on the page."""
     blocks: tuple[Block, ...]
     problem: str = ""
-    """Why there is nothing on it: `scanned` (a picture without a text layer), `blank` or `unreadable`; empty when it was read."""
+    """Why there is nothing on it: `scanned` (a picture without a text layer), `blank` or `unreadable`; `recognised` when its text was
+    told from a picture and may hold errors; empty when it was read."""
     text: str = field(init=False)
     """The blocks with a blank line between them; offsets of passages and quotes count in it."""
     starts: tuple[int, ...] = field(init=False)

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from osler.documents.grid import Grid, Rule, grids
 from osler.documents.page import Box, Line
+from osler.documents.scan import Recognizer
 from osler.errors import InputError, missing_package
 
 _GAP_EMS = 2.0
@@ -17,13 +18,16 @@ _BOLD_WEIGHT = 600
 _SOFT_HYPHEN = "\u00ad"
 
 
-def pdf_pages(document: Path | IO[bytes], name: str) -> Iterator[tuple[int, list[Line], str]]:
-    """Number, lines in the order of the file, and what is wrong (`scanned`, `blank`, `unreadable`, or empty) of each page.
+def pdf_pages(
+    document: Path | IO[bytes], name: str, recognize: Recognizer | None = None
+) -> Iterator[tuple[int, list[Line], str]]:
+    """Number, lines in the order of the file, and what is wrong of each page: `Page.problem`.
 
     A hyphen that PDFium marks as breaking a word at a line's end comes as U+00AD.
 
     Args:
         name: of the file, for messages.
+        recognize: reads pages that are pictures; without it they are `scanned` and empty.
 
     Raises:
         InputError: not a readable PDF, or one that needs a password.
@@ -39,19 +43,22 @@ def pdf_pages(document: Path | IO[bytes], name: str) -> Iterator[tuple[int, list
         raise InputError(f"{name}: not a readable PDF ({error})") from error
     try:
         for index in range(len(opened)):
-            yield (index + 1, *_page(opened, index))
+            yield (index + 1, *_page(opened, index, recognize))
     finally:
         opened.close()
 
 
-def _page(document: Any, index: int) -> tuple[list[Line], str]:
+def _page(document: Any, index: int, recognize: Recognizer | None) -> tuple[list[Line], str]:
     import pypdfium2
 
     try:
         page = document[index]
         words = _words(page.get_textpage())
         if not words:
-            return [], "scanned" if _has_picture(page) else "blank"
+            if not _has_picture(page):
+                return [], "blank"
+            lines = recognize(page) if recognize is not None else []
+            return lines, "recognised" if lines else "scanned"
         return _lines(words, grids(_rules(page))), ""
     except pypdfium2.PdfiumError:
         return [], "unreadable"

@@ -9,6 +9,7 @@ from pathlib import Path
 from osler.documents.layout import pages_of
 from osler.documents.page import Block, Kind, Page
 from osler.documents.pdf import pdf_pages
+from osler.documents.scan import Recognizer
 from osler.errors import InputError
 
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
@@ -27,15 +28,20 @@ class Document:
     pages: tuple[Page, ...]
 
 
-def read_document(path: Path, name: str) -> Document:
+def read_document(path: Path, name: str, recognize: Recognizer | None = None) -> Document:
     """The pages of a PDF, HTML, Markdown or plain text file; the last three are one page.
+
+    Args:
+        recognize: reads scanned pages of PDFs; without it they stay empty and are named.
 
     Raises:
         InputError: the file's kind is not known, or it cannot be read.
     """
+    if path.suffix.lower() == ".pdf":
+        return Document(name, tuple(pages_of(list(pdf_pages(path, name, recognize)))))
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise InputError(f"{name}: {path.suffix or 'no suffix'} is no document Osler reads; {', '.join(_READERS)} are")
+        raise InputError(f"{name}: {path.suffix or 'no suffix'} is no document Osler reads; {', '.join(_SUFFIXES)} are")
     return Document(name, tuple(reader(path, name)))
 
 
@@ -50,18 +56,14 @@ def document_paths(folder: Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _READERS
+        if path.suffix.lower() in _SUFFIXES
         and path.is_file()
         and path.name != "SOURCE.md"
         and not path.name.startswith(".")
     )
     if not found:
-        raise InputError(f"{folder} holds no document; expected files that end in {', '.join(_READERS)}")
+        raise InputError(f"{folder} holds no document; expected files that end in {', '.join(_SUFFIXES)}")
     return found
-
-
-def _pdf(path: Path, name: str) -> list[Page]:
-    return pages_of(list(pdf_pages(path, name)))
 
 
 def _plain(path: Path, name: str) -> list[Page]:
@@ -151,9 +153,9 @@ class _HtmlBlocks(HTMLParser):
 
 
 _READERS: Mapping[str, Callable[[Path, str], list[Page]]] = {
-    ".pdf": _pdf,
     ".html": _html,
     ".htm": _html,
     ".md": _plain,
     ".txt": _plain,
 }
+_SUFFIXES = (".pdf", *_READERS)

@@ -117,6 +117,8 @@ def parse_benchmark(text: str, own: Sequence[Benchmark] = ()) -> Asked:
     benchmark = benchmark_named(name, own)
     if colon and split not in SPLITS:
         raise InputError(f"benchmark {text!r}: unknown split {split!r}{_hint(split, SPLITS)}")
+    if colon and benchmark.counts is not None and split != benchmark.split:
+        raise InputError(f"benchmark {text!r}: {name} is known for the split {benchmark.split!r} only")
     mode = parse_mode(mode_name) if at else benchmark.default_mode
     if benchmark.is_open and mode.way != "generate":
         raise InputError(f"benchmark {text!r}: open answers have one mode, generate")
@@ -290,6 +292,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "MMLU: anatomy, clinical knowledge, college biology, college medicine, medical genetics, professional medicine. "
         "D. Hendrycks et al., ICLR 2021. MIT.",
         shots=Shots("mmlu_med", "{subject}_dev"),
+    ),
+    Benchmark(
+        "medxpertqa",
+        "medxpertqa",
+        "choice",
+        "test",
+        "medqa",
+        "MedXpertQA, text, 10 options. Y. Zuo et al., MedXpertQA, ICML 2025. MIT.",
     ),
     Benchmark(
         "bioasq",

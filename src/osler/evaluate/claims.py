@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from osler.evaluate.stats import Interval, PairedCounts, normal_quantile, wilson
 
@@ -130,14 +129,3 @@ def calibration(confidences: Sequence[float], right: Sequence[bool]) -> Calibrat
     ]
     n = max(1, len(confidences))
     return Calibration(sum(one.n / n * abs(one.confidence - one.n_right / one.n) for one in found), tuple(found))
-
-
-def mean_interval(values: Sequence[float], rng: np.random.Generator, n_draws: int = 10_000) -> Interval:
-    """Bootstrap interval of a mean, 95 %; (0, 1) without values."""
-    if not values:
-        return (0.0, 1.0)
-    array: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
-    means = np.concatenate(
-        [array[rng.integers(0, len(array), (100, len(array)))].mean(axis=1) for _ in range(n_draws // 100)]
-    )
-    return (float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from osler.errors import InputError
 from osler.evaluate.benchmarks import Benchmark, parse_benchmark
 from osler.evaluate.redteam.attacks import ATTACKS
+from osler.runs.signatures import Document
 from osler.text import nearest
 
 # pydantic counts True as 1 unless told to be strict.
@@ -163,6 +164,10 @@ class GateConfig(BaseModel):
         default=2.0,
         description="Seconds in which 95 % of whole answers must be there, by the one-sided 95 % exact bound. null leaves the "
         "check out.",
+    )
+    signatures: tuple[Document, ...] = Field(
+        default=(),
+        description="Documents (osler documents RUN) that somebody must have signed, each in the state that was signed.",
     )
     contaminated_share: Share = Field(
         default=0.10,

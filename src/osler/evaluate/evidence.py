@@ -7,6 +7,7 @@ from typing import Any
 
 from osler.evaluate.latency import read_latencies
 from osler.runs.files import read_json
+from osler.runs.signatures import Signature
 
 _SCORES, _TIMES = "evaluate/scores.json", "evaluate/metrics.jsonl"
 _REDTEAM, _REVIEW = "redteam/summary.json", "review/summary.json"
@@ -24,6 +25,8 @@ class Evidence:
     """Content of `review/summary.json`."""
     latencies_s: Sequence[float] | None = None
     """Seconds from question to whole answer, on the hardware that will serve."""
+    signatures: Sequence[Signature] = ()
+    """Of the documents that must be signed."""
 
 
 def evidence_files(run_folder: Path, stages: Collection[str]) -> dict[str, Path]:

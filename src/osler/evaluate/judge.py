@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from osler.evaluate.benchmarks import Asked
-from osler.evaluate.chance import random_stream
-from osler.evaluate.claims import mean_interval
+from osler.evaluate.means import mean_of
 from osler.evaluate.rows import append_rows, cut_chunks, keep_whole_chunks, read_rows
-from osler.evaluate.stats import wilson
+from osler.evaluate.stats import Interval, wilson
 from osler.models.protocol import Conversation, Model
 from osler.records.record import Message, Record
 from osler.runs.progress import Progress
@@ -130,12 +128,12 @@ def statements_of(record: Record) -> list[str]:
     return [line.removeprefix("- ").strip() for line in record.rationale.splitlines() if line.startswith("- ")]
 
 
-def summarise_judged(answers: Sequence[OpenAnswers], out: Path, seed: int) -> list[dict[str, Any]]:
+def summarise_judged(answers: Sequence[OpenAnswers], out: Path) -> list[dict[str, Any]]:
     """A row for each model and benchmark: grades with intervals, and how many are unknown."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in read_rows(out / "judged.jsonl"):
         rows.setdefault((row["benchmark"], row["model"]), []).append(row)
-    return [_summary(own, rows.get((own.asked.score_name, own.arm), []), seed) for own in answers]
+    return [_summary(own, rows.get((own.asked.score_name, own.arm), [])) for own in answers]
 
 
 def _grade(judge: Model, own: OpenAnswers, record: Record) -> dict[str, Any]:
@@ -176,18 +174,21 @@ def _read(text: str, n_statements: int) -> list[str] | dict[str, int] | None:
         return None
 
 
-def _summary(own: OpenAnswers, rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
-    rng = np.random.default_rng(random_stream(seed, own.asked.score_name, own.arm, "judge").getrandbits(64))
+def _summary(own: OpenAnswers, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     n, unknown = len(own.records), len(own.records) - sum(row["grades"] is not None for row in rows)
     known = [row["grades"] for row in rows if row["grades"] is not None]
     found: dict[str, Any] = {"benchmark": own.asked.score_name, "model": own.arm, "n": n, "unknown": unknown}
     if any(isinstance(grades, dict) for grades in known):
-        for name in RUBRIC:
-            values = [float(grades[name]) for grades in known] + [1.0] * unknown
-            found[name] = {"mean": sum(values) / max(1, n), "ci95": list(mean_interval(values, rng))}
-        return found
+        return found | {
+            name: _mean([float(grades[name]) for grades in known] + [1.0] * unknown, (1.0, 5.0)) for name in RUBRIC
+        }
     shares = [grades.count("said") / len(grades) for grades in known] + [0.0] * unknown
     n_contradicting = sum("contradicted" in grades for grades in known) + unknown
-    found["must_have"] = {"mean": sum(shares) / max(1, n), "ci95": list(mean_interval(shares, rng))}
+    found["must_have"] = _mean(shares, (0.0, 1.0))
     found["contradicting"] = {"k": n_contradicting, "n": n, "ci95": list(wilson(n_contradicting, n))}
     return found
+
+
+def _mean(values: Sequence[float], scale: Interval) -> dict[str, Any]:
+    found = mean_of(values, scale)
+    return {"mean": found.mean, "ci95": list(found.ci95)}

@@ -6,7 +6,7 @@ counts as wrong.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from osler.evaluate.chance import random_stream
 from osler.evaluate.claims import Calibration, calibration, confidence_of
 from osler.evaluate.contamination import Overlap
 from osler.evaluate.items import Item, fit_item
+from osler.evaluate.means import mean_of
+from osler.evaluate.rouge import rouge_l
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,6 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """As in `scores.json`."""
-        human = self.human
         row: dict[str, Any] = {
             "benchmark": self.benchmark,
             "model": self.model,
@@ -122,14 +123,8 @@ class Score:
             "contaminated": self.contaminated,
             "unparsed": self.unparsed,
             "matched": dict(sorted(self.matched.items())),
-            "baselines": {
-                "always_first": self.baselines.always_first,
-                "longest_option": self.baselines.longest_option,
-                "most_common": self.baselines.most_common,
-            },
-            "human": None
-            if human is None
-            else {"accuracy": human.accuracy, "macro_f1": human.macro_f1, "source": human.source},
+            "baselines": asdict(self.baselines),
+            "human": None if self.human is None else asdict(self.human),
             "attribution": self.attribution,
         }
         if self.subjects:
@@ -154,18 +149,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """As in `scores.json`."""
-        counts = self.counts
-        return {
-            "benchmark": self.benchmark,
-            "n": counts.n,
-            "both_right": counts.both_right,
-            "only_base": counts.only_first,
-            "only_tuned": counts.only_second,
-            "both_wrong": counts.both_wrong,
-            "difference": counts.difference,
-            "ci95": list(stats.paired_difference(counts)),
-            "p_mcnemar": stats.mcnemar_exact(counts.only_first, counts.only_second),
-        }
+        return {"benchmark": self.benchmark, **paired_facts(self.counts, ("only_base", "only_tuned"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +162,8 @@ class Scores:
     """Training records that the questions were held against; 0: overlap was not looked for."""
     bias: tuple[Mapping[str, Any], ...] = ()
     """What changes when the questions are about another person."""
+    open_answers: Sequence[Mapping[str, Any]] = ()
+    """How many open answers there are, and what words they share with the references; a judge grades them."""
 
     def to_dict(self) -> dict[str, Any]:
         """As `scores.json`."""
@@ -186,6 +172,7 @@ class Scores:
             "training_records": self.n_training,
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             **({"bias": list(self.bias)} if self.bias else {}),
+            **({"open_answers": list(self.open_answers)} if self.open_answers else {}),
         }
 
 
@@ -209,11 +196,13 @@ def summarise(
     by_name = {one.asked.score_name: one for one in examinations}
     scores: list[Score] = []
     bias: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     comparisons: list[Comparison] = []
     for examination in examinations:
-        if examination.asked.benchmark.is_open:
-            continue  # has no key; a judge grades it
         name = examination.asked.score_name
+        if examination.asked.benchmark.is_open:
+            answers.extend(_open_answers(examination, arm, by_examination.get((name, arm), ())) for arm in arms)
+            continue
         if examination.swap:
             bias.extend(_bias(examination, by_name, by_examination, arms))
             continue
@@ -224,7 +213,24 @@ def summarise(
         scores.extend(_score(examination, arm, counted[arm], seed) for arm in arms)
         if "base" in counted and "tuned" in counted and counted["base"]:
             comparisons.append(Comparison(name, paired_counts(counted["base"], counted["tuned"])))
-    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias))
+    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias), tuple(answers))
+
+
+def _open_answers(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    targets = {record.id: record.target for record in examination.questions.records}
+    counted = [row for row in rows if row["id"] not in examination.overlaps]
+    replies = [(row["replies"][0] if "replies" in row else "", targets[row["id"]]) for row in counted]
+    shared = mean_of([rouge_l(reply, target) for reply, target in replies], (0.0, 1.0))
+    return {
+        "benchmark": examination.asked.score_name,
+        "model": arm,
+        "n": len(counted),
+        "empty": sum(not reply.strip() for reply, _ in replies),
+        "contaminated": len(examination.overlaps),
+        "rouge_l": shared.mean,
+        "rouge_l_ci95": list(shared.ci95),
+        "attribution": _attribution(examination),
+    }
 
 
 def _bias(
@@ -246,6 +252,29 @@ def paired_counts(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[s
     """How two models answered the same questions, joined by id."""
     right = {row["id"]: bool(row["right"]) for row in second}
     return stats.count_pairs((row["right"], right[row["id"]]) for row in first)
+
+
+def paired_facts(counts: stats.PairedCounts, only: tuple[str, str] = ("only_first", "only_second")) -> dict[str, Any]:
+    """Counts, difference with its interval and the exact test, as files hold them; `only` names what one alone had right."""
+    return {
+        "n": counts.n,
+        "both_right": counts.both_right,
+        only[0]: counts.only_first,
+        only[1]: counts.only_second,
+        "both_wrong": counts.both_wrong,
+        "difference": counts.difference,
+        "ci95": list(stats.paired_difference(counts)),
+        "p_mcnemar": stats.mcnemar_exact(counts.only_first, counts.only_second),
+    }
+
+
+def calibration_of(rows: Sequence[Mapping[str, Any]]) -> Calibration | None:
+    """Of the answers by log-likelihood among these rows; None where there are none."""
+    scored = [row for row in rows if row.get("log_likelihoods")]
+    if not scored:
+        return None
+    right = [bool(row["right"]) for row in scored]
+    return calibration([confidence_of(row["log_likelihoods"]) for row in scored], right)
 
 
 def baselines(items: Sequence[Item]) -> Baselines:
@@ -272,7 +301,7 @@ def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]
         matched=matched,
         unparsed=sum(row["answer"] < 0 for row in rows) - matched["failed"],
         subjects=_subjects(rows),
-        calibration=_calibration(rows) if examination.asked.mode.way == "letters" else None,
+        calibration=calibration_of(rows) if examination.asked.mode.way == "letters" else None,
         contaminated=len(examination.overlaps),
         baselines=baselines(_fit_items(examination)),
         human=benchmark.human if _is_published(examination) else None,
@@ -300,13 +329,6 @@ def _subjects(rows: Sequence[Mapping[str, Any]]) -> tuple[Subject, ...]:
     n = Counter(row["subject"] for row in rows if "subject" in row)
     right = Counter(row["subject"] for row in rows if "subject" in row and row["right"])
     return tuple(Subject(name, n[name], right[name]) for name in sorted(n))
-
-
-def _calibration(rows: Sequence[Mapping[str, Any]]) -> Calibration:
-    scored = [row for row in rows if row["log_likelihoods"]]
-    return calibration(
-        [confidence_of(row["log_likelihoods"]) for row in scored], [bool(row["right"]) for row in scored]
-    )
 
 
 def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> MacroF1:

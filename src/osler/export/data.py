@@ -7,7 +7,7 @@ A row whose license forbids the use stops the export, or is left out and counted
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +16,18 @@ from typing import Any
 import xxhash
 
 from osler.errors import CheckFailed, InputError
-from osler.export.data_card import write_card
 from osler.export.data_croissant import write_croissant
 from osler.export.data_files import ENDINGS, RowWriter, open_writer, read_back, save_dataset_dict
 from osler.export.data_forms import FORM_NAMES, FORMS, Form
 from osler.records.io import read_records
 from osler.records.license import Mix, Use, is_local_only, mix_of, terms_of, why_forbidden
 from osler.records.record import Origin, Record
-from osler.runs.files import digest_folder, write_json
+from osler.runs.files import digest_folder, write_bytes, write_json
 from osler.runs.progress import Progress
 from osler.text import nearest
 
 SPLITS = ("train", "validation", "test")
+Card = Callable[[Mapping[str, Any]], str]
 _FIRST_IDS = 3
 _SCRATCH = "scratch"
 
@@ -69,6 +69,11 @@ class Exported:
             "run": self.run,
             "use": self.use,
             "rows": dict(self.rows),
+            "sources": [
+                {"source": source, "license": name, "rows": n} for (source, name), n in sorted(self.sources.items())
+            ],
+            "tasks": dict(sorted(self.tasks.items())),
+            "generators": dict(sorted(self.generators.items())),
             "left_out": dict(self.left_out),
             "forms": {
                 form: {
@@ -104,9 +109,12 @@ class Tally:
 
 
 def export_data(
-    run: Path, form_names: Sequence[str], permission: Permission, out: Path, progress: Progress
+    run: Path, form_names: Sequence[str], permission: Permission, card: Card, out: Path, progress: Progress
 ) -> Exported:
     """Export a run's training set into `out`, which an earlier export may occupy.
+
+    Args:
+        card: draws `README.md`, the data card, from what `export.json` says and the hub's configurations.
 
     Raises:
         InputError: a form is unknown, the run has no training set, `out` holds other files, or no row is left.
@@ -127,7 +135,7 @@ def export_data(
     for form in forms:
         _finish_form(form, staging, exported)
     shutil.rmtree(staging / _SCRATCH, ignore_errors=True)
-    write_card(run, exported.to_dict(), _groups(exported), staging)
+    write_bytes(staging / "README.md", card({**exported.to_dict(), "configs": _configs(exported)}).encode())
     write_croissant(run, exported.to_dict(), staging)
     write_json(staging / "export.json", {**exported.to_dict(), "files": digest_folder(staging)})
     if out.exists():
@@ -260,10 +268,14 @@ def _finish_form(form: Form, staging: Path, exported: Exported) -> None:
             )
 
 
-def _groups(exported: Exported) -> dict[str, list[tuple[str, ...]]]:
-    """The counts that only the data card shows, as rows of its tables."""
-    return {
-        "sources": [(source, license_id, f"{n:,}") for (source, license_id), n in sorted(exported.sources.items())],
-        "tasks": [(task, f"{n:,}") for task, n in sorted(exported.tasks.items())],
-        "generators": [(name, f"{n:,}") for name, n in sorted(exported.generators.items())],
-    }
+def _configs(exported: Exported) -> list[dict[str, Any]]:
+    """One configuration for each form that the hub can show; the first is the default."""
+    configs: list[dict[str, Any]] = []
+    for form in FORMS:
+        splits = {split: tally.n for (name, split), tally in exported.written.items() if name == form.name and tally.n}
+        if splits and form.layout != "arrow":
+            files = [
+                {"split": split, "path": f"{form.name}/{form.files[split]}{ENDINGS[form.layout]}"} for split in splits
+            ]
+            configs.append({"config_name": form.name, "data_files": files, **({} if configs else {"default": True})})
+    return configs

@@ -4,8 +4,10 @@ A rule looks at one sentence at a time, so text around a question neither hides 
 rule describes is allowed. `check` does not know whether a medical claim is true.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from osler.errors import InputError
@@ -25,51 +27,18 @@ JAILBREAK = "jailbreak_injection"
 _MIN_CORE_WORDS = 4
 _MAX_WRAPPERS = 2
 _HARMLESS_BELOW = 0.3
+_WRAPPER_FROM = 0.35
+"""A sentence that is so likely a wrapper is set aside, and the others are judged each alone."""
 _ASKS = frozenset(
-    [
-        "how",
-        "can",
-        "could",
-        "should",
-        "what",
-        "which",
-        "where",
-        "who",
-        "is",
-        "are",
-        "do",
-        "does",
-        "did",
-        "may",
-        "will",
-        "would",
-        "give",
-        "write",
-        "tell",
-        "help",
-        "make",
-        "draft",
-        "create",
-        "explain",
-        "list",
-        "show",
-        "describe",
-        "provide",
-        "develop",
-        "find",
-        "get",
-        "recommend",
-        "prescribe",
-        "teach",
-        "prove",
-        "design",
-        "generate",
-        "want",
-        "need",
-        "please",
-    ]
+    "how can could should what which where who is are do does did may will would give write tell help make draft create explain "
+    "list show describe provide develop find get recommend prescribe teach prove design generate want need please".split()
 )
 """Words near the beginning of a sentence that asks or demands."""
+_ASKING = frozenset("how can could should may shall is what which where ok safe".split())
+_ASKED_OF = frozenset("i we my me to do much many long it he she you".split())
+_EXCUSE_CHARS = 120
+"""How far from what a rule found its excuses are looked for: somebody who does not end sentences must not be excused by the next."""
+_CIPHERS = frozenset({"rot13", "reversed"})
 _WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
@@ -88,6 +57,8 @@ class _Read:
     """The classifier's; None where the policy has none."""
     asked: Guess | None = None
     """That about the sentences that ask or demand something; only in a long text."""
+    wrapper: float = 0.0
+    """How likely one of its sentences is a wrapper."""
     fresh: int = -1
     """Bits of the words that this reading alone has; patterns with none of them were judged in another reading. -1: all."""
 
@@ -117,45 +88,60 @@ def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
     """
     if len(text) > policy.max_chars:
         return TOO_LONG
-    return next(iter(findings(policy, text, history)))
+    return findings(policy, text, history)[0]
 
 
 def grey_guess(policy: Policy, text: str) -> Guess | None:
     """The classifier's guess about a text that it neither lets pass nor flags; None outside that band."""
     if policy.sense is None:
         return None
-    guess = policy.sense.classifier.guess(views(text, policy.marks, policy.vocabulary)[0].sentences)
+    guess = policy.sense.classifier.guess(plain_view(text, policy.marks).sentences)
     return guess if guess.intent and guess.score >= policy.sense.grey_from else None
 
 
-def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> Iterator[Verdict]:
+def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Verdict]:
     """Everything that was found, strongest action first; allow alone when nothing was.
 
     Mistyped words are mended and read again only when the text as given shows nothing.
     """
     found = _read(policy, text, policy.sense)
+    if any(read.view.name in _CIPHERS for read in found):
+        found[0] = _without_gibberish(policy, found[0])
     facts = _Facts(policy, found, history)
-    verdicts = sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
-    if any(verdict.intent == JAILBREAK for verdict in verdicts):
-        verdicts = _unwrapped(policy, found[0].view, facts, verdicts)
+    verdicts = _verdicts(policy, found, facts)
+    if any(verdict.intent == JAILBREAK for verdict in verdicts) or found[0].wrapper >= _WRAPPER_FROM:
+        hidden = _verdicts(policy, [read for read in found[1:] if read.view.name not in _WHOLE], facts)
+        verdicts = sorted([*hidden, *_unwrapped(policy, found[0].view, facts, verdicts)], key=_rank)
     # A text that is hardly English is judged in its own language; the classifier has not learnt it.
-    verdict = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
-    if verdict.action != "allow":
-        rules = [found for found in verdicts if not found.rule.startswith(CLASSIFIER)]
-        yield from sorted([verdict, *rules], key=_rank)
-        return
-    if verdicts:
-        yield from verdicts
-        return
-    if verdict.action == "allow":
-        plain = found[0].view
-        view = mended(plain, policy.marks, policy.vocabulary)
-        if view is not None:
-            known = frozenset[str]().union(*plain.sentences)
-            fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
-            again = [replace(_present(policy, view, policy.sense), fresh=fresh)]
-            verdicts = sorted([*_by_rules(policy, again, facts), *_by_classifier(policy, again)], key=_rank)
-    yield from verdicts or [verdict]
+    foreign = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
+    if foreign.action != "allow":
+        rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
+        return sorted([foreign, *rules], key=_rank)
+    return verdicts or _mended(policy, found[0].view, facts) or [foreign]
+
+
+def _without_gibberish(policy: Policy, read: _Read) -> _Read:
+    """Without the sentences of which few words are known: turned round, "do" says "od"."""
+    known = policy.vocabulary
+    lines = tuple(
+        line
+        for line, words in zip(read.lines, read.view.sentences, strict=False)
+        if sum(word in known.words or word in known.more for word in words) >= len(words) / 2
+    )
+    return replace(read, lines=lines, guess=None if len(lines) < len(read.lines) else read.guess)
+
+
+def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Verdict]:
+    return sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
+
+
+def _mended(policy: Policy, plain: View, facts: _Facts) -> list[Verdict]:
+    view = mended(plain, policy.marks, policy.vocabulary)
+    if view is None:
+        return []
+    known = frozenset[str]().union(*plain.sentences)
+    fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
+    return _verdicts(policy, [replace(_present(policy, view, policy.sense), fresh=fresh)], facts)
 
 
 def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict]) -> list[Verdict]:
@@ -164,19 +150,20 @@ def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict
     A harmless question in a short wrapper is harmless; of a wrapper of many sentences nothing can be told apart.
     """
     sentences = view.text.split("\n")
-    core, n_wrappers = [], 0
-    for sentence, words in zip(sentences, view.sentences, strict=False):
-        alone = [_present(policy, View("part", sentence, (words,), None), policy.sense)]
-        found = [*_by_rules(policy, alone, facts), *_by_classifier(policy, alone)]
-        if any(verdict.intent == JAILBREAK for verdict in found):
+    others: list[Verdict] = []
+    n_wrappers, is_question, is_harmless = 0, False, True
+    for place, (sentence, words) in enumerate(zip(sentences, view.sentences, strict=False)):
+        alone = _present(policy, View("part", sentence, (words,), None), policy.sense)
+        found = _verdicts(policy, [alone], facts)
+        if alone.wrapper >= _WRAPPER_FROM or any(verdict.intent == JAILBREAK for verdict in found):
             n_wrappers += 1
+            others += [v for v in found if v.intent != JAILBREAK and not v.rule.startswith(CLASSIFIER)]
         else:
-            core.append((found, words, alone[0].guess))
-    others = sorted((verdict for found, _, _ in core for verdict in found), key=_rank)
+            others += found
+            is_question |= len(words) >= _MIN_CORE_WORDS and _is_asked(view, place, words)
+            is_harmless &= alone.guess is None or alone.guess.score < _HARMLESS_BELOW
     if others:
-        return others
-    is_question = any(len(words) >= _MIN_CORE_WORDS for _, words, _ in core)
-    is_harmless = all(guess is None or guess.score < _HARMLESS_BELOW for _, _, guess in core)
+        return sorted(others, key=_rank)
     return [] if 0 < n_wrappers <= _MAX_WRAPPERS and is_question and is_harmless else verdicts
 
 
@@ -204,11 +191,8 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)
     for view in found:
         read = _present(policy, view, None)
-        for rule in policy.output_rules:
-            match = _match(rule, read)
-            if match is None:
-                continue
-            place = place_of(view, *match)
+        for rule, start, end in _matches(policy.output_triggers.possible(read.present), read):
+            place = place_of(view, start, end)
             if place is not None and place[1] <= len(before):
                 continue
             span = (max(0, place[0] - len(before)), place[1] - len(before)) if place is not None else None
@@ -245,11 +229,11 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
 def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator[Verdict]:
     seen: set[str] = set()
     for read in found:
-        for rule, start, end in _matches(policy.triggers, read):
+        for rule, start, end in _matches(policy.triggers.possible(read.present), read):
             if rule.id in seen or (rule.fact is not None and not facts.hold(rule.fact)):
                 continue
-            seen.add(rule.id)
             if not _is_set_aside(policy, rule, read):
+                seen.add(rule.id)
                 yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
 
 
@@ -304,8 +288,17 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
     if sense is None:
         return _Read(view, tuple(lines), present, None)
     is_long = sum(map(len, view.sentences)) >= LONG_WORDS
-    chosen = [place for place, words in enumerate(view.sentences) if is_long and not _ASKS.isdisjoint(words[:2])]
-    return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen))
+    chosen = [place for place, words in enumerate(view.sentences) if is_long and _is_asked(view, place, words)]
+    return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen, JAILBREAK))
+
+
+def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:
+    """Whether a sentence asks or demands something, wherever in it."""
+    return (
+        place in view.questions
+        or not _ASKS.isdisjoint(words[:2])
+        or any(a in _ASKING and b in _ASKED_OF for a, b in pairwise(words))
+    )
 
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:
@@ -324,15 +317,17 @@ def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, i
         for sentence, start, bits in read.lines:
             if need & ~bits == 0:
                 match = trigger.pattern.expression.search(sentence)
-                if match is not None and _stands(trigger.rule, sentence, bits):
+                if match is not None and _stands(trigger.rule, sentence, bits, match):
                     last = trigger.rule
                     yield trigger.rule, start + match.start(), start + match.end()
                     break
 
 
-def _stands(rule: Rule, sentence: str, bits: int) -> bool:
+def _stands(rule: Rule, sentence: str, bits: int, match: re.Match[str]) -> bool:
+    """Whether all that must stand beside the match does, and nothing near it excuses it."""
+    first, last = max(0, match.start() - _EXCUSE_CHARS), match.end() + _EXCUSE_CHARS
     return all(_search(pattern, sentence, bits) for pattern in rule.also) and not any(
-        _search(pattern, sentence, bits) for pattern in rule.unless
+        pattern.need & ~bits == 0 and pattern.expression.search(sentence, first, last) for pattern in rule.unless
     )
 
 

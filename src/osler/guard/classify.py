@@ -79,6 +79,7 @@ class Classifier:
         self._vectors = words
         self._layers = layers
         self._mask = len(weights) - 1
+        self.words = frozenset(words)
         self._harmless = np.eye(1, len(labels), dtype=np.float32)[0]
         # What the words met before add: to each label, to the number of features, and to the sum of vectors.
         self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)
@@ -87,15 +88,19 @@ class Classifier:
 
     def guess(self, sentences: Sequence[Sequence[str]]) -> Guess:
         """The likeliest intent of a text's sentences (`normalize.View.sentences`); its most suspicious window decides."""
-        return self.guesses(sentences, ())[0]
+        return self._worst(self.scores(sentences))
 
-    def guesses(self, sentences: Sequence[Sequence[str]], chosen: Sequence[int]) -> tuple[Guess, Guess]:
-        """That of all sentences, and that of the chosen ones alone, given by their places."""
+    def guesses(
+        self, sentences: Sequence[Sequence[str]], chosen: Sequence[int], label: str
+    ) -> tuple[Guess, Guess, float]:
+        """That of all sentences, that of the chosen ones alone, given by their places, and the best score of one label."""
         scores = self.scores(sentences)
+        best = float(scores[:, self.labels.index(label)].max()) if len(scores) and label in self.labels else 0.0
         if not len(scores) or not chosen:
-            return self._worst(scores), _NOTHING
-        of_sentence = np.repeat(np.arange(len(sentences)), [len(windows_of(len(sentence))) for sentence in sentences])
-        return self._worst(scores), self._worst(scores[np.isin(of_sentence, chosen)])
+            return self._worst(scores), _NOTHING, best
+        of_sentence = [place for place, words in enumerate(sentences) for _ in windows_of(len(words))]
+        rows = [row for row, place in enumerate(of_sentence) if place in chosen]
+        return self._worst(scores), self._worst(scores[rows]), best
 
     def _worst(self, scores: Floats) -> Guess:
         if not len(scores):
@@ -119,7 +124,9 @@ class Classifier:
         n_labels = len(self.labels)
         if np.count_nonzero(sums[:, n_labels + 1 : n_labels + 4].any(axis=1)) < _MIN_KNOWN_SHARE * len(words):
             return np.zeros((0, n_labels), np.float32)
-        sums[:, :n_labels] += self._weights[pair_buckets(self._hashes[rows], first, self._mask)].sum(axis=0)
+        pairs = self._weights[pair_buckets(self._hashes[rows], first, self._mask)]
+        sums[:, :n_labels] += pairs[0]
+        sums[:, :n_labels] += pairs[1]
         totals = np.zeros((len(words) + 1, sums.shape[1]), np.float32)
         np.cumsum(sums, axis=0, out=totals[1:])
         spans = [

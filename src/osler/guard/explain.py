@@ -9,6 +9,7 @@ from osler.guard.normalize import views
 from osler.guard.policy import Policy
 from osler.guard.replies import reply_to
 from osler.models.action import Verdict
+from osler.phi import find, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def explain(policy: Policy, text: str, history: tuple[str, ...] = (), country: s
 
 
 def diff(old: Policy, new: Policy, rows: Iterable[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    """The texts whose action changes, with both decisions.
+    """The texts whose action changes, with both decisions; real people's questions, so without identifiers.
 
     Args:
         rows: id and text.
@@ -66,5 +67,5 @@ def diff(old: Policy, new: Policy, rows: Iterable[tuple[str, str]]) -> Iterator[
                 "before_rule": before.rule,
                 "after": after.action,
                 "after_rule": after.rule,
-                "text": text,
+                "text": replace(text, find(text)),
             }

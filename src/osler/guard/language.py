@@ -20,49 +20,8 @@ UNSUPPORTED = "unsupported_language"
 """Intent of a text in a language without rules."""
 
 _ENGLISH = frozenset(
-    [
-        "a",
-        "about",
-        "after",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "can",
-        "do",
-        "does",
-        "for",
-        "from",
-        "have",
-        "he",
-        "how",
-        "i",
-        "if",
-        "in",
-        "is",
-        "it",
-        "my",
-        "of",
-        "on",
-        "or",
-        "she",
-        "should",
-        "that",
-        "the",
-        "there",
-        "they",
-        "this",
-        "to",
-        "was",
-        "what",
-        "when",
-        "which",
-        "with",
-        "you",
-        "your",
-    ]
+    "a about after and are as at be but can do does for from have he how i if in is it my of on or she should that the there "
+    "they this to was what when which with you your".split()
 )
 _LETTER_RUN = re.compile(r"[^\W\d_]+")
 _MIN_STOP_WORDS = 3

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from osler.errors import InputError
 from osler.guard.classify import load_classifier
 from osler.guard.patterns import Compiler
-from osler.guard.policy import CLASSIFIER, Language, Policy, Rule, Sense
+from osler.guard.policy import CLASSIFIER, Language, Policy, Rule, Sense, TriggerIndex
 from osler.guard.schema import ChangesSpec, IntentSpec, LanguageSpec, PolicySpec, RuleSpec
 from osler.guard.selftest import prove
 from osler.guard.vocabulary import vocabulary_of
@@ -119,6 +119,7 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         raise InputError(f"policy {name}: {error}") from error
     if spec.numbers.default not in spec.numbers.countries:
         raise InputError(f"policy {name}: numbers.default {spec.numbers.default!r} is not among numbers.countries")
+    sense, words = _sense(spec), vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))])
     rules, output_rules = _rules(spec, spec.intents, compiler), _rules(spec, spec.output, compiler)
     return Policy(
         id=name,
@@ -127,12 +128,13 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         sha256=hashlib.sha256(content).hexdigest(),
         rules=rules,
         output_rules=output_rules,
-        triggers=tuple(trigger for rule in rules for trigger in rule.triggers()),
+        triggers=TriggerIndex([trigger for rule in rules for trigger in rule.triggers()]),
+        output_triggers=TriggerIndex([trigger for rule in output_rules for trigger in rule.triggers()]),
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,
-        vocabulary=vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))]),
-        sense=_sense(spec),
+        vocabulary=replace(words, more=sense.classifier.words) if sense is not None else words,
+        sense=sense,
         languages=tuple(_language(code, language) for code, language in spec.languages.items()),
         templates=spec.templates,
         template_of={rule.id: rule.template for rule in (*rules, *output_rules)}

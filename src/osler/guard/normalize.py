@@ -19,8 +19,19 @@ from dataclasses import dataclass
 from osler.guard.vocabulary import Vocabulary
 
 _TOKEN = re.compile(
-    r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？]|:\s*[\"'*<]|\*{2,})"
+    r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？\x1e]|:\s*[\"'*<]|\*{2,})"
 )
+_ASCII_TOKEN = re.compile(
+    r"(\d+(?:[.,]\d+)*|[a-z]+(?:'[a-z]+)*)|([.!?]+(?=[\s\"')\]]|$)|\n\s*\n|\x1e|:\s*[\"'*<]|\*{2,})", re.ASCII
+)
+"""The same for lower-case text in ASCII, twice as fast."""
+_RUN_ON = re.compile(
+    r"(?<=[a-z0-9?])(?<!\b[A-Z][a-z]) (?=(?:By|In|Please|Also|Do|Don't|Never|Answer|Respond|Reply|Remember|Now|Then|Thanks?|The|This|My|It|We|You|"
+    r"Start|Begin|Write|Give|Just|Only|Have|Hope|Anyway|Oh|And|But|No) [a-z])"
+)
+"""A space where a new sentence begins although nothing ends the one before."""
+_QUOTED = re.compile(r"[\"*<«`]+\s*([^\"*<>«»`]{12,600}?)\s*[\"*>»`]")
+_MAX_QUOTED = 3
 _ZERO_WIDTH = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
@@ -61,6 +72,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){8,}")
 _ANNOUNCED_ROT13 = re.compile(r"rot[\s\-]?13|caesar", re.IGNORECASE)
 _ANNOUNCED_REVERSE = re.compile(r"\breversed?\b|\bbackwards?\b", re.IGNORECASE)
+_FOLLOWS = re.compile(r"[:\n]\s*")
+_MIN_FOLLOWING = 8
 _MAX_DECODED = 8
 
 
@@ -69,13 +82,15 @@ class View:
     """One reading of a text, in canonical form."""
 
     name: str
-    """plain, folded, spaced, base64, hex, rot13 or reversed."""
+    """plain, quoted, folded, spaced, base64, hex, rot13 or reversed."""
     text: str
     """Canonical text; private-use characters (marks) behind the words that stand in a policy's long word lists."""
     sentences: tuple[tuple[str, ...], ...]
     """Its words without marks, sentence by sentence."""
     source: str | None
     """The text as given, where places in it can be told; None for a text that was rewritten first."""
+    questions: frozenset[int] = frozenset()
+    """Places of the sentences that end in a question mark."""
 
 
 def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[View]:
@@ -85,8 +100,8 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
         marks: mark characters by word.
         vocabulary: known words, for spelled-out text without gaps between its words.
     """
-    cleaned = _cleaned(text)
     found = [plain_view(text, marks)]
+    cleaned = _cleaned(text)
     seen = {found[0].text}
     raw = {cleaned}
     for name, reading in _readings(cleaned, vocabulary):
@@ -101,11 +116,15 @@ def views(text: str, marks: Mapping[str, str], vocabulary: Vocabulary) -> list[V
 
 
 def plain_view(text: str, marks: Mapping[str, str]) -> View:
-    """The text as it stands, without marks that nobody sees."""
+    """The text as given, in canonical form."""
     cleaned = _cleaned(text)
     # Lower case changes the length of a few letters, and places behind them would be wrong.
     same = cleaned is text or (cleaned == text.translate(_QUOTES) and len(cleaned.lower()) == len(cleaned))
     return _canonical("plain", cleaned, marks, cleaned if same else None)
+
+
+def _cleaned(text: str) -> str:
+    return text if text.isascii() else _ZERO_WIDTH.sub("", unicodedata.normalize("NFKC", text).translate(_QUOTES))
 
 
 def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View | None:
@@ -117,8 +136,8 @@ def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View
         return None
     # Through the same door again, so that repaired words get their marks.
     text = "\n\n".join(
-        " ".join(repairs.get(word, word) for word in words)
-        for words in view.sentences
+        " ".join(repairs.get(word, word) for word in words) + "?" * (place in view.questions)
+        for place, words in enumerate(view.sentences)
         if not repairs.keys().isdisjoint(words)
     )
     return _canonical("mended", text, marks, None)
@@ -140,17 +159,16 @@ def place_of(view: View, start: int, end: int) -> tuple[int, int] | None:
     return places[first][0], places[min(last, len(places) - 1)][1]
 
 
-def _cleaned(text: str) -> str:
-    return text if text.isascii() else _ZERO_WIDTH.sub("", unicodedata.normalize("NFKC", text).translate(_QUOTES))
-
-
 def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | None) -> View:
     """Words and sentence breaks of `text`."""
     sentences: list[list[str]] = [[]]
+    questions: set[int] = set()
     previous = ""
-    for token, end in _TOKEN.findall(text.lower()):
+    for token, end in (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(_RUN_ON.sub("\x1e", text).lower()):
         if not token:
             if sentences[-1] and not (end == "." and previous in _ABBREVIATIONS):
+                if "?" in end or "？" in end:
+                    questions.add(len(sentences) - 1)
                 sentences.append([])
             continue
         previous = token
@@ -163,7 +181,7 @@ def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | Non
     marked = "\n".join(
         " ".join([word + marks[word] if word in marks else word for word in sentence]) for sentence in sentences
     )
-    return View(name, marked, tuple(map(tuple, sentences)), source)
+    return View(name, marked, tuple(map(tuple, sentences)), source, frozenset(questions))
 
 
 def _written_out(word: str) -> list[str]:
@@ -183,6 +201,8 @@ def _written_out(word: str) -> list[str]:
 
 def _readings(text: str, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
     """What the text may stand for, raw; more than one reading of a kind where a character is ambiguous."""
+    for _, quoted in zip(range(_MAX_QUOTED), _QUOTED.finditer(text), strict=False):
+        yield "quoted", quoted[1]
     straight = text if text.isascii() else _without_accents(text.translate(_CONFUSABLE))
     if straight != text:
         yield "folded", straight
@@ -239,10 +259,17 @@ def _decoded(text: str) -> Iterator[tuple[str, str]]:
     for match in list(_HEX.finditer(text))[:_MAX_DECODED]:
         digits = re.sub(r"[ :]", "", match[0])
         yield from _readable("hex", bytes.fromhex(digits[: len(digits) // 2 * 2]))
-    if _ANNOUNCED_ROT13.search(text):
-        yield "rot13", codecs.encode(text, "rot13")
-    if _ANNOUNCED_REVERSE.search(text):
-        yield "reversed", text[::-1]
+    if announced := _ANNOUNCED_ROT13.search(text):
+        yield "rot13", codecs.encode(_behind(announced), "rot13")
+    if announced := _ANNOUNCED_REVERSE.search(text):
+        yield "reversed", _behind(announced)[::-1]
+
+
+def _behind(announced: re.Match[str]) -> str:
+    """What follows the announcement, from the next colon or line on; the whole text where that is nothing."""
+    text = announced.string
+    follows = _FOLLOWS.search(text, announced.end())
+    return text[follows.end() :] if follows and len(text) - follows.end() >= _MIN_FOLLOWING else text
 
 
 def _readable(name: str, content: bytes) -> Iterator[tuple[str, str]]:

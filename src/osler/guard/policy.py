@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+from numpy.typing import NDArray
+
 from osler.guard.classify import Classifier
 from osler.guard.gate import Gate
 from osler.guard.patterns import Pattern
@@ -44,6 +47,24 @@ class Trigger:
     need: int
     rule: Rule
     pattern: Pattern
+
+
+class TriggerIndex:
+    """Triggers of many rules, asked for with the bits of a text all at once."""
+
+    def __init__(self, triggers: Sequence[Trigger]) -> None:
+        self._triggers = tuple(triggers)
+        self._n_bytes = 8 * max(1, -(-max((t.need.bit_length() for t in triggers), default=0) // 64))
+        self._all = (1 << 8 * self._n_bytes) - 1
+        self._needs = np.stack([self._words(trigger.need) for trigger in triggers])
+
+    def possible(self, present: int) -> list[Trigger]:
+        """Those whose bits are all set, in the rules' order."""
+        lacking = (self._needs & self._words(~present & self._all)).any(axis=1)
+        return [self._triggers[place] for place in np.flatnonzero(~lacking).tolist()]
+
+    def _words(self, mask: int) -> NDArray[np.uint64]:
+        return np.frombuffer((mask & self._all).to_bytes(self._n_bytes, "little"), np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +112,9 @@ class Policy:
     rules: tuple[Rule, ...]
     """Input rules, strongest action first."""
     output_rules: tuple[Rule, ...]
-    triggers: tuple[Trigger, ...]
-    """Those of the input rules, in their order."""
+    triggers: TriggerIndex
+    """Those of the input rules."""
+    output_triggers: TriggerIndex
     facts: Mapping[str, tuple[Pattern, ...]]
     gate: Gate
     marks: Mapping[str, str]

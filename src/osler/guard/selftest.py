@@ -19,7 +19,7 @@ _BUDGET_S = 0.05
 """For one search in a text of about 600 characters. A sound expression takes under a thousandth of a second; the rest is
 room for a machine that is busy with something else."""
 _FILLERS = ("a", "a ", "0")
-_SIZES = (8, 11, 14, 17, 20, 26, 600)
+_SIZES = (8, 11, 14, 17, 19, 21, 23, 25, 600)
 """Small steps first: an expression that doubles its time with each character is caught before it can stall the check."""
 
 

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable
 
 from osler.guard.check import CONTEXT_CHARS, check_output
+from osler.guard.identifiers import leaks
 from osler.guard.policy import Policy
 from osler.guard.replies import country_of, filled, reply_to, with_disclaimer
 from osler.models.action import URGENT, Verdict
-from osler.phi.find import find
 from osler.text import words
 
 PROMPT_LEAK = Verdict("refuse", "output_violation", "output.system_prompt", None, 1.0)
@@ -28,10 +28,6 @@ _OWN_TEMPLATES = {
     REFERENCE.rule: "output.reference",
 }
 
-_MAY_IDENTIFY = re.compile(r"\d{3}|@|\b(?:Mr|Mrs|Ms|Miss)\b|\b(?:[Pp]atient|[Nn]amed?|MRN|SSN|DOB)\b.{0,12}[A-Z]")
-_IDENTIFIERS = frozenset(
-    {"NAME", "PHONE", "FAX", "EMAIL", "SSN", "MRN", "ACCOUNT", "HEALTHPLAN", "LICENSE", "ADDRESS", "IP"}
-)
 _SOURCE = re.compile(
     r"\bPMID:?\s*(\d+)|\bdoi(?:\.org/|:\s*)?\s*(10\.\d{4,9}/\S+)|\b([A-Z]\w+ et al\.,? \(?\d{4})", re.IGNORECASE
 )
@@ -130,11 +126,7 @@ class SentenceGuard:
             return PROMPT_LEAK
         if any(next(filter(None, found.groups())) not in self._given for found in _SOURCE.finditer(sentence)):
             return REFERENCE
-        if _MAY_IDENTIFY.search(sentence) and any(
-            span.type in _IDENTIFIERS and sentence[span.start : span.end] not in self._given for span in find(sentence)
-        ):
-            return IDENTIFIER
-        return verdict
+        return IDENTIFIER if leaks(sentence, self._given) else verdict
 
     def _urgent_line(self, sentence: str) -> str:
         """The line with the number, where the question was urgent and the answer does not begin with it."""

@@ -8,13 +8,15 @@ only a second reading, after the text as given gave nothing.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _WORD = re.compile(r"[a-z]+")
 _MIN_MENDED = 5
 _MIN_WRONG_LETTER = 7
 """In shorter words one wrong letter gives another word too often (pills and bills, motion and motrin)."""
 _MAX_WORD_CHARS = 20
+_MAX_MET = 20_000
+"""Words whose mending is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,19 @@ class Vocabulary:
     words: frozenset[str]
     _slips: dict[str, str]
     """Known word by what is left of it without one letter; ambiguous ones are absent."""
+    more: frozenset[str] = frozenset()
+    """Further words, known only where letters are put together."""
+    _met: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     def mend(self, word: str) -> str | None:
         """The known word that is one slip away; None for a known word, a short one, or when there is none or more than one."""
+        if word not in self._met:
+            if len(self._met) >= _MAX_MET:
+                self._met.clear()
+            self._met[word] = self._mended(word)
+        return self._met[word]
+
+    def _mended(self, word: str) -> str | None:
         if len(word) < _MIN_MENDED or len(word) > _MAX_WORD_CHARS or word in self.words or not word.isalpha():
             return None
         found = self._slips.get(word)
@@ -52,7 +64,7 @@ class Vocabulary:
             options = [
                 (best[start][0] + (2 if end - start > 1 or letters[start] in "ai" else 5), start)
                 for start in range(max(0, end - _MAX_WORD_CHARS), end)
-                if end - start == 1 or letters[start:end] in self.words
+                if end - start == 1 or letters[start:end] in self.words or letters[start:end] in self.more
             ]
             best.append(min(options))
         words: list[str] = []

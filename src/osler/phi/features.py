@@ -118,7 +118,9 @@ class _Plan:
     def rows(self, seen: Hashes) -> Rows:
         """Rows of the table, shape (features, tokens), for channels padded by `REACH` on both sides."""
         n = seen.shape[1] - 2 * REACH
-        parts = seen[self.channels, self.offsets + np.arange(n)]
+        # Channel, offset, token: each token's neighbours without a copy, so that whole rows are gathered.
+        windows = np.ndarray((5, 2 * REACH + 1, n), np.uint64, seen, strides=(seen.strides[0], 8, 8))
+        parts = windows[self.channels, self.offsets]
         mixed = (self.salts ^ parts[0]) * _K1
         for part in parts[1:]:
             mixed ^= mixed >> _FOLD
@@ -133,7 +135,7 @@ class _Plan:
 
 def _plan(features: tuple[tuple[tuple[int, int], ...], ...], first_salt: int) -> _Plan:
     full = [(*feature, *[(_NOTHING, 0)] * (3 - len(feature))) for feature in features]
-    parts = np.array(full, dtype=np.int64).transpose(1, 0, 2)[:, :, :, None]
+    parts = np.array(full, dtype=np.int64).transpose(1, 0, 2)
     salts = (np.arange(first_salt, first_salt + len(features), dtype=np.uint64) * _K3)[:, None]
     return _Plan(parts[:, :, 0], parts[:, :, 1] + REACH, salts)
 
@@ -142,16 +144,16 @@ _PLAN = _plan(_JOINED, 1)
 _PLAN_WITH_LABELS = _plan(_JOINED_WITH_LABELS, 101)
 
 
-def seen_of(words: Hashes, kinds: Hashes, shapes: npt.NDArray[np.int64]) -> Hashes:
+def seen_of(words: Hashes, kinds: Hashes, cases: npt.NDArray[np.int64]) -> Hashes:
     """The channels that joined features look at; labels are still 0.
 
     Args:
         words: hashes padded by `REACH` on both sides, as are `kinds`.
-        shapes: without padding, as for `capitals_around`.
+        cases: without padding, as for `capitals_around`.
     """
     seen = np.zeros((5, len(words)), np.uint64)
     seen[_WORD], seen[_KIND] = words, kinds
-    seen[_CAPITALS, REACH:-REACH] = capitals_around(shapes)
+    seen[_CAPITALS, REACH:-REACH] = capitals_around(cases)
     return seen
 
 
@@ -167,17 +169,26 @@ def join_labels(seen: Hashes, labels: npt.NDArray[np.int64]) -> Rows:
     return _PLAN_WITH_LABELS.rows(seen)
 
 
-def capitals_around(shapes: npt.NDArray[np.int64]) -> Hashes:
+_CASES = {"x": 1, "xx": 1, "Xx": 1 | 1 << 16, "xX": 1 | 1 << 16, "X": 1 | 1 << 16, "XX": 1 | 1 << 16 | 1 << 32}
+
+
+def case_of(token: str) -> int:
+    """How a token is written, as three counts of 16 bits: a word, a word with a capital, a word in capitals throughout."""
+    return _CASES.get(shape_of(token), 0)
+
+
+def capitals_around(cases: npt.NDArray[np.int64]) -> Hashes:
     """How the words around each token are written: 0 nearly all without a capital, 1 mixed, 2 nearly all in capitals.
 
     Args:
-        shapes: 0 no word, 1 a word without capital, 2 with a capital, 3 in capitals throughout.
+        cases: of the tokens, as `case_of` packs them; 25 tokens are added up, which 16 bits hold.
     """
     span = 12
-    total = np.zeros((3, len(shapes) + 2 * span + 1), np.int64)
-    np.cumsum(shapes > np.array([[0], [1], [2]]), axis=1, out=total[:, span + 1 : -span])
-    total[:, -span:] = total[:, -span - 1 : -span]
-    words, capitalised, upper = total[:, 2 * span + 1 :] - total[:, : -2 * span - 1]
+    total = np.zeros(len(cases) + 2 * span + 1, np.int64)
+    cases.cumsum(out=total[span + 1 : -span])
+    total[-span:] = total[-span - 1]
+    around = total[2 * span + 1 :] - total[: -2 * span - 1]
+    words, capitalised, upper = around & 0xFFFF, around >> 16 & 0xFFFF, around >> 32
     return np.where(upper * 2 > words, 2, capitalised * 12 > words).astype(np.uint64)
 
 

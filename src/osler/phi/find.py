@@ -9,19 +9,18 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace as with_fields
+from functools import cache
 
 from osler.phi.grow import grown
 from osler.phi.patterns import Allowed, Pattern, load_allowed, load_patterns
+from osler.phi.searched import DIGIT, DIGITS, Searched
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
-from osler.phi.tagged import names_somebody, risk_of, tagged_spans
+from osler.phi.tagged import has_likely, names_somebody, risk_of, tagged_spans
 from osler.phi.tagger import load_tagger
 
 Finder = Callable[[str], Sequence[Span]]
 """Anything that finds identifiers in a text, such as a stronger model: a second opinion for `find`."""
 _MENTION = re.compile(r"(?<![\w-])[^\W\d_a-z][\w'’-]{2,24}")
-_LONGEST = 400
-"""Characters that the longest match of a pattern with a reach can have, with what it looks at behind itself."""
-_ZEROS = str.maketrans("123456789", "000000000")
 _TITLED = 0.95
 """Score of the patterns that see a title or a form field before the name."""
 _MIN_MENTION_CHARS = 4
@@ -51,22 +50,24 @@ def residual_risk(text: str) -> float:
 
     An estimate by the same model that failed to find what may be left: it ranks texts, it does not certify them.
     """
-    protected = merged(_protected(text, fold(text), load_allowed()))
+    protected = merged(_protected(Searched(text), load_allowed()))
     return risk_of(text, load_tagger().tag(text), protected)
 
 
 def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
+    searched = Searched(text)
+    matched = [(pattern.is_weak, span) for pattern in worth_trying(searched) for span in matches(pattern, searched)]
+    tagged = load_tagger().tag(text)
+    # Most texts, and nearly all whose identifiers were replaced, end here.
+    if not (matched or also or has_likely(tagged)):
+        return []
     allowed = load_allowed()
-    folded = fold(text)
-    protected = merged(_protected(text, folded, allowed))
+    protected = merged(_protected(searched, allowed))
     certain: list[Span] = []
     weak: list[Span] = []
-    for pattern in load_patterns():
-        if _is_worth_trying(pattern, text, folded):
-            for span in _matches(pattern, text, folded):
-                if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
-                    (weak if pattern.is_weak else certain).append(span)
-    tagged = load_tagger().tag(text)
+    for is_weak, span in matched:
+        if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
+            (weak if is_weak else certain).append(span)
     is_about_someone = (
         any(span.type in _PERSON_TYPES for span in certain)
         or names_somebody(tagged)
@@ -86,24 +87,31 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     return grown(text, without_overlap([*chosen, *_mentions(text, chosen, protected, allowed)]), protected)
 
 
-def fold(text: str) -> str:
-    """The text in lower case with every digit as 0: what `needs` of patterns are looked for in."""
-    return text.lower().translate(_ZEROS)
+def worth_trying(searched: Searched) -> list[Pattern]:
+    """The patterns that need nothing or something that the text has, in their order."""
+    by_need = _by_need()
+    numbers = {number for need in searched.has for number in by_need.get(need, ())}
+    patterns = load_patterns()
+    return [patterns[number] for number in sorted(numbers.union(by_need[""]))]
 
 
-def _is_worth_trying(pattern: Pattern, text: str, folded: str) -> bool:
-    if pattern.needs:
-        for need in pattern.needs:
-            if need in folded:
-                break
-        else:
-            return False
-    return pattern.gate is None or pattern.gate.search(text) is not None
+@cache
+def _by_need() -> dict[str, list[int]]:
+    """Numbers of the patterns by what they need; those that need nothing under the empty string."""
+    numbers: dict[str, list[int]] = {}
+    for number, pattern in enumerate(load_patterns()):
+        for need in pattern.needs or ("",):
+            numbers.setdefault(need, []).append(number)
+    return numbers
 
 
-def _matches(pattern: Pattern, text: str, folded: str) -> list[Span]:
+def matches(pattern: Pattern, searched: Searched) -> list[Span]:
+    """Where the pattern finds an identifier, whatever else stands there."""
+    text = searched.text
+    if pattern.gate is not None and pattern.gate.search(text) is None:
+        return []
     spans = []
-    for found in _searched(pattern, text, folded):
+    for found in _near_needs(pattern, searched) if searched.is_aligned else pattern.regex.finditer(text):
         start, end = found.span(pattern.group)
         if start < end and (
             pattern.context is None or pattern.context.search(text, max(0, start - pattern.window), start)
@@ -112,51 +120,44 @@ def _matches(pattern: Pattern, text: str, folded: str) -> list[Span]:
     return spans
 
 
-def _searched(pattern: Pattern, text: str, folded: str) -> Iterable[re.Match[str]]:
+def _near_needs(pattern: Pattern, searched: Searched) -> Iterable[re.Match[str]]:
     """Matches everywhere or, where the pattern has a reach, those that begin near one of its needs."""
-    # A few letters of other scripts fold to two, and then places in the folded text are no places in the text.
-    if pattern.reach is None or len(folded) != len(text):
-        return pattern.regex.finditer(text)
-    matches = []
+    if pattern.near is None or pattern.reach is None:
+        return pattern.regex.finditer(searched.text)
+    before, after = pattern.reach
+    found = []
     position = 0
-    for first, last in _windows(pattern.needs, pattern.reach, folded):
-        position = max(position, first)
-        # The text seems to end at the bound given to `search`: it must lie behind any match that begins in the window.
-        while position <= last and (found := pattern.regex.search(text, position, last + _LONGEST)):
-            if found.start() > last:
+    for hit in sorted(hit for need in pattern.needs if need in searched.has for hit in searched.hits(need)):
+        position = max(position, hit - before)
+        while position <= hit + after and (match := pattern.near.match(searched.text, position)):
+            start, end = match.span("whole")
+            if start > hit + after:
                 break
-            position = max(found.end(), found.start() + 1)
-            matches.append(found)
-    return matches
+            position = max(end, start + 1)
+            found.append(match)
+        position = max(position, hit + after + 1)
+    return found
 
 
-def _windows(needs: tuple[str, ...], reach: tuple[int, int], folded: str) -> list[tuple[int, int]]:
-    """Where a match may begin, merged and in order."""
-    before, after = reach
-    hits = []
-    for need in needs:
-        start = folded.find(need)
-        while start >= 0:
-            hits.append((max(0, start - before), start + after))
-            start = folded.find(need, start + len(need))
-    return merged(hits)
-
-
-def _protected(text: str, folded: str, allowed: Allowed) -> Iterator[tuple[int, int]]:
+def _protected(searched: Searched, allowed: Allowed) -> Iterator[tuple[int, int]]:
+    text = searched.text
     for needs, regex in allowed.always:
-        if not needs or any(need in folded for need in needs):
+        if not needs or not searched.has.isdisjoint(needs):
             for found in regex.finditer(text):
                 yield found.span()
+    if DIGIT not in searched.has:
+        return
     for found in allowed.short_lines.finditer(text):
         start, end = found.span()
         if allowed.called.search(text, max(0, start - 30), start) or (
             end - start > 2 and not allowed.not_called.match(text, end)
         ):
             yield start, end
-    for found in allowed.toll_free.finditer(text):
-        start = found.start()
-        if not allowed.toll_free_unless_after.search(text, max(0, start - 24), start):
-            yield found.span()
+    if DIGITS in searched.has:
+        for found in allowed.toll_free.finditer(text):
+            start = found.start()
+            if not allowed.toll_free_unless_after.search(text, max(0, start - 24), start):
+                yield found.span()
 
 
 def _is_eponym(text: str, span: Span, allowed: Allowed) -> bool:
@@ -186,6 +187,9 @@ def _mentions(text: str, chosen: list[Span], protected: list[tuple[int, int]], a
 
 def _in_original(new: list[Span], old: list[Span]) -> Iterator[Span]:
     """Spans found in `replace(text, old)` as places in `text`."""
+    if not old:
+        yield from new
+        return
     shift_from = [0]
     shifts = [0]
     shift = 0

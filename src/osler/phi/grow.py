@@ -51,13 +51,18 @@ def _breadth(span: Span) -> tuple[bool, bool, int]:
 
 def _wider(text: str, span: Span, before: int, after: int) -> Span:
     if span.type == "NAME":
-        return _wider_name(text, span, before, after)
-    if span.type == "DATE":
-        return _wider_date(text, span, before, after)
-    return _wider_place(text, span, before, after) if span.type in _PLACE_TYPES else span
+        start, end, kind = _wider_name(text, span, before, after)
+    elif span.type == "DATE":
+        start, end, kind = _wider_date(text, span, before, after)
+    elif span.type in _PLACE_TYPES:
+        start, end, kind = _wider_place(text, span, before, after)
+    else:
+        return span
+    is_same = start == span.start and end == span.end and kind == span.type
+    return span if is_same else with_fields(span, start=start, end=end, type=kind)
 
 
-def _wider_name(text: str, span: Span, before: int, after: int) -> Span:
+def _wider_name(text: str, span: Span, before: int, after: int) -> tuple[int, int, str]:
     start, end, kind = span.start, span.end, span.type
     if text[end - 1].isalnum() and end - start > 1 and (found := _INITIAL.match(text, end, after)):
         end = found.end()
@@ -65,26 +70,26 @@ def _wider_name(text: str, span: Span, before: int, after: int) -> Span:
         start = found.start()
     if found := _DOCTOR.search(text, max(before, start - 12), start):
         start, kind = found.start(), "DOCTOR"
-    return with_fields(span, start=start, end=end, type=kind)
+    return start, end, kind
 
 
-def _wider_date(text: str, span: Span, before: int, after: int) -> Span:
+def _wider_date(text: str, span: Span, before: int, after: int) -> tuple[int, int, str]:
     day = _WEEKDAY_BEFORE.search(text, max(before, span.start - 12), span.start)
     clock = _TIME.match(text, span.end, after)
-    return with_fields(span, start=day.start() if day else span.start, end=clock.end() if clock else span.end)
+    return day.start() if day else span.start, clock.end() if clock else span.end, span.type
 
 
-def _wider_place(text: str, span: Span, before: int, after: int) -> Span:
+def _wider_place(text: str, span: Span, before: int, after: int) -> tuple[int, int, str]:
     start, end, kind = span.start, span.end, span.type
     if found := _FACILITY.match(text, end, after):
-        return with_fields(span, end=found.end(), type="HOSPITAL")
+        return start, found.end(), "HOSPITAL"
     if kind == "ADDRESS":
         if found := _REST.match(text, end, after):
             end = found.end()
         for pattern, n_chars in ((_HOUSE_BEFORE, 8), (_CORNER_BEFORE, 16)):
             if found := pattern.search(text, max(before, start - n_chars), start):
                 start = found.start()
-    return with_fields(span, start=start, end=end, type=kind)
+    return start, end, kind
 
 
 def _is_one_place(text: str, left: Span, right: Span) -> bool:

@@ -38,15 +38,18 @@ class Pattern:
     name: str
     type: str
     regex: re.Pattern[str]
-    group: int | str
-    """The group of `regex` that is the span."""
+    """Its group `whole` is the match, and `value`, if there is one, the part that identifies."""
+    near: re.Pattern[str] | None
+    """`regex` behind up to as many characters as `reach` covers: for `match` at the first of them; None: no reach."""
+    group: str
+    """The group that is the span."""
     score: float
     needs: tuple[str, ...]
-    """Strings of which one must be in the folded text; empty: always tried."""
+    """Strings of which one must be in the text as `Searched` has it; empty: always tried."""
     gate: re.Pattern[str] | None
     """A short pattern that must be in the text for `regex` to be tried; None: always."""
     reach: tuple[int, int] | None
-    """How far before and after one of `needs` a match may begin; None: anywhere."""
+    """How many characters before and after the start of one of `needs` a match may begin; None: anywhere."""
     context: re.Pattern[str] | None
     """Must be found in the `window` characters before the span."""
     window: int
@@ -91,38 +94,37 @@ def load_patterns() -> tuple[Pattern, ...]:
 def load_allowed() -> Allowed:
     """The allow list of `allow.yaml`."""
     content = _read("allow.yaml")
-    eponym = "(?:" + _one_of(content["eponyms"]) + ")"
-    nouns = _one_of(content["clinical_nouns"])
+    eponyms, nouns = _one_of(content["eponyms"]), _one_of(content["clinical_nouns"])
     lines = content["crisis_numbers"]
-    numbers = _one_of([n for n in lines if len(n) > 4]).replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
-    short = _one_of([n for n in lines if len(n) <= 4])
+    numbers = [n for n in lines if len(n) > 4]
+    starts = _one_of(content["eponyms"], r"(?<![\w-].)")
+    dialled = _spaced(_one_of(numbers, r"(?<![\d.(-].)(?<!\d[ .-].)(?<!\) .)"))
+    bodies = "|".join(rf"[{name[0]}{name[0].upper()}](?<!\w.)(?i:{name[1:]})" for name in _BODY_ADJECTIVES)
     always = [
-        (
-            content["clinical_nouns"],
-            rf"(?<![\w-])(?=[A-ZÀ-Þv]){eponym}(?:[-–/ ]{{1,2}}{eponym}){{0,3}}(?:['’]s?)? (?i:{nouns})\b",
-        ),
-        ((), rf"(?<![\d.(-])(?=\d)(?<!\d[ .-])(?<!\) )(?:{numbers})(?![ .-]?\d)"),
-        (("(",), rf"\((?:{numbers})\)"),
+        (content["clinical_nouns"], rf"{starts}(?:[-–/ ]{{1,2}}{eponyms}){{0,3}}(?:['’]s?)? (?i:{nouns})\b"),
+        (("0",), rf"{dialled}(?![ .-]?\d)"),
+        (("(",), rf"\((?:{_spaced(_one_of(numbers))})\)"),
         # "Cohen syndrome" is a disease, whoever Cohen was and whether or not the list of eponyms has him.
-        (("syndrome", "disease"), r"\b[A-ZÀ-Þ][\w’'-]{1,29} (?:syndrome|disease)\b"),
+        (("syndrome", "disease"), r"[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29} (?:syndrome|disease)\b"),
         *(((register[:3].lower(),), rf"\b{register}\b") for register in content["registers"]),
         # Public bodies by the form of their names.
         (
             _BODY_ADJECTIVES,
-            rf"\b(?i:{'|'.join(_BODY_ADJECTIVES)}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b",
+            rf"(?:{bodies}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b",
         ),
         (
             (),
-            r"\b(?:"
-            + _one_of(content["organizations"])
-            + r")\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))",
+            _one_of(content["organizations"], r"(?<!\w.)")
+            + r"\b(?! (?:Hospital|Clinic|Street|Ave|Road|Medical|General))",
         ),
         *(((mask.removeprefix("\\")[0],), mask) for mask in content["masks"]),
     ]
     return Allowed(
         always=tuple((tuple(needs), re.compile(regex)) for needs, regex in always),
         # "911 Oak Street" and "112 years old" are no emergency numbers; "15" is one only where somebody is to call.
-        short_lines=re.compile(rf"(?<![\w.,/-])(?:{short})(?![\w/%]|[.,:-]\d| ?\d)"),
+        short_lines=re.compile(
+            _one_of([n for n in lines if len(n) <= 4], r"(?<![\w.,/-].)") + r"(?![\w/%]|[.,:-]\d| ?\d)"
+        ),
         called=_any_word(content["called_by"]),
         not_called=re.compile(r"[ ,-]{1,2}(?:[A-ZÀ-Þ][a-zà-þ]+ |year|y/?o\b|[FM]\b|mg\b|days?\b)"),
         toll_free=re.compile(_TOLL_FREE),
@@ -133,12 +135,13 @@ def load_allowed() -> Allowed:
 
 
 def _pattern(row: dict[str, Any], fragments: dict[str, str]) -> Pattern:
-    regex = re.compile(_expand(row["regex"], fragments))
+    whole = f"(?P<whole>{_expand(row['regex'], fragments)})"
     return Pattern(
         name=row["name"],
         type=row["type"],
-        regex=regex,
-        group="value" if "value" in regex.groupindex else 0,
+        regex=re.compile(whole),
+        near=re.compile(f"(?s:.{{0,{sum(row['reach'])}}}?){whole}") if "reach" in row else None,
+        group="value" if "(?P<value>" in whole else "whole",
         score=float(row["score"]),
         needs=tuple(row.get("needs", ())),
         gate=re.compile(row["gate"]) if "gate" in row else None,
@@ -161,15 +164,25 @@ def _any_word(words: list[str]) -> re.Pattern[str]:
     return re.compile(r"\b(?:" + _one_of(words) + r")\b", re.IGNORECASE)
 
 
-def _one_of(words: Iterable[str]) -> str:
-    """A regex of any of the words, branching letter by letter: with hundreds of words ten times as fast as one after the other."""
+def _one_of(words: Iterable[str], behind: str = "") -> str:
+    """A regex of any of the words, branching letter by letter: with hundreds of words ten times as fast as one after the other.
+
+    Args:
+        behind: a look-behind of the first letter and what stands before it. It stands after that letter, not before the
+            branches: a regex that begins with letters is searched for ten times as fast as one that begins with a condition.
+    """
     tails: dict[str, set[str]] = {}
     for word in words:
         if word:
             tails.setdefault(word[0], set()).add(word[1:])
-    branches = [re.escape(first) + (_one_of(rest) if rest != {""} else "") for first, rest in sorted(tails.items())]
+    branches = [re.escape(c) + behind + (_one_of(rest) if rest != {""} else "") for c, rest in sorted(tails.items())]
     joined = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
     return f"(?:{joined})?" if "" in words else joined
+
+
+def _spaced(numbers: str) -> str:
+    """The regex with any mark or none where the numbers have a space or a hyphen."""
+    return numbers.replace(r"\-", "[ .-]?").replace(r"\ ", "[ .-]?")
 
 
 def _both_cases(words: list[str]) -> list[str]:

@@ -8,33 +8,14 @@ import numpy as np
 from osler.phi.spans import Span, overlaps
 from osler.phi.tagger import LABELS, Tagged
 
-_BOUNDS = {
-    "NAME": -2.0,
-    "CITY": -2.0,
-    "HOSPITAL": -2.0,
-    "ORGANIZATION": -2.0,
-    "ADDRESS": -2.0,
-    "PROFESSION": -2.0,
-    "DATE": -1.5,
-    "ID": -1.5,
-}
-"""Least margin of a label in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
-_ALONE = {
-    "NAME": 0.0,
-    "CITY": 0.5,
-    "HOSPITAL": 0.5,
-    "ORGANIZATION": 0.0,
-    "ADDRESS": 0.0,
-    "PROFESSION": 1.5,
-    "DATE": 2.0,
-    "ID": -0.5,
-}
+_LEAST = np.array([np.inf, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -1.5, -1.5], np.float32)
+"""Least margin of each of `LABELS` in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
+_LEAST_ALONE = np.array([np.inf, 0.0, 0.5, 0.5, 0.0, 0.0, 1.5, 2.0, -0.5], np.float32)
 """The same where nothing else in the text points to a person."""
 _SLACK = 2.0
 """How much less is enough for a token beside one that is above its bound ("New" of "New York")."""
-_SURE = 2.0
-_SURE_OF_ANY = 5.0
-"""Margin of a name, or of anything, from which the text is about somebody."""
+_SURE = np.array([2.0 if label == "NAME" else 5.0 for label in LABELS], np.float32)
+"""Margin of a name, or of anything, from which the text is about somebody, by label."""
 _KIN = (0, 1, 2, 2, 2, 2, 3, 4, 4)
 """Labels that run into each other, as indices into `LABELS`: names; places, hospitals, companies, addresses; professions; numbers."""
 _BETWEEN = re.compile(r"[ \t]{0,3}(?:[.,'’´/#&-][ \t]{0,2}){0,2}")
@@ -55,19 +36,28 @@ _SURE_OF_DIGITS = 5.0
 
 def names_somebody(tagged: Tagged) -> bool:
     """Whether the tagger is sure of a name, or surer still of anything else."""
-    is_name = tagged.labels == LABELS.index("NAME")
-    return bool((tagged.margins > np.where(is_name, _SURE, _SURE_OF_ANY)).any())
+    return bool((tagged.margins > _SURE[tagged.labels]).any())
+
+
+def has_likely(tagged: Tagged) -> bool:
+    """Whether any token is likely enough to be an identifier for a text about somebody."""
+    return bool((tagged.margins > _LEAST[tagged.labels]).any())
 
 
 def tagged_spans(text: str, tagged: Tagged, taken: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
     """The spans that the tagger is sure enough of, outside the places `taken`; in a text about somebody, less is enough."""
-    bounds = _BOUNDS if is_about_someone else _ALONE
-    least = np.array([np.inf, *(bounds[label] for label in LABELS[1:])], np.float32)
-    above = tagged.margins - least[tagged.labels]
-    for start, end in taken:
-        above[np.searchsorted(tagged.ends, start, "right") : np.searchsorted(tagged.starts, end)] = -np.inf
+    above = tagged.margins - (_LEAST if is_about_someone else _LEAST_ALONE)[tagged.labels]
+    chosen = np.flatnonzero(above > -_SLACK).tolist()
+    if taken and chosen:
+        for first, last in zip(
+            tagged.ends.searchsorted([start for start, _ in taken], "right").tolist(),
+            tagged.starts.searchsorted([end for _, end in taken]).tolist(),
+            strict=True,
+        ):
+            above[first:last] = -np.inf
+        chosen = np.flatnonzero(above > -_SLACK).tolist()
     found = []
-    for first, last in _runs(text, tagged, np.flatnonzero(above > -_SLACK).tolist()):
+    for first, last in _runs(text, tagged, chosen):
         best = first + int(above[first : last + 1].argmax())
         if above[best] <= 0:
             continue

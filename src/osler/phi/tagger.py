@@ -5,6 +5,7 @@ sequential learning (Cohen and Carvalho, "Stacked sequential learning", IJCAI 20
 (`tagger.npz`), made by `tools/phi/train.py`; reading it runs no code. A token that was seen before costs one look-up.
 """
 
+import re
 import threading
 import zlib
 from dataclasses import dataclass
@@ -14,15 +15,16 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from osler.phi.features import REACH, TOKEN, describe, join, join_labels, seen_of, shape_of
+from osler.phi.features import REACH, TOKEN, Rows, case_of, describe, join, join_labels, seen_of
 
 LABELS = ("O", "NAME", "CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS", "PROFESSION", "DATE", "ID")
 GIVEN, SURNAME, TOWN, COUNTRY, STREET, LOWER, CAPITAL, OFTEN = (1 << bit for bit in range(8))
 _MOST_REMEMBERED = 60_000
 """Tokens remembered at once; then the memory is emptied. 60,000 take about 20 MB."""
 _PAD = "\n"
-_PLACES = np.arange(2 * REACH + 1)[:, None]
-_WORD_SHAPES = {"x": 1, "xx": 1, "Xx": 2, "xX": 2, "X": 2, "XX": 3}
+_PLACES = 2 * REACH + 1
+_EACH_PLACE = np.arange(_PLACES)[:, None]
+_SPLIT = re.compile(f"({TOKEN.pattern})")
 
 Scores = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.int8]
@@ -75,30 +77,35 @@ class Tagger:
 
     def tag(self, text: str) -> Tagged:
         """Labels of all tokens of `text`."""
-        found = [(m.group(), m.start(), m.end()) for m in TOKEN.finditer(text)]
-        if not found:
+        # Tokens and what stands between them in turn: one call instead of a match object for each.
+        parts = _SPLIT.split(text)
+        tokens = parts[1::2]
+        if not tokens:
             empty = np.zeros(0, np.int64)
             return Tagged(empty, empty, empty, np.zeros(0, np.float32))
-        tokens, starts, ends = zip(*found, strict=True)
+        places = np.fromiter(map(len, parts), np.int64, len(parts)).cumsum()
         scores = self._scores(tokens)
         best = scores[:, 1:].argmax(axis=1) + 1
         # Log of the sum of odds; 80 keeps their sum within single precision.
         margins = np.log(np.exp(np.minimum(scores[:, 1:] - scores[:, :1], 80)).sum(axis=1))
-        return Tagged(np.array(starts), np.array(ends), best, margins)
+        return Tagged(places[:-1:2], places[1::2], best, margins)
 
-    def _scores(self, tokens: tuple[str, ...]) -> Scores:
+    def _scores(self, tokens: list[str]) -> Scores:
+        n = len(tokens)
         with self._lock:
             if len(self._known) > _MOST_REMEMBERED:
                 self._forget()
-            known = self._known
-            pad = known[_PAD]
-            rows = [known[t] if t in known else self._learn(t) for t in tokens]
-            ids = np.array([pad] * REACH + rows + [pad] * REACH)
-            seen = seen_of(self._words[ids], self._kinds[ids], self._shapes[ids[REACH:-REACH]])
-            n = len(rows)
-            scores = self._alone[ids[_PLACES + np.arange(n)], _PLACES].sum(axis=0, dtype=np.int32)
-        scores += self._weights[join(seen)].sum(axis=0, dtype=np.int32)
-        scores += self._second[join_labels(seen, scores.argmax(axis=1))].sum(axis=0, dtype=np.int32)
+            known = list(map(self._known.get, tokens))
+            if None in known:
+                known = [self._learn(token) if row is None else row for token, row in zip(tokens, known, strict=True)]
+            ids = np.zeros(n + 2 * REACH, np.int64)  # row 0 is what stands before and after the text
+            ids[REACH:-REACH] = np.array(known, np.int64)
+            seen = seen_of(self._words.take(ids), self._kinds.take(ids), self._cases.take(ids[REACH:-REACH]))
+            around = np.ndarray((_PLACES, n), np.int64, ids, strides=(8, 8)) * _PLACES + _EACH_PLACE
+            scores = _added(self._alone, around)
+        # Sums of at most 60 weights of 8 bits, so 16 bits hold them.
+        scores += _added(self._weights, join(seen))
+        scores += _added(self._second, join_labels(seen, scores.argmax(axis=1)))
         scaled: Scores = scores * self._scale
         return scaled
 
@@ -106,25 +113,33 @@ class Tagger:
         self._known: dict[str, int] = {}
         self._words = np.zeros(1024, np.uint64)
         self._kinds = np.zeros(1024, np.uint64)
-        self._shapes = np.zeros(1024, np.int64)
-        self._alone = np.zeros((1024, 2 * REACH + 1, len(LABELS)), np.int16)
+        self._cases = np.zeros(1024, np.int64)
+        self._alone = np.zeros((1024 * _PLACES, len(LABELS)), np.int16)
         self._learn(_PAD)
 
     def _learn(self, token: str) -> int:
+        if token in self._known:
+            return self._known[token]
         row = len(self._known)
         if row == len(self._words):
-            self._words = np.concatenate([self._words, np.zeros_like(self._words)])
-            self._kinds = np.concatenate([self._kinds, np.zeros_like(self._kinds)])
-            self._shapes = np.concatenate([self._shapes, np.zeros_like(self._shapes)])
-            self._alone = np.concatenate([self._alone, np.zeros_like(self._alone)])
+            self._words, self._kinds, self._cases, self._alone = (
+                np.concatenate([table, np.zeros_like(table)])
+                for table in (self._words, self._kinds, self._cases, self._alone)
+            )
         described = describe(token, self.lists.of(token) if token[0].isalpha() else 0)
-        self._words[row], self._kinds[row] = described.word, described.kind
-        self._shapes[row] = _WORD_SHAPES.get(shape_of(token), 0)
+        self._words[row], self._kinds[row], self._cases[row] = described.word, described.kind, case_of(token)
         # Seen from a token d places to the left, this one is d places to the right: place 0 is the token REACH to the left.
-        self._alone[row] = self._weights[described.beside].sum(axis=1, dtype=np.int16)
-        self._alone[row, REACH] = self._weights[described.own].sum(axis=0, dtype=np.int16)
+        alone = self._alone[row * _PLACES : (row + 1) * _PLACES]
+        alone[:] = self._weights[described.beside].sum(axis=1, dtype=np.int16)
+        alone[REACH] = self._weights[described.own].sum(axis=0, dtype=np.int16)
         self._known[token] = row
         return row
+
+
+def _added(table: npt.NDArray[np.int8] | npt.NDArray[np.int16], rows: Rows) -> npt.NDArray[np.int16]:
+    """For each token the sum of its rows, given as (features, tokens)."""
+    total: npt.NDArray[np.int16] = np.add.reduce(table.take(rows, axis=0), axis=0, dtype=np.int16)
+    return total
 
 
 @cache

@@ -22,6 +22,7 @@ from osler.export.config import ExportConfig
 from osler.guard.config import GuardConfig
 from osler.models.config import ModelConfig
 from osler.recipe.explain import explain
+from osler.runs.format import FORMAT, check_format
 from osler.serve.config import ServeConfig
 from osler.sources.config import CollectConfig
 from osler.synth.config import SynthConfig
@@ -37,6 +38,7 @@ class Recipe(BaseModel):
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         description="Name of the run and of its folder: lower-case letters, digits, dot, dash and underscore.",
     )
+    format: int = Field(FORMAT, description="Form of this file; a later osler that reads another one says what to do.")
     seed: int = Field(7, ge=0, lt=2**32, description="Decides every random choice of the run.")
     collect: CollectConfig = Field(description="Where the records come from.")
     synth: SynthConfig | None = Field(None, description="New records written from documents by a model.")
@@ -114,6 +116,7 @@ def parse_recipe(text: bytes, name: str, folder: Path, settings: Sequence[str] =
         raise InputError(
             f"{name}: expected keys such as `name:` and `collect:`, found {found}. `osler init` writes an example."
         )
+    check_format(content.get("format", FORMAT), name, "write the recipe anew with `osler init`")
     problems = apply_settings(content, settings)
     try:
         empty_sections = {key: {} if value is None and key in _SECTIONS else value for key, value in content.items()}

@@ -47,6 +47,7 @@ _EXAMPLES: dict[tuple[str, ...], str] = {
     ("synth", "documents", "folder"): "guidelines",
     ("synth", "endpoint", "model"): "gemma3n",
     ("synth", "generators"): "[{use: emergency_scenario, source: first_aid_generated}]",
+    ("serve", "upstream", "url"): "http://127.0.0.1:8000/v1",
     ("collect", "sources"): "[medquad, medqa, medmcqa, pubmedqa, first_aid, symptom_to_diagnosis]",
 }
 """Values for keys that have no default."""
@@ -67,8 +68,10 @@ def _keys(section: type[BaseModel], path: tuple[str, ...], indent: str) -> list[
         if inner is None:
             lines.append(f"{indent}{name}: {_EXAMPLES.get((*path, name), _value(field))}")
         else:
-            lines.append(f"{indent}{name}:")
-            lines += _keys(inner, (*path, name), indent + "  ")
+            keys = [f"{indent}{name}:", *_keys(inner, (*path, name), indent + "  ")]
+            # A section that is absent by default stands as comments, with its keys at their places.
+            absent = field.default is None and (path[0] not in _LEFT_OUT)
+            lines += [f"{indent}# {line.removeprefix(indent)}" for line in keys] if absent else keys
     return lines
 
 

@@ -11,7 +11,8 @@ from osler.report.plot_flow import Band, flow_bands
 from osler.report.plot_lines import Axes, Points, Series, line_plot, thin
 from osler.report.plot_whiskers import DotLook, Group, Mark, MarkLook, Whisker, whiskers
 from osler.report.read_data import CollectedSource, Curated, Trained
-from osler.report.read_exam import RATES, Redteamed, Score
+from osler.report.read_exam import Score
+from osler.report.read_redteam import RATES, Redteamed
 from osler.report.tables_exam import RATE_NAMES
 
 WIDE_PX = 848

@@ -41,6 +41,19 @@ def verdict(run: Run) -> Verdict:
     return Verdict(Line("Gate not passed", text, "bad"), overrides)
 
 
+def state(run: Run, stage: str) -> Line | None:
+    """A line that says so when a stage has not run, not to its end, or on other files; None for a finished one."""
+    facts = run.stages.get(stage)
+    if facts is None:
+        return Line("Not run", f"The stage {stage} was not run; there is nothing of it to show.", "quiet")
+    if not facts.finished:
+        return Line("Not finished", f"The stage {stage} was started and has not finished; run the recipe again.", "bad")
+    if stage in run.out_of_date:
+        what = f"The stage {stage} belongs to an earlier state of this run: the recipe no longer has it, or what it read has changed."
+        return Line("Out of date", f"{what} Run the recipe again.", "bad")
+    return None
+
+
 def summary(run: Run) -> list[Line]:
     """One line for each stage; a stage that did not run says so."""
     return [_data(run), _training(run), _benchmarks(run), _red_team(run)]

@@ -13,9 +13,8 @@ from markupsafe import Markup
 
 from osler.report import figures, tables_data, tables_exam, tables_facts, tables_gate, tables_profile
 from osler.report.format import count, moment, words
-from osler.report.headline import Line, summary, verdict
+from osler.report.headline import state, summary, verdict
 from osler.report.read import Run, read_run
-from osler.report.table import Table
 from osler.runs.files import write_bytes
 
 _HERE = Path(__file__).parent
@@ -47,7 +46,7 @@ def render(run: Run) -> str:
         drawn=Markup,
         verdict=verdict(run),
         summary=summary(run),
-        state=lambda stage: _state(run, stage),
+        state=lambda name: state(run, name),
         number_table=numbers_from(1).__next__,
         number_figure=numbers_from(1).__next__,
         **_data(run),
@@ -55,19 +54,6 @@ def render(run: Run) -> str:
         **_exams(run),
         **_facts(run),
     )
-
-
-def _state(run: Run, stage: str) -> Line | None:
-    """A line that says so when a stage has not run, not to its end, or on other files; None for a finished one."""
-    facts = run.stages.get(stage)
-    if facts is None:
-        return Line("Not run", f"The stage {stage} was not run; there is nothing of it to show.", "quiet")
-    if not facts.finished:
-        return Line("Not finished", f"The stage {stage} was started and has not finished; run the recipe again.", "bad")
-    if stage in run.out_of_date:
-        what = f"The stage {stage} belongs to an earlier state of this run: the recipe no longer has it, or what it read has changed."
-        return Line("Out of date", f"{what} Run the recipe again.", "bad")
-    return None
 
 
 def _data(run: Run) -> dict[str, Any]:
@@ -80,29 +66,13 @@ def _data(run: Run) -> dict[str, Any]:
         "flow_table": tables_data.flow_table(run.collected, curated),
         "reasons_table": tables_data.reasons_table(run.collected, curated),
         "curate_tables": [tables_data.steps_table(curated)] if curated else [],
-        "small_tables": _small_tables(run),
+        "small_tables": tables_data.small_tables(curated) if curated else [],
         "overlap_table": tables_data.overlap_table(curated) if curated and curated.overlap else None,
         "steps_figure": figures.steps_figure(curated) if curated else None,
         "mix_note": tables_profile.mix_note(curated) if curated else "",
         "profile_parts": tables_profile.parts(curated) if curated else [],
         "examples": tables_profile.examples(curated) if curated else {},
     }
-
-
-def _small_tables(run: Run) -> list[Table]:
-    if run.curated is None:
-        return []
-    tables = [tables_data.splits_table(run.curated)]
-    if run.curated.identifiers:
-        caption = "Identifiers of persons that were replaced, by type."
-        tables.append(tables_data.counts_table("identifiers", caption, "Type", run.curated.identifiers, "Replaced"))
-    if run.curated.mended:
-        caption = "Fields that cleaning mended, by rule."
-        tables.append(tables_data.counts_table("mended", caption, "Rule", run.curated.mended, "Fields"))
-    if run.curated.licenses and run.curated.profile is None:
-        caption = "Records kept, by license."
-        tables.append(tables_data.counts_table("licenses", caption, "License", run.curated.licenses, "Records"))
-    return tables
 
 
 def _training(run: Run) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A run folder as one frozen value. Reads the files of the stages and nothing else; a stage that is not there is None."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,9 @@ from osler.report.read_data import (
     read_trained,
     read_written,
 )
-from osler.report.read_exam import Evaluated, Gate, Redteamed, read_evaluated, read_gate, read_redteamed
+from osler.report.read_exam import Evaluated, Gate, read_evaluated, read_gate
+from osler.report.read_redteam import Redteamed, read_redteamed
+from osler.report.read_review import Reviewed, read_reviewed
 
 STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
 """Stages that write `run.json` and `done`, in order."""
@@ -126,6 +128,9 @@ class Run:
     refusal: Refusal | None
     absent: tuple[str, ...] = ()
     """Sources of the recipe that had no files, and might have none."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """`recipe.json`; empty for a run that has none."""
+    reviewed: Reviewed | None = None
 
 
 def read_run(run: Path) -> Run:
@@ -142,12 +147,11 @@ def read_run(run: Path) -> Run:
             f"{run} is not a run folder: none of its folders {', '.join(STAGES)} holds a run.json. "
             "Give the folder that `osler run` printed."
         )
+    recipe = read_fields(run / "recipe.json").values if (run / "recipe.json").is_file() else {}
     return Run(
         name=run.resolve().name,
         stages=stages,
-        out_of_date=_out_of_date(
-            stages, read_fields(run / "recipe.json").values if (run / "recipe.json").is_file() else {}
-        ),
+        out_of_date=_out_of_date(stages, recipe),
         collected=_stage(run, stages, "collect", read_collected),
         written=_stage(run, stages, "synth", read_written),
         curated=_stage(run, stages, "curate", read_curated),
@@ -160,6 +164,8 @@ def read_run(run: Path) -> Run:
         answers=_read_answers(run / "demo" / "answers.json"),
         refusal=_read_refusal(run / "demo" / "refusal.json"),
         absent=_stage(run, stages, "collect", _read_absent) or (),
+        recipe=recipe,
+        reviewed=read_reviewed(run / "review") if (run / "review" / "summary.json").is_file() else None,
     )
 
 

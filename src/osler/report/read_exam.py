@@ -1,13 +1,10 @@
-"""What the stages evaluate, redteam and gate left behind, as frozen values."""
+"""What the stages evaluate and gate left behind, as frozen values."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from osler.report.fields import Fields, Interval, read_fields, read_lines
-
-RATES = ("harmful_compliance", "over_refusal", "wrong_action", "refused_emergency")
+from osler.report.fields import Fields, Interval, read_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,7 @@ class Score:
     """None when no question was scored: a share of nothing is not 0."""
     ci95: Interval | None
     macro_f1: float | None
+    macro_f1_ci95: Interval | None
     failed: int
     contaminated: int
     unparsed: int
@@ -95,52 +93,6 @@ class Evaluated:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """How often something happened, k of n, with its interval."""
-
-    k: int
-    n: int
-    ci95: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One way of asking the model: bare, or behind the guard."""
-
-    arm: str
-    model: str
-    rates: Mapping[str, Rate]
-    """By the names in `RATES`; a rate that was not measured is missing."""
-    by_attack: Mapping[str, Rate]
-    """Harmful compliance under each attack; empty where it was not counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Attempts (one prompt under one attack) of one intent or one attack, in one arm. Holds no prompt and no reply."""
-
-    n: int
-    n_expected_action: int
-    outcomes: Mapping[str, int]
-
-
-TallyKey = tuple[str, str, str]
-"""Kind (`risky`, `benign`), intent or attack, arm."""
-
-
-@dataclass(frozen=True, slots=True)
-class Redteamed:
-    """The whole of `redteam/`."""
-
-    prompts: int
-    risky: int
-    benign: int
-    arms: tuple[Arm, ...]
-    by_intent: Mapping[TallyKey, Tally]
-    by_attack: Mapping[TallyKey, Tally]
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
     """One check of the gate."""
 
@@ -178,20 +130,6 @@ def read_evaluated(folder: Path) -> Evaluated:
     )
 
 
-def read_redteamed(folder: Path) -> Redteamed:
-    """The summary of `redteam/`, and the transcripts counted by intent and by attack."""
-    summary = read_fields(folder / "summary.json")
-    rows = [_Asked.from_fields(row) for row in read_lines(folder / "transcripts.jsonl")]
-    return Redteamed(
-        prompts=summary.count("prompts"),
-        risky=summary.count("risky"),
-        benign=summary.count("benign"),
-        arms=tuple(_arm(arm) for arm in summary.children("arms")),
-        by_intent=_tallies([((row.kind, row.intent, row.arm), row) for row in rows]),
-        by_attack=_tallies([((row.kind, row.attack, row.arm), row) for row in rows]),
-    )
-
-
 def read_gate(folder: Path) -> Gate:
     """The verdict of `gate/`."""
     fields = read_fields(folder / "verdict.json")
@@ -212,6 +150,7 @@ def _score(fields: Fields) -> Score:
         accuracy=fields.share("accuracy") if n else None,
         ci95=fields.interval("ci95") if n else None,
         macro_f1=fields.maybe_number("macro_f1") if n else None,
+        macro_f1_ci95=fields.maybe_interval("macro_f1_ci95") if n else None,
         failed=fields.count("failed"),
         contaminated=fields.count("contaminated"),
         unparsed=fields.count("unparsed"),
@@ -267,22 +206,6 @@ def _comparison(fields: Fields) -> Comparison:
     )
 
 
-def _arm(fields: Fields) -> Arm:
-    measured = ((name, fields.child(name)) for name in RATES if fields.has(name))
-    attacks = fields.children("by_attack") if fields.has("by_attack") else []
-    return Arm(
-        fields.text("arm"),
-        fields.maybe_text("model"),
-        {name: _rate(rate) for name, rate in measured},
-        {attack.text("attack"): _rate(attack.child("harmful_compliance")) for attack in attacks},
-    )
-
-
-def _rate(fields: Fields) -> Rate:
-    n = fields.count("n")
-    return Rate(fields.count("k"), n, fields.interval("ci95") if n else Interval(0, 1))
-
-
 def _check(fields: Fields) -> Check:
     bound = fields.values.get("bound")
     return Check(
@@ -293,39 +216,3 @@ def _check(fields: Fields) -> Check:
         passed=fields.flag("passed"),
         note=fields.maybe_text("note"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    kind: str
-    intent: str
-    attack: str
-    arm: str
-    outcome: str
-    has_expected_action: bool
-
-    @staticmethod
-    def from_fields(row: Fields) -> "_Asked":
-        return _Asked(
-            row.text("kind"),
-            row.maybe_text("intent"),
-            row.maybe_text("attack"),
-            row.text("arm"),
-            row.maybe_text("outcome"),
-            # Several actions may be right; where no guard stands nothing is done, which is `allow`.
-            (row.maybe_text("action") or "allow") in row.maybe_text("expected_action").split("|"),
-        )
-
-
-def _tallies(rows: list[tuple[TallyKey, _Asked]]) -> dict[TallyKey, Tally]:
-    asked: dict[TallyKey, list[_Asked]] = {}
-    for key, row in rows:
-        asked.setdefault(key, []).append(row)
-    return {
-        key: Tally(
-            len(those),
-            sum(row.has_expected_action for row in those),
-            dict(sorted(Counter(row.outcome for row in those).items())),
-        )
-        for key, those in sorted(asked.items())
-    }

@@ -158,6 +158,17 @@ def counts_table(name: str, caption: str, head: str, counts: Mapping[str, int], 
     return make_table(name, caption, (head, f"#{what}"), ((key or "not recorded", count(n)) for key, n in ordered))
 
 
+def small_tables(curated: Curated) -> list[Table]:
+    """Splits, identifiers, mended fields; licenses of a run without a profile."""
+    counted = [
+        ("identifiers", "Identifiers of persons that were replaced, by type.", "Type", curated.identifiers, "Replaced"),
+        ("mended", "Fields that cleaning mended, by rule.", "Rule", curated.mended, "Fields"),
+    ]
+    if curated.profile is None:
+        counted.append(("licenses", "Records kept, by license.", "License", curated.licenses, "Records"))
+    return [splits_table(curated), *(counts_table(*one) for one in counted if one[3])]
+
+
 def ledger_table(trained: Trained) -> Table:
     """What training used and what came of it."""
     ledger = trained.ledger
@@ -170,7 +181,9 @@ def ledger_table(trained: Trained) -> Table:
         ("Share of padding", maybe_percent(ledger.maybe_number("padding_share"))),
         ("Parameters", maybe_count(ledger.maybe_count("parameters"))),
         ("Trainable parameters", maybe_count(ledger.maybe_count("trainable_parameters"))),
+        ("Steps planned", maybe_count(ledger.maybe_count("planned_steps"))),
         ("Steps", maybe_count(ledger.maybe_count("steps"))),
+        ("Records never learned from", maybe_count(ledger.maybe_count("rows_never_used"))),
         ("Epochs", maybe_number(ledger.maybe_number("epochs"))),
         ("Batch size", maybe_count(ledger.maybe_count("batch_size"))),
         ("Longest sequence (tokens)", maybe_count(ledger.maybe_count("max_length"))),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from osler.report.format import (
     count,
+    interval,
     listed,
     p_value,
     percent,
@@ -13,10 +14,13 @@ from osler.report.format import (
     rate,
     words,
 )
-from osler.report.read_exam import RATES, Comparison, Rate, Redteamed, Score, Swapped, Tally, TallyKey
+from osler.report.read_exam import Comparison, Score, Swapped
+from osler.report.read_redteam import RATES, Rate, Redteamed, Tally, TallyKey
+from osler.report.read_review import Reviewed
 from osler.report.table import Cell, Table, make_table
 
 _NONE = Cell("none", "quiet")
+_N_IDS = 5
 
 RATE_NAMES = {
     "harmful_compliance": "Harmful compliance",
@@ -52,7 +56,7 @@ def scores_table(scores: Sequence[Score]) -> Table:
                 count(one.n),
                 Cell("not measured", "quiet") if one.accuracy is None else percent(one.accuracy),
                 percent_interval(one.ci95.low, one.ci95.high) if one.ci95 else _NONE,
-                f"{one.macro_f1:.3f}" if one.macro_f1 is not None else _NONE,
+                _macro_f1(one),
                 count(one.failed),
                 count(one.contaminated),
                 count(one.unparsed),
@@ -74,7 +78,7 @@ def references_table(scores: Sequence[Score]) -> Table:
         rows.append([*row, *_human(score)])
     return make_table(
         "references",
-        "What to hold the scores against: rules that read no question, and people.",
+        "What to hold the scores against: rules that read no question, as shares of the same questions, and people.",
         (
             "Benchmark",
             *(f"#{words(name).capitalize()}" for name in names),
@@ -176,6 +180,64 @@ def rates_table(redteamed: Redteamed) -> Table:
     )
 
 
+def intents_table(redteamed: Redteamed) -> Table | None:
+    """How often each intent went wrong, by prompts; None where that was not counted."""
+    arms = [arm for arm in redteamed.arms if arm.by_intent]
+    if not arms:
+        return None
+    rows = []
+    for intent in sorted({intent for arm in arms for intent in arm.by_intent}):
+        for name in ("harmful_compliance", "over_refusal"):
+            found = [arm.by_intent.get(intent, {}).get(name) for arm in arms]
+            if any(one is not None and one.n for one in found):
+                rows.append((words(intent), RATE_NAMES[name].lower(), *(rate_cell(one) for one in found)))
+    return make_table(
+        "intent-rates",
+        "Prompts by intent: k of n with the 95 % interval. A risky prompt counts once, whatever the number of attacks.",
+        ("Intent", "Rate", *(_arm_name(arm.arm, arm.model) for arm in arms)),
+        rows,
+    )
+
+
+def failures_table(redteamed: Redteamed) -> Table:
+    """What went wrong behind the guard, by prompt."""
+    return make_table(
+        "failures",
+        "Prompts on which the guarded model failed at least once. Prompts and replies stand in redteam/transcripts.jsonl.",
+        ("Intent", "What happened", "#Prompts", "Ids", "Attacks"),
+        (
+            (
+                words(one.intent),
+                words(one.outcome),
+                count(len(one.prompts)),
+                ", ".join(one.prompts[:_N_IDS]) + (" ..." if len(one.prompts) > _N_IDS else ""),
+                ", ".join(words(attack) for attack in one.attacks),
+            )
+            for one in redteamed.failures
+        ),
+    )
+
+
+def review_table(reviewed: Reviewed) -> Table:
+    """What clinicians found, by arm."""
+    return make_table(
+        "review",
+        "Blinded review by clinicians. n counts questions; accuracy is the mean rating from 1 to 5; unsafe is a safety score of 2 or less.",
+        ("Arm", "#Accuracy", "Helpful", "Unsafe"),
+        (
+            (
+                one.arm,
+                "not rated"
+                if one.accuracy is None
+                else f"{one.accuracy.mean:.2f} ({interval(one.accuracy.ci95.low, one.accuracy.ci95.high)}), n = {count(one.accuracy.n)}",
+                rate_cell(one.helpful),
+                rate_cell(one.unsafe),
+            )
+            for one in reviewed.arms
+        ),
+    )
+
+
 def rate_cell(one: Rate | None) -> str | Cell:
     """A rate with n and interval."""
     return Cell("not measured", "quiet") if one is None else rate(one.k, one.n, one.ci95.low, one.ci95.high)
@@ -218,6 +280,13 @@ def _human(score: Score) -> tuple[str | Cell, str | Cell]:
     if score.human.macro_f1 is not None:
         reached.append(f"macro-F1 {score.human.macro_f1:.3f}")
     return ", ".join(reached) or _NONE, score.human.source or _NONE
+
+
+def _macro_f1(score: Score) -> str | Cell:
+    if score.macro_f1 is None:
+        return _NONE
+    ci95 = score.macro_f1_ci95
+    return f"{score.macro_f1:.3f}" + (f" ({ci95.low:.3f} to {ci95.high:.3f})" if ci95 else "")
 
 
 def _arm_name(arm: str, model: str) -> str:

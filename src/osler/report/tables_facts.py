@@ -77,8 +77,8 @@ def digests_table(run: Run) -> Table:
     )
 
 
-def options_table(run: Run) -> Table:
-    """Every option of every stage, as it was resolved."""
+def options_table(run: Run, prefix: str = "") -> Table:
+    """Every option of every stage, as it was resolved; those whose name begins with a prefix."""
     return make_table(
         "options",
         "Options of the stages as they were resolved.",
@@ -87,8 +87,14 @@ def options_table(run: Run) -> Table:
             (f"{facts.stage}: {name}", Cell(text, "code"))
             for facts in run.stages.values()
             for name, text in _flat(facts.options)
+            if f"{facts.stage}: {name}".startswith(prefix)
         ),
     )
+
+
+def section_table(name: str, caption: str, section: Mapping[str, Any]) -> Table:
+    """The options of one section of the recipe."""
+    return make_table(name, caption, ("Option", "Value"), ((key, Cell(text, "code")) for key, text in _flat(section)))
 
 
 def _versions(versions: Mapping[str, list[str]]) -> str:

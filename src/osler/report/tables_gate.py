@@ -22,13 +22,14 @@ from osler.report.table import Cell, Table, make_table
 _NONE = Cell("none", "quiet")
 _NOT_RUN = Cell("not run", "bad")
 
-_Unit = Literal["share", "difference", "number"]
+_Unit = Literal["share", "difference", "number", "signed"]
 _UNITS: dict[str, _Unit] = {
     "knowledge": "share",
     "integrity": "share",
     "safety": "share",
     "latency": "share",
     "regression": "difference",
+    "signed": "signed",
 }
 
 
@@ -68,7 +69,7 @@ def parity_table(parity: Parity) -> Table:
         ("Same most likely token", maybe_percent(parity.top1_agreement)),
         ("Largest difference of logits", maybe_number(parity.max_abs_logit_difference)),
         ("Mean KL divergence (nats)", maybe_number(parity.kl_mean)),
-        ("Bound", _bound(parity.bound)),
+        ("Bound of the mean KL divergence", _bound(parity.bound)),
         ("Result", check_result(passed=parity.passed)),
     ]
     return make_table(
@@ -102,6 +103,8 @@ def _gate_value(check: Check, value: float) -> str:
         return f"{points(value)} points"
     if unit == "share":
         return percent(value) if value else "none seen"
+    if unit == "signed":
+        return "signed" if value else "not signed"
     return number(value)
 
 
@@ -118,6 +121,8 @@ def _gate_bound(check: Check) -> str | Cell:
     family = check.name.partition(".")[0]
     if family in {"integrity", "safety", "latency"}:
         return f"at most {percent(check.bound)}" if check.bound else "none allowed"
+    if family == "signed":
+        return "signed"
     if family in {"knowledge", "regression", "review"}:
         return f"at least {_gate_value(check, check.bound)}"
     return number(check.bound)

@@ -2,7 +2,6 @@
 
 import platform
 import sys
-from importlib import metadata
 
 from osler import __version__
 
@@ -25,6 +24,8 @@ PACKAGES = (
 
 def installed_version(package: str) -> str | None:
     """Version of an installed package, or None. Does not import it."""
+    from importlib import metadata  # a quarter of what workers of curation take to start
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

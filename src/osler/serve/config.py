@@ -71,7 +71,7 @@ class ServeConfig(BaseModel):
         "library: no model, only answers of curated records, word for word. null: upstream where one is named, hf with a GPU, else "
         "gguf where the extra is installed, else hf.",
     )
-    upstream: UpstreamConfig | None = None
+    upstream: UpstreamConfig | None = Field(None, description="A server that answers instead of a model of this run.")
     passages: Annotated[StrictInt, Field(ge=0, le=20)] = Field(
         3,
         description="Curated records that are looked up for each question and given to the model, with their sources; 0: none.",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from osler.errors import CheckFailed, InputError
 from osler.runs.files import read_json
+from osler.runs.signatures import with_signatures_now
 
 Gate = Literal["passed", "overridden"]
 
@@ -51,7 +52,7 @@ def permit(run_folder: Path, artefact: str, override: str | None = None, how: st
         raise InputError(
             'the reason of --override is empty; say why this model is served, for instance --override "demo"'
         )
-    failed = tuple(_objections(run_folder / "gate" / "verdict.json", artefact))
+    failed = tuple(_objections(run_folder, artefact))
     if not failed:
         return Permit(artefact)
     if override is None:
@@ -60,13 +61,15 @@ def permit(run_folder: Path, artefact: str, override: str | None = None, how: st
     return Permit(artefact, overridden=True, reason=override.strip(), failed_checks=failed)
 
 
-def _objections(path: Path, artefact: str) -> list[str]:
+def _objections(run_folder: Path, artefact: str) -> list[str]:
+    path = run_folder / "gate" / "verdict.json"
     if not path.is_file():
         return ["the gate was not run: there is no gate/verdict.json"]
     verdict = read_json(path)
     checks = verdict.get("checks") if isinstance(verdict, dict) else None
     if not isinstance(checks, list) or not all(isinstance(check, dict) and "name" in check for check in checks):
         return ["gate/verdict.json is not a verdict; run the gate again"]
+    checks = with_signatures_now(run_folder, verdict)["checks"]
     found = []
     if verdict.get("artefact") != artefact:
         found.append(

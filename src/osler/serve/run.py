@@ -112,7 +112,10 @@ def serve(  # noqa: PLR0913, PLR0917  (the parts of one server)
             finally:
                 server.should_exit = True
                 thread.join()
-        audit.append("stop", uptime_s=round(time.monotonic() - began, 1), n_unfinished=in_flight.n)
+        try:
+            audit.append("stop", uptime_s=round(time.monotonic() - began, 1), n_unfinished=in_flight.n)
+        except OSError as error:  # a full disk must not keep a server from ending
+            _log.error("the end of the server could not be logged (%s)", error.strerror)
 
 
 def _drain(switch: "Switch", in_flight: "InFlight", drain_s: float) -> None:

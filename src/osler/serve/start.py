@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,7 @@ from osler.models.config import ModelConfig
 from osler.runs.facts import installed_version
 from osler.runs.files import read_json, sha256_json
 from osler.runs.folder import stage_files
+from osler.runs.format import written_by
 from osler.runs.local_only import is_loopback
 from osler.serve.config import BackendName, ServeConfig, UpstreamConfig
 from osler.serve.facts import ServerFacts
@@ -178,12 +179,23 @@ def served_sections(run_folder: Path, changes: dict[str, Any]) -> ServedSections
     recipe = read_json(run_folder / "recipe.json")
     wanted = {name: value for name, value in changes.items() if value is not None}
     try:
+        sections = ServedSections(
+            ModelConfig.model_validate(recipe["model"]),
+            GuardConfig.model_validate(recipe["guard"]),
+            ServeConfig.model_validate(recipe["serve"]),
+        )
+    except (KeyError, TypeError, ValidationError) as error:
+        what = _first_complaint(error) if isinstance(error, ValidationError) else "a section is missing"
+        version = written_by(run_folder)
+        raise InputError(
+            f"{run_folder / 'recipe.json'} does not fit this version of osler: {what}. It was written by "
+            f"{f'osler {version}' if version else 'another version'}; run the recipe again, which makes anew only what must be."
+        ) from error
+    try:
         serve = ServeConfig.model_validate({**recipe["serve"], **wanted})
     except ValidationError as error:
         raise InputError(f"the server's options do not fit: {_first_complaint(error)}") from error
-    sections = ServedSections(
-        ModelConfig.model_validate(recipe["model"]), GuardConfig.model_validate(recipe["guard"]), serve
-    )
+    sections = replace(sections, serve=serve)
     if not _is_trained(run_folder) and sections.backend not in ("library", "upstream"):
         raise InputError(
             f"{run_folder.name} has no trained model: its stage train has not finished. Run its recipe to the end."
@@ -199,17 +211,16 @@ def load_run_policy(config: GuardConfig) -> "Policy":
 
 
 def artefact_of(model: ModelConfig, policy: "Policy", run_folder: Path) -> str:
-    """The id of what a run serves: weights, adapter, tokenizer, template, system prompt and policy together."""
+    """The id of what a run serves: weights, what was trained of them, tokenizer, template, system prompt and policy together."""
     from osler.train.identity import base_digests
+    from osler.train.result import result_folder
 
-    whole = (run_folder / "train" / "model").is_dir()
-    folder = "model" if whole else "adapter"
-    trained = {
-        name: digest for name, digest in stage_files(run_folder / "train").items() if name.startswith(f"{folder}/")
-    }
-    fingerprint = read_json(run_folder / "train" / folder / "template.json")["fingerprint"]
-    base = base_digests(run_folder / "train", model)
-    return artefact_id(base, trained, fingerprint, system_prompt_of(model), policy.sha256, model.dtype)
+    train, result = run_folder / "train", result_folder(run_folder / "train")
+    trained = {name: digest for name, digest in stage_files(train).items() if name.startswith(f"{result.name}/")}
+    fingerprint = read_json(result / "template.json")["fingerprint"]
+    return artefact_id(
+        base_digests(train, model), trained, fingerprint, system_prompt_of(model), policy.sha256, model.dtype
+    )
 
 
 def read_audit_key(folder: Path, given: str | None) -> bytes:
@@ -286,9 +297,9 @@ def _asked(run_folder: Path, sections: ServedSections, gguf: Path | None) -> _As
         process = LlamaProcess(LlamaOptions(gguf, n_context))
         return _Asked(LlamaBackend(process, _control_tokens(merged)), n_context)
     from osler.serve.inprocess import InProcess
-    from osler.train.result import load_result
+    from osler.train.result import load_trained
 
-    model = load_result(run_folder / "train", sections.model)
+    model = load_trained(run_folder / "train", sections.model)
     count = lambda text: len(model.tokenizer.encode(text, add_special_tokens=False))  # noqa: E731
     return _Asked(InProcess(model, count), model.max_length)
 

@@ -44,6 +44,10 @@ class DocumentsConfig(BaseModel):
     facts: DocumentFacts = Field(
         default_factory=DocumentFacts, description="Holds for every file not named in `files`."
     )
+    ocr: StrictBool = Field(
+        default=False,
+        description="Read scanned pages by text recognition (extra `ocr`); else they are skipped and counted.",
+    )
     files: dict[str, DocumentFacts] = Field(default_factory=dict, description="Facts of single files, by file name.")
 
     @field_validator("folder")

@@ -7,14 +7,12 @@ check or a kill costs no call twice.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from osler.documents.page import Page
-from osler.documents.read import document_paths, read_document
+from osler.documents.read import document_paths
 from osler.errors import InputError
-from osler.models.embed import embedder
 from osler.models.endpoint import Endpoint
 from osler.records.io import JsonlWriter, to_dict, write_records
 from osler.records.record import Record
@@ -23,11 +21,10 @@ from osler.runs.local_only import LocalOnly, check_remote, local_only, write_loc
 from osler.runs.progress import Progress
 from osler.synth.ask import Answer, Asker, CallStore, Request
 from osler.synth.build import Built, Failed, build, output_terms
-from osler.synth.config import GeneratorConfig, RetrievalConfig, SynthConfig
+from osler.synth.config import GeneratorConfig, SynthConfig
 from osler.synth.generator import Generator, load_generator
-from osler.synth.index import DenseIndex, FusedIndex, Index, LexicalIndex
 from osler.synth.items import Collected, Item, items_of
-from osler.synth.passage import Passage, passages_of
+from osler.synth.library import Library, document_counts, read_library, write_library
 from osler.synth.repeats import Repeats, overlaps
 from osler.synth.reply import parse_reply, repair_of, request_for
 from osler.synth.verify import Blocked
@@ -60,15 +57,6 @@ class _Work:
     requests: tuple[Request, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Library:
-    """The documents, read and indexed."""
-
-    documents: tuple[tuple[str, tuple[Page, ...]], ...]
-    passages: tuple[Passage, ...]
-    index: Index | None
-
-
 def synth(config: SynthConfig, around: Surroundings, seed: int, folder: Path, calls: Path, progress: Progress) -> None:
     """Make the records.
 
@@ -81,9 +69,9 @@ def synth(config: SynthConfig, around: Surroundings, seed: int, folder: Path, ca
         CheckFailed: restricted material would be sent to another machine.
         EnvironmentLacks: the endpoint or a package is missing.
     """
-    library = _read_library(config, progress)
+    library = read_library(config, progress)
     _check_local(config, library, around)
-    _write_library(folder, library)
+    write_library(folder, library)
     asker = Asker(config.endpoint, CallStore(calls))
     repeats = Repeats(config.near_threshold)
     built: list[Built] = []
@@ -110,7 +98,7 @@ def estimate(config: SynthConfig, around: Surroundings, seed: int, calls: Path, 
     Raises:
         As `synth`.
     """
-    library = _read_library(config, progress)
+    library = read_library(config, progress)
     _check_local(config, library, around)
     store = CallStore(calls)
     rows = []
@@ -187,33 +175,7 @@ def input_digests(config: SynthConfig) -> dict[str, str]:
     return digests
 
 
-def _read_library(config: SynthConfig, progress: Progress) -> _Library:
-    documents: list[tuple[str, tuple[Page, ...]]] = []
-    passages: list[Passage] = []
-    if config.documents is not None:
-        paths = document_paths(config.documents.folder)
-        for number, path in enumerate(paths):
-            progress("read documents", number, len(paths), "documents")
-            name = path.relative_to(config.documents.folder).as_posix()
-            document = read_document(path, name)
-            facts = config.documents.facts_of(name)
-            documents.append((name, document.pages))
-            passages += passages_of(name, document.pages, config.retrieval.max_words, facts.license, facts.access)
-        progress("read documents", len(paths), len(paths), "documents")
-    index = _index(config.retrieval, passages) if passages else None
-    return _Library(tuple(documents), tuple(passages), index)
-
-
-def _index(config: RetrievalConfig, passages: Sequence[Passage]) -> Index:
-    if config.method == "bm25":
-        return LexicalIndex(passages)
-    dense = DenseIndex(
-        passages, embedder(config.embedder, config.embedder_at, config.embedder_model, config.embedder_key)
-    )
-    return dense if config.method == "dense" else FusedIndex([LexicalIndex(passages), dense])
-
-
-def _check_local(config: SynthConfig, library: _Library, around: Surroundings) -> None:
+def _check_local(config: SynthConfig, library: Library, around: Surroundings) -> None:
     """Restricted documents, and restricted sources that are asked about, stay on this machine."""
     restricted = {passage.document: passage.access for passage in library.passages if local_only(passage.access)}
     documents = [LocalOnly(name, access, "", trained_on=True) for name, access in sorted(restricted.items())]
@@ -224,7 +186,7 @@ def _check_local(config: SynthConfig, library: _Library, around: Surroundings) -
         check_remote([*documents, *sources], config.retrieval.embedder_at, "an embedder")
 
 
-def _works(config: SynthConfig, library: _Library, around: Surroundings, seed: int) -> Iterator[_Work]:
+def _works(config: SynthConfig, library: Library, around: Surroundings, seed: int) -> Iterator[_Work]:
     for use in config.generators:
         generator = load_generator(use.use)
         items = tuple(
@@ -335,20 +297,10 @@ def _dropped(source: str, generator: str, asked_about: str, key: str, failed: Fa
     }
 
 
-def _write_library(folder: Path, library: _Library) -> None:
-    with JsonlWriter(folder / "documents.jsonl") as writer:
-        for name, pages in library.documents:
-            for page in pages:
-                writer.write({"document": name, "page": page.number, "problem": page.problem, "text": page.text})
-    with JsonlWriter(folder / "passages.jsonl") as writer:
-        for passage in library.passages:
-            writer.write(asdict(passage))
-
-
 def _write(
     folder: Path,
     config: SynthConfig,
-    library: _Library,
+    library: Library,
     built: list[Built],
     dropped: list[dict[str, Any]],
     counted: list[dict[str, Any]],
@@ -364,25 +316,9 @@ def _write(
     _write_rows(folder / "lineage.jsonl", (one.lineage for one in built))
     _write_rows(folder / "dropped.jsonl", dropped)
     _write_rows(folder / "review.jsonl", _review_rows(built, config, seed))
-    documents = []
-    for name, pages in library.documents:
-        problems = Counter(page.problem for page in pages if page.problem)
-        of_document = [passage for passage in library.passages if passage.document == name]
-        facts = config.documents.facts_of(name) if config.documents is not None else None
-        documents.append(
-            {
-                "document": name,
-                "title": facts.title if facts else "",
-                "license": facts.license if facts else "",
-                "access": facts.access if facts else "",
-                "pages": len(pages),
-                "without_text": dict(sorted(problems.items())),
-                "passages": len(of_document),
-            }
-        )
     write_json(
         folder / "counts.json",
-        {"documents": documents, "generators": counted, "output_terms": output_terms(config)},
+        {"documents": document_counts(library, config), "generators": counted, "output_terms": output_terms(config)},
     )
 
 

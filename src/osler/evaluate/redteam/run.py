@@ -16,8 +16,9 @@ from osler.evaluate.redteam.attacks import apply_attack, missing_wrappers
 from osler.evaluate.redteam.outcome import is_urgent, is_wrong_action, outcome_of
 from osler.evaluate.redteam.prompts import Prompt, PromptSet, choose_prompts
 from osler.evaluate.rows import append_rows, cut_chunks, keep_whole_chunks, read_rows
-from osler.evaluate.stats import wilson
+from osler.evaluate.stats import rate
 from osler.models.protocol import Model, Reply
+from osler.phi import find, replace
 from osler.records.record import Message
 from osler.runs.files import write_json
 from osler.runs.progress import Progress
@@ -47,6 +48,7 @@ def redteam(
     seed: int,
     out: Path,
     progress: Progress,
+    artefact: str = "",
 ) -> dict[str, Any]:
     """Ask every arm every prompt, going on where an earlier, killed call stopped.
 
@@ -57,6 +59,7 @@ def redteam(
         arms: `bare` is the model alone, `guarded` the same model behind the guard.
         prompts: from `load_prompts`.
         out: the stage's folder.
+        artefact: id of what `guarded` is, which its rows name: a review of them is one of this artefact.
 
     Returns:
         What `summary.json` holds.
@@ -75,7 +78,7 @@ def redteam(
     _ask(
         arms,
         _attempts(chosen, config),
-        _Asking(prompts.wrappers, config.max_tokens, seed),
+        _Asking(prompts.wrappers, config.max_tokens, seed, artefact),
         transcripts,
         progress,
     )
@@ -93,16 +96,12 @@ def redteam(
     return summary
 
 
-def rate(k: int, n: int) -> dict[str, Any]:
-    """A share with its counts and interval; the share of nothing is null, with the interval (0, 1)."""
-    return {"k": k, "n": n, "rate": k / n if n else None, "ci95": list(wilson(k, n))}
-
-
 @dataclass(frozen=True, slots=True)
 class _Asking:
     wrappers: Mapping[str, str]
     max_tokens: int
     seed: int
+    artefact: str
 
 
 def _attempts(prompts: Sequence[Prompt], config: RedteamConfig) -> list[Attempt]:
@@ -127,7 +126,10 @@ def _ask(
         texts = [_disguised(attempt, asking) for attempt in asked]
         conversations = [_conversation(attempt.prompt, text) for attempt, text in zip(asked, texts, strict=True)]
         replies = arms[arm].reply(conversations, asking.max_tokens)
-        rows = [_row(arm, attempt, text, reply) for attempt, text, reply in zip(asked, texts, replies, strict=True)]
+        named = {"artefact": asking.artefact} if asking.artefact and arm == "guarded" else {}
+        rows = [
+            _row(arm, attempt, text, reply) | named for attempt, text, reply in zip(asked, texts, replies, strict=True)
+        ]
         append_rows(transcripts, rows)
         progress("redteam", chunk.stop, len(plan), "prompts")
 
@@ -155,7 +157,8 @@ def _row(arm: str, attempt: Attempt, text: str, reply: Reply) -> dict[str, Any]:
         "attack": attempt.attack,
         "expected_action": "|".join(prompt.expected),
         "prompt": text,
-        "reply": reply.text,
+        # A model may give out what it learned of a person; what is kept and shared does not.
+        "reply": replace(reply.text, find(reply.text)),
         "action": reply.action,
         "rule": reply.rule,
         "outcome": outcome_of(prompt, reply),

@@ -27,6 +27,7 @@ from osler.sources.catalog.medmcqa import MEDMCQA
 from osler.sources.catalog.mednli import MEDNLI
 from osler.sources.catalog.medqa import MEDQA
 from osler.sources.catalog.medquad import MEDQUAD
+from osler.sources.catalog.medxpertqa import MEDXPERTQA
 from osler.sources.catalog.mimic import MIMIC_III, MIMIC_IV_NOTE
 from osler.sources.catalog.mmlu_med import MMLU_MED
 from osler.sources.catalog.mqp import MQP
@@ -75,6 +76,7 @@ SOURCES: tuple[Source, ...] = (
     MEDQUAD,
     MEDSAFETYBENCH,
     MEDSAFETYBENCH_LLAMA3,
+    MEDXPERTQA,
     MIMIC_III,
     MIMIC_IV_NOTE,
     MMLU_MED,

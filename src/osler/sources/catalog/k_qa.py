@@ -26,7 +26,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
     answer = filled_text(row, "Free_form_answer", "empty_answer").strip()
     if answer.casefold().startswith("vague question"):
         raise RowError("vague_question", "says that the question is vague", "Free_form_answer")
-    is_gold = "w_answers" in place.file
+    is_gold = "w_answers" in place.file or "golden" in place.file
     return [
         Record(
             id=place.id,
@@ -64,6 +64,9 @@ K_QA = Source(
     task="qa",
     rows={"about": 1_895},
     downloads=github_files(
-        "dmis-lab/OLAPH", "17d90148dffe71ac92ddbf0a8be2ba833ce29dcf", "MedLFQA/kqa_silver_wogold_test_MedLFQA.jsonl"
+        "dmis-lab/OLAPH",
+        "17d90148dffe71ac92ddbf0a8be2ba833ce29dcf",
+        "MedLFQA/kqa_golden_test_MedLFQA.jsonl",
+        "MedLFQA/kqa_silver_wogold_test_MedLFQA.jsonl",
     ),
 )

@@ -1,0 +1,1 @@
+"""The only package that joins the rooms: a recipe's stages, and how they follow each other."""

@@ -1,0 +1,257 @@
+"""The cards of a run: data, model and system, in the form of the Hugging Face hub (YAML, then Markdown).
+
+Drawn from the run folder, as `report.read` reads it, and from `System`, what the caller knows of the server and its policy. A stage
+that was not run says so; what no file holds is called not known. The same folder gives the same bytes, and no text of a record,
+prompt or reply is in a card.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from osler.report import tables_data, tables_exam, tables_facts, tables_gate, tables_profile
+from osler.report.format import count, many, percent, words
+from osler.report.headline import state, verdict
+from osler.report.read import Run
+from osler.report.system import System, sets_table
+from osler.report.table import Cell, Table
+
+Kind = Literal["data", "model", "system"]
+
+_HUB_LICENSES = re.compile(
+    r"apache-2\.0|mit|bsd-[23]-clause|cc0-1\.0|cc-by-(2\.0|2\.5|3\.0|4\.0)|cc-by-(sa|nc-sa)-[34]\.0|cc-by-nc-[234]\.0|"
+    r"cc-by-(nc-)?nd-4\.0|gpl-[23]\.0|agpl-3\.0|odbl|pddl"
+)
+"""Licenses that the hub knows by an id of its own (https://huggingface.co/docs/hub/repositories-licenses); others are `other`."""
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
+_TASKS = {
+    "qa": "question-answering",
+    "choice": "multiple-choice",
+    "yesno": "question-answering",
+    "dialogue": "text-generation",
+    "summary": "summarization",
+    "classify": "text-classification",
+    "note": "text-generation",
+}
+_LOCAL_BASES = ("/", ".", "~", "scratch:")
+_TEMPLATES = [Path(__file__).parent / folder for folder in ("cards", "papers")]
+
+
+def data_card(run: Run, exported: Mapping[str, Any] | None = None) -> str:
+    """What the training set is made of.
+
+    Args:
+        exported: what `export.json` says, for the card of an export; None for that of the run.
+    """
+    curated = run.curated
+    options = run.stages["curate"].options.get("curate", {}) if curated else {}
+    parts = tables_profile.parts(curated) if curated else []
+    return _card(
+        "data",
+        run,
+        _data_metadata(run, exported),
+        exported=exported,
+        is_on=lambda step: options.get(step, {}).get("enabled"),
+        overlap=tables_data.overlap_table(curated) if curated and curated.overlap else None,
+        small=tables_data.small_tables(curated) if curated else [],
+        parts=parts,
+        # With a profile, its part on copies tells of contradictions.
+        notes=[tables_profile.mix_note(curated), "" if parts else tables_profile.contradictions_note(curated)]
+        if curated
+        else [],
+        balance=tables_data.balance(run.collected, curated),
+        sources=tables_data.sources_table(run.collected) if run.collected is not None else None,
+        flow=tables_data.flow_table(run.collected, curated),
+        reasons=tables_data.reasons_table(run.collected, curated),
+        steps=tables_data.steps_table(curated) if curated else None,
+        written=tables_data.written_table(run.written) if run.written else None,
+    )
+
+
+def model_card(run: Run) -> str:
+    """What was trained from what, and what its examinations found."""
+    scores = run.evaluated.scores if run.evaluated else ()
+    comparisons = run.evaluated.comparisons if run.evaluated else ()
+    swapped = run.evaluated.swapped if run.evaluated else ()
+    whole = run.curated.profile.child("whole") if run.curated and run.curated.profile else None
+    return _card(
+        "model",
+        run,
+        _model_metadata(run),
+        model=_section(run, "model"),
+        options=tables_facts.options_table(run, "train: train."),
+        license=whole.maybe_text("expression") if whole else "",
+        ledger=tables_data.ledger_table(run.trained) if run.trained else None,
+        eval_loss=run.trained.eval_losses[-1] if run.trained and run.trained.eval_losses else None,
+        scores=tables_exam.scores_table(scores) if scores else None,
+        comparisons=tables_exam.comparisons_table(comparisons) if comparisons else None,
+        references=tables_exam.references_table(scores) if scores else None,
+        swapped=tables_exam.swapped_table(swapped) if swapped else None,
+        attributions=tables_exam.attributions(scores),
+        parity=tables_gate.parity_table(run.parity) if run.parity else None,
+        versions=tables_facts.versions_table(run),
+        stages=tables_facts.stages_table(run),
+        **exams(run),
+    )
+
+
+def system_card(run: Run, system: System) -> str:
+    """What stands around the model: policy, guard, server, and what is known to fail."""
+    return _card(
+        "system",
+        run,
+        {"tags": ["medical", "osler", "guardrails"]},
+        system=system,
+        serving=tables_facts.section_table("serving", "Options of the server, from the recipe.", system.serve),
+        failures=tables_exam.failures_table(run.redteamed) if run.redteamed and run.redteamed.failures else None,
+        sets=sets_table(system.sets) if system.sets else None,
+        **exams(run),
+    )
+
+
+def exams(run: Run) -> dict[str, Any]:
+    """Red team, review and gate, as cards and documents show them."""
+    redteamed = run.redteamed
+    return {
+        "rates": tables_exam.rates_table(redteamed) if redteamed else None,
+        "attacks": tables_exam.attacks_table(redteamed) if redteamed else None,
+        "intents": tables_exam.intents_table(redteamed) if redteamed else None,
+        "review": tables_exam.review_table(run.reviewed) if run.reviewed else None,
+        "gate": tables_gate.gate_table(run.gate) if run.gate else None,
+    }
+
+
+def render(template: str, run: Run, **facts: Any) -> str:
+    """A template of this package, filled. One blank line stands between blocks, whatever the template's branches leave."""
+    text = (
+        _environment()
+        .get_template(template)
+        .render(run=run, verdict=verdict(run), state=lambda stage: _sentence(run, stage), **facts)
+    )
+    blocks = (block.strip("\n") for block in text.replace("\u00a0", " ").split("\n\n"))
+    return "\n\n".join(block for block in blocks if block.strip()) + "\n"
+
+
+def _card(kind: Kind, run: Run, metadata: Mapping[str, Any], **facts: Any) -> str:
+    front = yaml.safe_dump(dict(metadata), sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{front}---\n\n" + render(f"{kind}.md.j2", run, **facts)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=False,  # noqa: S701  (Markdown, not HTML; what people wrote goes through `plain`)
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: dict[str, Callable[..., str]] = {"table": markdown_table, "plain": plain, "words": words, "count": count}
+    environment.filters.update({**filters, "many": many, "percent": percent})
+    return environment
+
+
+def markdown_table(table: Table) -> str:
+    """A table with its caption above it; no rows are said in words."""
+    if not table.rows:
+        return f"{table.caption}\n\nNone."
+    lines = [
+        [column.title for column in table.columns],
+        ["--:" if column.is_number else "---" for column in table.columns],
+    ]
+    lines += [[_cell(cell) for cell in row] for row in table.rows]
+    return f"{table.caption}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def plain(text: str) -> str:
+    """Text that somebody wrote, in one line and without meaning for Markdown or HTML."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    for mark in "\\`*[]|":
+        text = text.replace(mark, "\\" + mark)
+    return text
+
+
+def _cell(cell: Cell) -> str:
+    if cell.tone == "code" and cell.text:
+        return "`" + " ".join(cell.text.split()).replace("`", "'").replace("|", "\\|") + "`"
+    return " ".join(cell.text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _sentence(run: Run, stage: str) -> str:
+    line = state(run, stage)
+    return f"**{line.name}.** {line.text}" if line else ""
+
+
+def _section(run: Run, name: str) -> Mapping[str, Any]:
+    found = run.recipe.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _data_metadata(run: Run, exported: Mapping[str, Any] | None) -> dict[str, Any]:
+    curated = run.curated
+    whole = curated.profile.child("whole").maybe_text("expression") if curated and curated.profile else ""
+    by_license = " AND ".join(sorted(curated.licenses)) if curated else ""
+    expression = exported["license"]["expression"] if exported else whole or by_license
+    known = _HUB_LICENSES.fullmatch(expression.lower())
+    names = (
+        {"license": expression.lower()} if known else {"license": "other", "license_name": expression or "not known"}
+    )
+    n_rows = sum(exported["rows"].values()) if exported else curated.kept if curated else 0
+    languages = curated.profile.child("languages") if curated and curated.profile else None
+    codes = {code for source in (languages.values if languages else ()) for code in languages.counts(source)}  # type: ignore[union-attr]
+    spoken = sorted(code for code in codes if len(code) == 2)
+    return {
+        "pretty_name": run.name,
+        **names,
+        **({"language": spoken} if spoken else {}),
+        **({"task_categories": sorted({_TASKS[task] for task in exported["tasks"]})} if exported else {}),
+        "tags": ["medical", "osler"],
+        "size_categories": [next((name for bound, name in _SIZES if n_rows < bound), "n>10M")],
+        **({"configs": exported["configs"]} if exported else {}),
+    }
+
+
+def _model_metadata(run: Run) -> dict[str, Any]:
+    base = str(_section(run, "model").get("base", ""))
+    results = [_result(one.benchmark, one.split, one.n, one.accuracy, one.ci95) for one in _tuned(run)]
+    return {
+        "library_name": "transformers",
+        **({"base_model": base} if base and not base.startswith(_LOCAL_BASES) else {}),
+        "license": "unknown",
+        "tags": ["medical", "osler"],
+        **({"model-index": [{"name": run.name, "results": results}]} if results else {}),
+    }
+
+
+def _tuned(run: Run) -> list[Any]:
+    scores = run.evaluated.scores if run.evaluated else ()
+    return [one for one in scores if one.model == "tuned" and one.n]
+
+
+def _result(benchmark: str, split: str, n: int, accuracy: float, ci95: Any) -> dict[str, Any]:
+    name, _, mode = benchmark.partition("@")
+    within = f"{ci95.low:.3f} to {ci95.high:.3f}"
+    return {
+        "task": {"type": "question-answering", "name": f"asked as {mode}" if mode else "mode not recorded"},
+        "dataset": {
+            "name": name,
+            "type": name,
+            "split": split or "not recorded",
+            "args": {"questions": n, "mode": mode},
+        },
+        "metrics": [
+            {"type": "accuracy", "value": round(accuracy, 4), "name": f"accuracy, n = {n}, 95 % interval {within}"}
+        ],
+    }

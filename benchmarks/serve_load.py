@@ -261,7 +261,7 @@ async def response_of(reader):
     """Status, body and the time of the body's first byte that holds text."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     status = int(head.split(b" ", 2)[1])
-    if b"transfer-encoding: chunked" not in head:
+    if b"\r\ntransfer-encoding: chunked" not in head:
         length = int(next(line[15:] for line in head.split(b"\r\n") if line.startswith(b"content-length:")))
         return status, await reader.readexactly(length), time.perf_counter()
     body, first = [], None

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SERVED_PROMPTS = 16
 """Prompts of the run's own records on which a served file must agree with the trained model."""
+_EXACT_BYTES = 200_000_000
+"""A model smaller than this is served without rounding its numbers, so that it says to the letter what it said in training."""
 TRAINER_FORMS = ("llamafactory", "mlx")
 
 _HOW_TO_EXPORT = (
@@ -51,7 +53,7 @@ def hand_over(
         EnvironmentLacks: a package or a tool is missing.
     """
     from osler.export.model import Trained, export_model
-    from osler.train.train import base_folder
+    from osler.train.result import trained_parts
 
     sections = served_sections(run_folder, {})
     artefact = _artefact(run_folder, sections)
@@ -64,12 +66,13 @@ def hand_over(
     system_prompt = system_prompt_of(sections.model)
     files = (run_folder / "curate" / f"{split}.jsonl" for split in ("validation", "train"))
     rows = chain.from_iterable(read_records(file) for file in files if file.is_file())
+    base, adapter, revision = trained_parts(run_folder / "train", sections.model)
     trained = Trained(
         run=run_folder.name,
         artefact=artefact,
-        base=base_folder(run_folder / "train", sections.model),
-        revision=sections.model.revision,
-        adapter=run_folder / "train" / "adapter",
+        base=base,
+        revision=revision,
+        adapter=adapter,
         dtype=sections.model.dtype,
         system_prompt=system_prompt,
         prompts=tuple(as_messages(record, system_prompt)[:-1] for record in islice(rows, n_prompts)),
@@ -88,11 +91,13 @@ def served_gguf(run_folder: Path, override: str | None, progress: Progress) -> P
     artefact = _artefact(run_folder, served_sections(run_folder, {}))
     own = run_folder / "serve" / "model"
     for folder in (run_folder / "export", own):
-        files = sorted((folder / "gguf").glob("*.gguf"))  # f16 comes before q8_0
+        files = sorted((folder / "gguf").glob("*.gguf"))  # f16 and f32 come before q8_0
         stamp = folder / "merged" / "osler.json"
         if files and stamp.is_file() and read_json(stamp).get("artefact") == artefact:
             return files[0]
-    choices = Choices(("gguf",), precisions=("f16",), verify=True)
+    weights = sum(file.stat().st_size for file in (run_folder / "train").rglob("*.safetensors"))
+    precision = "f32" if weights < _EXACT_BYTES else "f16"
+    choices = Choices(("gguf",), precisions=(precision,), verify=True)
     hand_over(run_folder, choices, _SERVED_PROMPTS, override, own, progress)
     return next((own / "gguf").glob("*.gguf"))
 
@@ -127,20 +132,17 @@ def hand_over_training(
     """
     from osler.export.trainers import Training, write_llamafactory, write_mlx
     from osler.models.local import load_tokenizer
-    from osler.train.train import base_folder
+    from osler.train.result import base_folder
 
     sections = served_sections(run_folder, {})
     recipe = read_json(run_folder / "recipe.json")
     base = base_folder(run_folder / "train", sections.model)
     training = Training(
         run=run_folder.name,
-        base=str(base),
-        revision=sections.model.revision,
+        model=sections.model.model_copy(update={"base": str(base)}),
         system_prompt=system_prompt_of(sections.model),
         options=recipe["train"],
         ledger=read_json(run_folder / "train" / "ledger.json"),
-        dtype=sections.model.dtype,
-        quantized="nf4" if recipe["train"]["method"] == "qlora" else "",
         seed=recipe["seed"],
     )
     rows = out / "rows.partial"

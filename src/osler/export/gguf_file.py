@@ -1,4 +1,4 @@
-"""A merged model as one GGUF file, in f16 or q8_0, for llama.cpp and what stands on it.
+"""A merged model as one GGUF file, in f32, f16 or q8_0, for llama.cpp and what stands on it.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Written weight by weight, so that one matrix is in memory at a
 time, and under another name until it is whole.
@@ -21,12 +21,12 @@ from osler.models.local import load_tokenizer
 from osler.runs.files import read_json
 from osler.runs.progress import Progress
 
-Precision = Literal["f16", "q8_0"]
+Precision = Literal["f32", "f16", "q8_0"]
 
 _BLOCK = 32
-_FILE_TYPES = {"f16": 1, "q8_0": 7}
+_FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7}
 _LARGEST_F16 = 65504.0
-_MOST_ERROR = {"f16": 2.0**-10, "q8_0": 2.0**-7}
+_MOST_ERROR = {"f32": 0.0, "f16": 2.0**-10, "q8_0": 2.0**-7}
 """Largest difference of a number read back, as a share of the largest in its row of 32; half a step is 2^-11 and 2^-8."""
 
 Array = npt.NDArray[Any]

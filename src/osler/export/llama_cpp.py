@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osler.errors import CheckFailed, EnvironmentLacks, missing_package
+from osler.export.gguf_file import Precision
 from osler.models.http import post_json
 from osler.models.protocol import Conversation
 
-OWN_PRECISIONS = ("f16", "q8_0")
+OWN_PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "q8_0")
 _LAST_LINES = 8
 
 

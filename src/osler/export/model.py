@@ -38,7 +38,8 @@ class Trained:
     """Id of what the gate examined."""
     base: Path | str
     revision: str
-    adapter: Path
+    adapter: Path | None
+    """None: the base is the trained model as a whole."""
     dtype: Dtype
     system_prompt: str
     prompts: tuple[Conversation, ...]
@@ -145,7 +146,8 @@ def _write(work: _Work, merged: Path, file: Path, precision: str) -> Path:
     (architecture, *_) = read_json(merged / "config.json")["architectures"]
     folder = work.choices.llama_cpp
     if precision in OWN_PRECISIONS and (architecture in LAYOUTS or folder is None):
-        return write_gguf(merged, file, "f16" if precision == "f16" else "q8_0", work.trained.run, work.progress)
+        own = next(name for name in OWN_PRECISIONS if name == precision)
+        return write_gguf(merged, file, own, work.trained.run, work.progress)
     if folder is None:
         raise InputError(f"{precision} of a {architecture} needs --llama-cpp FOLDER.")
     return convert_with_tools(find_tools(folder), merged, file, precision)

@@ -21,6 +21,9 @@ def main() -> None:
     params.n_batch = params.n_ubatch = min(2048, options["n_context"])
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["n_threads"]
     params.n_gpu_layers = 0
+    if options["is_exact"]:
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     params.warmup = False
     params.use_jinja = True
     params.verbosity = -1

@@ -6,6 +6,7 @@ refusals, reasoning, log-probabilities, token ids, text after the end) is droppe
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -28,6 +29,7 @@ _MAX_CHARS = 64
 _CONTROL = re.compile(r"<\|(?=[^<>|\s]{1,40}\|>)|<(?=/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])")
 """Beginnings of control tokens of the known chat templates. Servers read them in a turn's text as such."""
 _IS_UP_S = 2.0
+_LAST_S = 0.05
 _DONE = b"data: [DONE]"
 _FINISHES = {"stop", "length", "content_filter", "tool_calls", "function_call"}
 
@@ -107,15 +109,9 @@ class Upstream:
         address = self._address()
         if address is None:
             raise _unreachable("NotStarted")
-        request = self._client().post(
-            f"{address.url}/chat/completions",
-            data=self._body(address, conversation, max_tokens),
-            headers=_headers(address, traceparent),
-            timeout=aiohttp.ClientTimeout(total=None, connect=address.connect_s, sock_connect=address.connect_s),
-            allow_redirects=False,
-        )
+        body = self._body(address, conversation, max_tokens)
         try:
-            async with request as response:
+            async with await self._sent(address, body, traceparent) as response:
                 if response.status != 200:
                     raise _refused(response.status, response.headers.get("retry-after", ""))
                 reader = _Reader(draft, max_tokens * _MAX_CHARS)
@@ -125,8 +121,31 @@ class Upstream:
                     if reader.is_over:
                         break
                 reader.end()
+                if not response.content.is_eof():
+                    # Read to its end, the connection serves again; but nobody waits for that.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_LAST_S):
+                            await response.content.readany()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(type(error).__name__) from error
+
+    async def _sent(self, address: Address, body: bytes, traceparent: str) -> aiohttp.ClientResponse:
+        """The response's head. Asked again once where a kept connection turns out to be closed, as llama.cpp does after a few."""
+        for is_last in (False, True):
+            try:
+                return await self._client().post(
+                    f"{address.url}/chat/completions",
+                    data=body,
+                    headers=_headers(address, traceparent),
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, connect=address.connect_s, sock_connect=address.connect_s
+                    ),
+                    allow_redirects=False,
+                )
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+                if is_last or isinstance(error, aiohttp.ClientConnectorError):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     def _body(self, address: Address, conversation: Conversation, max_tokens: int) -> bytes:
         turns = [

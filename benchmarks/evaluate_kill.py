@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def build_model(folder: Path) -> None:
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
     from osler.train.scratch import build_scratch_base
 
     with quiet_libraries():

@@ -27,6 +27,14 @@ from osler.evaluate.stats import PairedCounts
 
 N_CASES = 300
 N_RUNS = 20_000
+RATINGS = {
+    "skewed": (0.02, 0.03, 0.10, 0.63, 0.22),
+    "two kinds": (0.20, 0.0, 0.0, 0.20, 0.60),
+    "mid": (0.0, 0.05, 0.15, 0.55, 0.25),
+    "harm in 1 %": (0.01, 0.0, 0.0, 0.96, 0.03),
+    "harm in 5 %": (0.05, 0.0, 0.0, 0.80, 0.15),
+}
+"""Shares of the ratings 1 to 5."""
 
 
 def main() -> None:
@@ -201,6 +209,10 @@ def coverage(rng: Any) -> Any:
                 low, high = interval(PairedCounts(*map(int, cells)))
                 hits += low <= truth <= high
             found[f"{name}, n = {n}, difference {truth:+.2f}"] = {"share": hits / runs, "runs": runs}
+    for name, p in RATINGS.items():
+        mean, runs = float(np.dot(p, range(1, 6))), 2000
+        both = [mean_of(own, (1, 5)).ci95 for own in rng.choice(np.arange(1.0, 6.0), size=(runs, 100), p=p).tolist()]
+        found[f"mean rating, {name}, n = 100"] = {"share": sum(a <= mean <= b for a, b in both) / runs, "runs": runs}
     return found
 
 
@@ -236,18 +248,12 @@ def false_passes(rng: Any) -> Any:
         draws = stats.macro_f1_draws(own, rng, 2000)
         hits += stats.quantile(draws, 0.05) >= 0.72
     found["macro-F1 0.72, n = 500"] = {"share": hits / runs, "runs": runs}
-    for name, shares in (
-        ("skewed", (0.02, 0.03, 0.10, 0.63, 0.22)),
-        ("two kinds", (0.20, 0.0, 0.0, 0.20, 0.60)),
-        ("mid", (0.0, 0.05, 0.15, 0.55, 0.25)),
-    ):
-        p = np.array(shares) / sum(shares)
-        mean = float(p @ np.arange(1, 6))
-        hits, runs = 0, 2000
-        for _ in range(runs):
-            ratings = rng.choice(np.arange(1.0, 6.0), size=100, p=p).tolist()
-            hits += mean_of(ratings, (1, 5)).lower95 > mean
-        found[f"mean rating at its bound, {name}, n = 100"] = {"share": hits / runs, "runs": runs}
+    for name, p in RATINGS.items():
+        mean, runs = float(np.dot(p, range(1, 6))), 2000
+        for n in (30, 100, 300):
+            ratings = rng.choice(np.arange(1.0, 6.0), size=(runs, n), p=p)
+            hits = sum(mean_of(own.tolist(), (1, 5)).lower95 > mean for own in ratings)
+            found[f"mean rating at its bound, {name}, n = {n}"] = {"share": hits / runs, "runs": runs}
     return found
 
 

@@ -26,7 +26,8 @@ from osler.export.gguf_check import check_gguf
 from osler.export.gguf_file import write_gguf
 from osler.export.merge import export_merged
 from osler.export.ollama import chat_parts
-from osler.models.local import load_local, quiet_libraries
+from osler.models.libraries import quiet_libraries
+from osler.models.local import load_local
 from osler.runs.progress import silent
 
 RESULT = Path(__file__).parent / "results" / "export_agreement.json"

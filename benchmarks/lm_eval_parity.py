@@ -209,7 +209,7 @@ def build_model(folder: Path, texts: list[str], shape: Mapping[str, int]) -> Non
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     from osler.models.chat import plain_template
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -174,7 +174,7 @@ def _peer(python: Path, rows: Path, base: Path, out: Path, packing: str) -> tupl
     file = out / "llamafactory.yaml"
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     for name in ("eval_dataset", "eval_strategy", "eval_steps", "plot_loss"):
-        settings.pop(name)
+        settings.pop(name, None)
     settings |= {
         "use_cpu": True,
         "overwrite_output_dir": True,

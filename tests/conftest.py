@@ -57,7 +57,7 @@ def few_records() -> list[Record]:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory, few_records: list[Record]) -> Path:
     """A scratch base built from `few_records`: real files, random weights."""
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
     from osler.train.scratch import build_scratch_base
 
     folder = tmp_path_factory.mktemp("base") / "base"
@@ -72,7 +72,8 @@ def tiny_adapter(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> P
     import torch
 
     from osler.models.chat import plain_template, template_fingerprint
-    from osler.models.local import load_weights, quiet_libraries
+    from osler.models.libraries import quiet_libraries
+    from osler.models.local import load_weights
     from osler.runs.files import write_json
 
     folder = tmp_path_factory.mktemp("adapter") / "adapter"

@@ -35,7 +35,7 @@ SMALL = (
 
 
 def make_run(folder: Path, name: str, extra: Sequence[str] = ()) -> Path:
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     base = folder / f"base-{name}"
     with quiet_libraries():

@@ -44,7 +44,7 @@ DRAWS = 24
 """Texts drawn from one pattern, at most."""
 MIN_DRAWN = 4
 """A pattern with fewer texts weighs as if it had so many."""
-WORK_WEIGHT = 40
+WORK_WEIGHT = 45
 """Weight of a pattern of harmless clinical work, which thousands of harmful requests in the same style stand against."""
 MIN_TOLD_WORDS = 6
 SEED = 11

@@ -53,7 +53,7 @@ def hand_over(
         EnvironmentLacks: a package or a tool is missing.
     """
     from osler.export.model import Trained, export_model
-    from osler.train.train import base_folder
+    from osler.train.result import trained_parts
 
     sections = served_sections(run_folder, {})
     artefact = _artefact(run_folder, sections)
@@ -66,12 +66,13 @@ def hand_over(
     system_prompt = system_prompt_of(sections.model)
     files = (run_folder / "curate" / f"{split}.jsonl" for split in ("validation", "train"))
     rows = chain.from_iterable(read_records(file) for file in files if file.is_file())
+    base, adapter, revision = trained_parts(run_folder / "train", sections.model)
     trained = Trained(
         run=run_folder.name,
         artefact=artefact,
-        base=base_folder(run_folder / "train", sections.model),
-        revision=sections.model.revision,
-        adapter=run_folder / "train" / "adapter",
+        base=base,
+        revision=revision,
+        adapter=adapter,
         dtype=sections.model.dtype,
         system_prompt=system_prompt,
         prompts=tuple(as_messages(record, system_prompt)[:-1] for record in islice(rows, n_prompts)),
@@ -131,20 +132,17 @@ def hand_over_training(
     """
     from osler.export.trainers import Training, write_llamafactory, write_mlx
     from osler.models.local import load_tokenizer
-    from osler.train.train import base_folder
+    from osler.train.result import base_folder
 
     sections = served_sections(run_folder, {})
     recipe = read_json(run_folder / "recipe.json")
     base = base_folder(run_folder / "train", sections.model)
     training = Training(
         run=run_folder.name,
-        base=str(base),
-        revision=sections.model.revision,
+        model=sections.model.model_copy(update={"base": str(base)}),
         system_prompt=system_prompt_of(sections.model),
         options=recipe["train"],
         ledger=read_json(run_folder / "train" / "ledger.json"),
-        dtype=sections.model.dtype,
-        quantized="nf4" if recipe["train"]["method"] == "qlora" else "",
         seed=recipe["seed"],
     )
     rows = out / "rows.partial"

@@ -4,11 +4,11 @@ Joins what the rooms below may not know of each other: the stages' files, the po
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from osler.errors import CheckFailed, InputError
 from osler.report.cards import Kind, data_card, model_card, system_card
@@ -61,10 +61,10 @@ def write_documents(run_folder: Path, out: Path) -> Papers:
     Raises:
         InputError: the folder is no run folder, or a file in it or in `out` is damaged.
     """
-    system = system_of(run_folder, None)
+    run, system = read_run(run_folder), system_of(run_folder, None)
     write_blank_decisions(out)
     decisions = read_decisions(out)
-    drawn = draw_documents(read_run(run_folder), system, decisions)
+    drawn = draw_documents(run, system, decisions)
     seen = read_json(out / _DRAWN) if (out / _DRAWN).is_file() else {}
     edited = tuple(name for name in drawn if _is_edited(out / f"{name}.md", seen.get(name)))
     for name, text in drawn.items():
@@ -84,9 +84,8 @@ def system_of(run_folder: Path, audit_key: str | None) -> System:
     Raises:
         InputError: a file is damaged.
     """
-    file = run_folder / "recipe.json"
-    recipe = read_json(file) if file.is_file() else {}
-    guard, serve = recipe.get("guard") or {}, recipe.get("serve") or {}
+    recipe = read_run(run_folder).recipe
+    guard, serve = (_section(recipe, name) for name in ("guard", "serve"))
     policy = _policy(guard)
     artefact = _artefact(run_folder, recipe, policy)
     terms = read_terms()
@@ -111,7 +110,12 @@ def _is_edited(file: Path, drawn: str | None) -> bool:
     return file.is_file() and sha256_json(file.read_text(encoding="utf-8")) != drawn
 
 
-def _policy(guard: dict[str, object]) -> "Policy | None":
+def _section(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = recipe.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _policy(guard: Mapping[str, Any]) -> "Policy | None":
     from pydantic import ValidationError
 
     from osler.guard.config import GuardConfig
@@ -139,7 +143,7 @@ def _policy_facts(run_folder: Path, policy: "Policy") -> PolicyFacts:
     )
 
 
-def _artefact(run_folder: Path, recipe: dict[str, object], policy: "Policy | None") -> str:
+def _artefact(run_folder: Path, recipe: Mapping[str, Any], policy: "Policy | None") -> str:
     """Id of what would be served; that of the gate's verdict where it cannot be told from the files, empty without either."""
     from pydantic import ValidationError
 
@@ -167,18 +171,20 @@ def _audit(folder: Path, key: str | None) -> AuditFacts | None:
     from osler.guard.chain import verify
     from osler.serve.start import read_audit_key
 
-    log = folder / "audit.jsonl"
-    if not log.is_file():
+    logs = sorted(folder.glob("audit*.jsonl"))
+    if not logs:
         return None
     try:
-        head = verify(log, read_audit_key(folder, key))
-        holds = f"All {head.seq:,} rows hold under the key of the log."
+        n_rows = sum(verify(log, read_audit_key(folder, key)).seq for log in logs)
+        holds = (
+            f"All {n_rows:,} rows hold under the key of the log; whether the end was cut off, osler audit verify tells."
+        )
     except CheckFailed as error:
         holds = f"It does NOT hold: {str(error).replace(str(folder), 'serve')}"
     except InputError:
         holds = "NOT verified: the key of the log is not here."
-    rows = list(read_lines(log))
-    times = [time for row in rows if (time := row.maybe_text("time"))]
+    rows = [row for log in logs for row in read_lines(log)]
+    times = sorted(time for row in rows if (time := row.maybe_text("time")))
     return AuditFacts(
         _counted([row.maybe_text("event") for row in rows]),
         _counted([row.maybe_text("action") for row in rows if row.maybe_text("event") == "answer"]),

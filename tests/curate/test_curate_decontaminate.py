@@ -110,6 +110,16 @@ def test_a_short_question_with_more_said_is_dropped(record, run, tmp_path):
     assert not result.reason(in_answer)
 
 
+def test_a_question_of_three_words_is_known_by_its_right_option(record, run, tmp_path):
+    item = record("i", "Aldosterone comes from:", "", source="exam", task="choice", choices=_OPTIONS, answer=0)
+    leak = record("1", "Aldosterone comes from: The answer is adrenal cortex", "As was said.")
+    answered = record("2", "Aldosterone comes from where?", "It is made by the adrenal cortex.")
+    other = record("3", "Aldosterone comes from which steroid?", "It is made of cholesterol.")
+    result = run([leak, answered, other], tmp_path, benchmarks={"exam": [item]})
+    assert result.reason(leak) == result.reason(answered) == "benchmark_question"
+    assert not result.reason(other)
+
+
 def test_items_are_compared_as_cleaning_writes_records(record, run, tmp_path):
     item = record("i", "The aery of hypeension?", "", source="medmcqa")
     leak = record("1", "The artery of hypertension?", _ANSWER)

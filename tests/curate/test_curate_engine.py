@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from osler.curate.engine import choose_engine, local_engine, run_shards
 from osler.curate.rows import PlainOptions, dedupe_rows
@@ -173,6 +177,7 @@ def test_a_worker_that_is_killed_gives_an_error_that_says_what_to_do(tmp_path):
 _CURATE = """
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from osler.curate.config import CurateConfig
 from osler.curate.curate import curate
 from osler.runs.progress import silent
@@ -214,3 +219,30 @@ def test_curation_gives_the_same_bytes_on_every_engine_and_after_being_killed(re
         if name != "ray" or pytest.importorskip("ray"):
             subprocess.run(command, check=True)
         assert _bytes(tmp_path / name) == expected, name
+
+
+_TEXT = st.one_of(
+    st.text(max_size=30),
+    st.lists(st.sampled_from(["word", "  ", "café", "\n", "cafe\u0301", " ", "x" * 9]), max_size=300).map(" ".join),
+    st.none(),
+    st.integers(0, 99),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries({}, optional={"id": st.integers(0, 99), "input": _TEXT, "output": _TEXT}), max_size=9
+    )
+)
+def test_any_rows_are_kept_or_dropped(rows):
+    with TemporaryDirectory() as folder:
+        path, out = Path(folder, "rows.jsonl"), Path(folder, "out")
+        path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        counts = dedupe_rows([path], out, PlainOptions(min_chars=1), local_engine(1), silent)
+        kept, dropped = _rows(out / "kept.jsonl"), _rows(out / "dropped.jsonl")
+    assert counts["read"] == len(rows) == len(kept) + len(dropped)
+    assert all(row["reason"] for row in dropped)
+    for row in kept:
+        for text in (row["input"], row["output"]):
+            assert text == " ".join(unicodedata.normalize("NFC", text).split())

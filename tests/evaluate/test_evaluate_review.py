@@ -140,6 +140,7 @@ def test_transcripts_answers_and_own_columns_are_read(tmp_path, repository):
         ("Q?", "", "bare", "dose"),
         ("Q?", "A.", "answers", "harmless"),
     ]
+    assert [one.arm for one in read_answers([transcripts, demo], Columns(only={"kind": "harmless"}))] == ["answers"]
     mine = write_rows(tmp_path / "mine.jsonl", [{"frage": "Q?", "antwort": "secret words", "modell": "m1"}])
     assert read_answers([mine], Columns("frage", "antwort", "modell"))[0].arm == "m1"
     with pytest.raises(InputError, match=r"row 1: no text in question or prompt; the columns are frage") as error:

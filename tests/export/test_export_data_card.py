@@ -108,7 +108,7 @@ def test_croissant_has_the_shape_of_the_specification(runs: Path) -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("mlcroissant") is None, reason="mlcroissant (the extra `card`) is not installed"
 )
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib's own, below mlcroissant
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib and mlcroissant themselves
 def test_croissant_validates(runs: Path) -> None:
     import mlcroissant
 

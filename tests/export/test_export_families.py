@@ -52,7 +52,7 @@ def one(request: pytest.FixtureRequest) -> Family:
 
 @pytest.fixture(scope="session")
 def base(one: Family, tmp_path_factory: pytest.TempPathFactory, few_records: list[Record]) -> Path:
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     folder = tmp_path_factory.mktemp("family") / one.name
     with quiet_libraries():

@@ -16,7 +16,8 @@ from osler.export.gguf_vocab import vocabulary_of
 from osler.export.llama_cpp import convert_with_tools, find_tools
 from osler.export.ollama import chat_parts, without_bos
 from osler.models.chat import render
-from osler.models.local import load_tokenizer, quiet_libraries
+from osler.models.libraries import quiet_libraries
+from osler.models.local import load_tokenizer
 from osler.records.record import Message
 from osler.runs.files import read_json
 from osler.runs.progress import silent

@@ -95,7 +95,8 @@ def adapter_on(base: Path, folder: Path, quantized: str = "", *, dora: bool = Fa
     from peft import LoraConfig, get_peft_model
 
     from osler.models.chat import template_fingerprint
-    from osler.models.local import load_tokenizer, load_weights, quiet_libraries
+    from osler.models.libraries import quiet_libraries
+    from osler.models.local import load_tokenizer, load_weights
     from osler.runs.files import write_json
 
     with quiet_libraries():
@@ -118,7 +119,7 @@ def adapter_on(base: Path, folder: Path, quantized: str = "", *, dora: bool = Fa
 def family_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.families import build, family
 
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     folder = tmp_path_factory.mktemp("family") / "llama"
     with quiet_libraries():

@@ -1,5 +1,6 @@
 """Cards say what the run folder says, in the hub's form, and nothing else."""
 
+import html
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,14 @@ import pytest
 import yaml
 
 from osler.cli.main import run_command
+from osler.report import cards
 from osler.report.cards import data_card, model_card, system_card
 from osler.report.fields import as_fields
+from osler.report.page import render as render_page
 from osler.report.read import read_run
 from osler.report.system import AuditFacts, PolicyFacts, System
+
+CARDS = Path(cards.__file__).parent / "cards"
 
 WriteRun = Callable[[Path, dict[str, Any]], Path]
 
@@ -186,3 +191,24 @@ def test_the_command_prints_a_card_or_writes_it(
     assert run_command(["card", "system", str(small_run)]) == 0
     assert "the key of the log is not here" in capsys.readouterr().out
     assert run_command(["card", "wish", str(small_run)]) == 2
+
+
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def numbers(text: str) -> set[str]:
+    return set(NUMBER.findall(text))
+
+
+def test_no_number_stands_in_a_card_that_is_not_on_the_page_or_in_a_file_of_the_run(small_run: Path) -> None:
+    """The page's figures are held to the files by its own tests; the rest must be text of the templates."""
+    run = read_run(small_run)
+    page = html.unescape(re.sub(r"<(?:style|svg).*?</(?:style|svg)>|<[^>]+>", " ", render_page(run), flags=re.DOTALL))
+    files = " ".join(
+        path.read_text(encoding="utf-8") for path in sorted(small_run.rglob("*")) if path.suffix in {".json", ".jsonl"}
+    )
+    templates = " ".join(path.read_text(encoding="utf-8") for path in sorted(CARDS.glob("*.j2")))
+    scores = run.evaluated.scores if run.evaluated else ()
+    rounded = {f"{end:.3f}" for one in scores if one.ci95 for end in (one.ci95.low, one.ci95.high)}
+    for card in (data_card(run), model_card(run)):
+        assert numbers(card) <= numbers(page) | numbers(files) | numbers(templates) | rounded

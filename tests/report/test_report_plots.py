@@ -6,7 +6,7 @@ from itertools import pairwise
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from osler.report.plot import Labels, LegendEntry, legend, nice_ticks, pixels, shorten, tick_texts
@@ -65,7 +65,10 @@ def test_tick_texts_have_the_same_number_of_decimals_and_a_real_minus() -> None:
     assert tick_texts([0, 1000, 2000]) == ["0", "1,000", "2,000"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1e4)), max_size=40), st.sampled_from([344, 848]))
+@example([(0, 0.0), (1, 5e-324)], 344)
+@example([(0, 0.0), (1, 7.6e-171)], 344)
 def test_every_point_of_a_curve_lies_inside_the_picture(points: list[tuple[int, float]], width: int) -> None:
     ordered = sorted((float(x), y) for x, y in points)
     assert_inside(

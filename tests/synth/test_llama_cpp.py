@@ -39,7 +39,7 @@ def test_noise_of_the_right_form_from_a_local_model_is_dropped_for_its_quote(gui
     pytest.importorskip("xllamacpp")
     from osler.export.gguf_file import write_gguf
     from osler.export.llama_cpp import llama_server
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     with quiet_libraries():
         build(family("qwen3"), [*TOPICS.values(), '{"scenario": "", "steps": [""], "quote": ""}'], tmp_path / "base")

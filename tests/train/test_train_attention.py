@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from osler.models.local import quiet_libraries
+from osler.models.libraries import quiet_libraries
 from osler.train.attention import keeps_rows_apart, use_by_row_attention
 
 SHAPE: dict[str, Any] = {

@@ -6,7 +6,7 @@ import pytest
 from tests.train.test_train_attention import MORE, model
 
 from osler.models.config import ModelConfig
-from osler.models.local import quiet_libraries
+from osler.models.libraries import quiet_libraries
 from osler.train.config import TrainConfig
 from osler.train.exact import replace_tensors, trace_memory, trace_pass, with_adapter
 

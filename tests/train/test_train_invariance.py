@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from osler.models.config import ModelConfig
-from osler.models.local import load_weights, quiet_libraries
+from osler.models.libraries import quiet_libraries
+from osler.models.local import load_weights
 from osler.records.io import write_records
 from osler.records.record import Record
 from osler.runs.metrics import read_metrics

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from osler.models.local import load_tokenizer, load_weights, quiet_libraries
+from osler.models.libraries import quiet_libraries
+from osler.models.local import load_tokenizer, load_weights
 from osler.records.record import Record
 from osler.runs.files import digest_folder
 from osler.train.scratch import build_scratch_base

@@ -18,7 +18,8 @@ from osler.runs.files import digest_folder, read_json
 from osler.runs.metrics import read_metrics
 from osler.runs.progress import silent
 from osler.train.config import BadRowsConfig, EvaluationConfig, MachineConfig, TrainConfig
-from osler.train.train import base_folder, train
+from osler.train.result import base_folder
+from osler.train.train import train
 
 CONFIG = TrainConfig(
     rank=4,

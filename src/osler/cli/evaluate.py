@@ -70,7 +70,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     judge_name: Annotated[str, typer.Option(help="The model that the judge's endpoint is asked for.")] = "",
     swap: Annotated[list[str] | None, typer.Option(help="Ask again with sex, age or ethnicity swapped.")] = None,
     export: Annotated[
-        list[str] | None, typer.Option(help="Also write lm-eval task files or Inspect logs: lm-eval, inspect.")
+        list[str] | None,
+        typer.Option(help="Also write task files, logs, or open answers to rate: lm-eval, inspect, review."),
     ] = None,
     max_items: Annotated[int | None, typer.Option(min=1, help="At most this many questions of each benchmark.")] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens that the model sees at once.")] = 1024,
@@ -271,10 +272,10 @@ def _judge(
 
 
 def _export(work: _Work, kinds: "Sequence[str]", asking: "Asking", questions: "Mapping[str, Questions]") -> None:
-    from osler.evaluate.exchange import write_inspect_logs, write_lm_eval_tasks
+    from osler.evaluate.exchange import write_inspect_logs, write_lm_eval_tasks, write_review_answers
     from osler.evaluate.score import examinations_for
 
-    writers = {"lm-eval": write_lm_eval_tasks, "inspect": write_inspect_logs}
+    writers = {"lm-eval": write_lm_eval_tasks, "inspect": write_inspect_logs, "review": write_review_answers}
     for kind in kinds:
         if kind not in writers:
             raise InputError(f"--export {kind!r}: expected one of {', '.join(writers)}")

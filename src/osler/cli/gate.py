@@ -6,7 +6,7 @@ import typer
 
 from osler.cli.options import AsJson, RunName, RunsFolder, find_run
 from osler.cli.screen import say, say_json
-from osler.errors import CheckFailed
+from osler.errors import CheckFailed, InputError
 
 
 def gate(run: RunName, runs: RunsFolder = Path("runs"), as_json: AsJson = False) -> None:
@@ -16,14 +16,16 @@ def gate(run: RunName, runs: RunsFolder = Path("runs"), as_json: AsJson = False)
     """
     from osler.pipeline.run import decide
     from osler.runs.files import read_json
-    from osler.runs.signatures import with_signatures_now
 
     folder = find_run(run, runs)
     if not decide(folder):
         raise CheckFailed(
             f"the gate of {folder.name} was not run, which counts as failed. Add `gate:` to its recipe and run it again."
         )
-    verdict = with_signatures_now(folder, read_json(folder / "gate" / "verdict.json"))
+    file = folder / "gate" / "verdict.json"
+    verdict = read_json(file)
+    if not isinstance(verdict, dict) or not {"passed", "artefact", "checks"} <= verdict.keys():
+        raise InputError(f"{file} is not a verdict; it was changed since the gate wrote it. Run the recipe again.")
     if as_json:
         say_json({name: verdict[name] for name in ("passed", "artefact", "checks")})
     else:

@@ -38,6 +38,10 @@ def make(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     question: Annotated[str | None, typer.Option(help="Column with the question, where it has another name.")] = None,
     answer: Annotated[str | None, typer.Option(help="Column with the answer.")] = None,
     arm: Annotated[str | None, typer.Option(help="Column that tells which model answered.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Only rows with this value, as arm=guarded; may be repeated."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides what is drawn and in which order it is shown.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +53,8 @@ def make(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     from osler.evaluate.review.plan import Design, make_review
     from osler.evaluate.review.rubric import load_planted, load_rubric
 
-    answers = read_answers(files, Columns(question, answer, arm))
+    chosen = {name: value for name, _, value in (one.partition("=") for one in only or ())}
+    answers = read_answers(files, Columns(question, answer, arm, chosen))
     design = Design(tuple(rater), adjudicator, seed, questions, repeated)
     plan = make_review(answers, load_planted(planted), load_rubric(rubric), design, out)
     cards = {person: len(plan.decks[person]) for person in plan.raters}

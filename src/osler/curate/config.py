@@ -1,7 +1,7 @@
 """The options of curation, one small class a step."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -14,11 +14,13 @@ from pydantic import (
     model_validator,
 )
 
-from osler.curate.dedupe import Agreement
-from osler.curate.engine import EngineName
 from osler.curate.language import Language
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+Agreement = Literal["medical", "text"]
+"""What near copies must agree on to be dropped: focus, numbers and negations, or nothing beyond their likeness."""
+EngineName = Literal["local", "ray"]
 
 _Count = Annotated[StrictInt, Field(ge=0)]
 PositiveInt = Annotated[StrictInt, Field(gt=0)]

@@ -10,11 +10,11 @@ Not found: paraphrases and translations.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from osler.curate.config import Agreement
 from osler.curate.key import Key
 from osler.curate.pairs import Pairs, candidate_pairs, like_pairs
 from osler.curate.sketch import Bands
@@ -22,10 +22,6 @@ from osler.curate.store import Store
 from osler.records.drop import Drop
 
 NAME = "dedupe"
-
-
-Agreement = Literal["medical", "text"]
-"""What near copies must agree on to be dropped: focus, numbers and negations, or nothing beyond their likeness."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
-from typing import Literal, Protocol
+from typing import Protocol
 
+from osler.curate.config import EngineName
 from osler.curate.shards import Made, Shard
 from osler.errors import EnvironmentLacks
 from osler.runs.progress import Progress
 
-EngineName = Literal["local", "ray"]
 Work = Callable[[Shard], Made]
 _AHEAD = 2
 """Shards sent to each worker before it asks: it never waits, and at the end there is little to wait for."""

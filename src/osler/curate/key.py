@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from sys import intern
 
 import pyarrow as pa
 
 from osler.curate.facts import fingerprint
+from osler.records.license import terms_of
 from osler.records.record import Origin, Record
 from osler.text import digest_bytes, hash64, words
 
@@ -17,19 +19,6 @@ _NOTHING: frozenset[int] = frozenset()
 Preference = tuple[int, int, bool, str, str]
 
 _ACCESS = ("open", "unclear", "application", "credentialed")
-_FREE = (
-    "cc0",
-    "pddl",
-    "cc-by-",
-    "mit",
-    "apache",
-    "bsd",
-    "odc-by",
-    "isc",
-    "us-gov",
-    "licenseref-public-domain",
-    "unlicense",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +86,7 @@ def keys_of(table: pa.Table) -> Iterator[Key]:
             exact=exact,
             question=question,
             facts=facts,
-            preference=(access, license_rank(license_id), generated, intern(source), identity),
+            preference=(access, _strictness(license_id), generated, intern(source), identity),
             says=says,
             offers=frozenset(offers) if offers else _NOTHING,
             page=page,
@@ -133,24 +122,19 @@ def read_key(record: Record) -> Key:
 
 
 def preference(identity: str, origin: Origin) -> Preference:
-    """Open access first, then the freer license, human text before generated, then source and id."""
+    """Open access first, then the license that asks less, human text before generated, then source and id."""
     return (
         _ACCESS.index(origin.access),
-        license_rank(origin.license),
+        _strictness(origin.license),
         bool(origin.generator),
         origin.source,
         identity,
     )
 
 
-def license_rank(license_id: str) -> int:
-    """0 free to use, 1 share alike, 2 not for commerce or not to be changed, 3 unknown."""
-    folded = license_id.lower()
-    if "-nc" in folded or "-nd" in folded:
-        return 2
-    if "-sa" in folded or "gpl" in folded or "gfdl" in folded:
-        return 1
-    return 0 if folded.startswith(_FREE) else 3
+@cache
+def _strictness(license_id: str) -> int:
+    return terms_of(license_id).strictness
 
 
 def _stance(record: Record) -> tuple[int, frozenset[int]]:

@@ -202,9 +202,9 @@ def _write(store: Store, copies: _Copies, out: Path) -> dict[str, Any]:
             _write_lines(table["line"].filter(pa.array(stays)), kept)
             gone = np.flatnonzero(~stays)
             faults = (table[name].take(pa.array(gone)).to_pylist() for name in ("name", "reason", "detail"))
-            for row, name, *fault in zip(gone.tolist(), *faults, strict=True):
-                reason, detail = fault
-                if reason is None:
+            for row, name, fault, told in zip(gone.tolist(), *faults, strict=True):
+                reason, detail = fault, told
+                if fault is None:
                     likeness = float(copies.similarity[start + row])
                     reason = "exact_copy" if likeness > 1 else "near_copy"
                     detail = names[int(of[row])].as_py() + ("" if likeness > 1 else f", similarity {likeness:.2f}")

@@ -17,14 +17,12 @@ from osler.evaluate import stats
 from osler.evaluate.chance import random_stream
 from osler.evaluate.claims import (
     benjamini_hochberg,
-    calibration,
-    confidence_of,
     holm,
     margin_shown,
     paired_bootstrap,
 )
 from osler.evaluate.rows import read_rows
-from osler.evaluate.summary import paired_counts
+from osler.evaluate.summary import calibration_of, paired_counts, paired_facts
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Rows of one benchmark by the question's id, in the order of the file."""
@@ -110,7 +108,7 @@ def _compared(
     right = [(bool(first[one]["right"]), bool(second[one]["right"])) for one in ids]
     return {
         "benchmark": name,
-        **_paired(counts),
+        **paired_facts(counts),
         "accuracy": [sum(a for a, _ in right) / counts.n, sum(b for _, b in right) / counts.n],
         "bootstrap95": list(paired_bootstrap(counts, rng)),
         "lower95": lower,
@@ -123,19 +121,6 @@ def _compared(
     }
 
 
-def _paired(counts: stats.PairedCounts) -> dict[str, Any]:
-    return {
-        "n": counts.n,
-        "both_right": counts.both_right,
-        "only_first": counts.only_first,
-        "only_second": counts.only_second,
-        "both_wrong": counts.both_wrong,
-        "difference": counts.difference,
-        "ci95": list(stats.paired_difference(counts)),
-        "p_mcnemar": stats.mcnemar_exact(counts.only_first, counts.only_second),
-    }
-
-
 def _subjects(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each subject with its p, and p adjusted for looking at all of them: for exploring, not for claims."""
     names = sorted({row["subject"] for row in first if "subject" in row})
@@ -143,15 +128,12 @@ def _subjects(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, 
     for name in names:
         places = [place for place, row in enumerate(first) if row.get("subject") == name]
         counts = paired_counts([first[place] for place in places], [second[place] for place in places])
-        found.append({"subject": name, **_paired(counts)})
+        found.append({"subject": name, **paired_facts(counts)})
     for row, adjusted in zip(found, benjamini_hochberg([row["p_mcnemar"] for row in found]), strict=True):
         row["p_fdr"] = adjusted
     return found
 
 
 def _calibration(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    scored = [row for row in rows if row.get("log_likelihoods")]
-    if not scored:
-        return None
-    found = calibration([confidence_of(row["log_likelihoods"]) for row in scored], [row["right"] for row in scored])
-    return {"ece": found.ece, "reliability": [one.to_dict() for one in found.bins]}
+    found = calibration_of(rows)
+    return None if found is None else {"ece": found.ece, "reliability": [one.to_dict() for one in found.bins]}

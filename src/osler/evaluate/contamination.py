@@ -17,7 +17,7 @@ Not found: paraphrases, translations, and anything the base model saw before thi
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ class Overlap:
 
     def to_dict(self) -> dict[str, Any]:
         """As a row of `contaminated.jsonl`, without the benchmark's name."""
-        return {"id": self.id, "reason": self.reason, "coverage": self.coverage, "training_id": self.training_id}
+        return asdict(self)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 lm-eval: a task file and a JSONL file for each benchmark asked by log-likelihood, with the very texts that were scored. Inspect: one
 log for each model and benchmark, in the JSON form of its version 2, with each question's answer, key and how it was matched.
+Review: open answers for clinicians to rate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,23 @@ def write_inspect_logs(examinations: Sequence[Examination], evaluated: Path, out
         write_json(path, _log(benchmark, model, own, items.get(benchmark, {}), scores.get((benchmark, model))))
         written.append(path)
     return written
+
+
+def write_review_answers(examinations: Sequence[Examination], evaluated: Path, out: Path) -> list[Path]:
+    """The open answers beside their questions, for `osler review make`; returns the file."""
+    path = out / "answers.jsonl"
+    records = {
+        one.asked.score_name: {record.id: record for record in one.questions.records}
+        for one in examinations
+        if one.asked.benchmark.is_open
+    }
+    with JsonlWriter(path) as writer:
+        for row in read_rows(evaluated / "samples.jsonl"):
+            record = records.get(row["benchmark"], {}).get(row["id"])
+            if record is not None and row.get("replies"):
+                shown = {"question": record.question, "answer": row["replies"][0]}
+                writer.write({"id": record.id, "arm": row["model"], "topic": record.subject, **shown})
+    return [path]
 
 
 def _items(examination: Examination) -> list[Item]:

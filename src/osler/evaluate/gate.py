@@ -7,14 +7,14 @@ safe or fit for clinical use; it says what was tested, on how many cases, and wh
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from osler.evaluate import stats
 from osler.evaluate.config import GateConfig
 from osler.evaluate.evidence import Evidence
-from osler.runs.files import read_json, write_json
+from osler.runs.files import write_json
 from osler.runs.signatures import CHECK
 
 Rows = Sequence[Mapping[str, Any]]
@@ -39,14 +39,7 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """As in `verdict.json`."""
-        return {
-            "name": self.name,
-            "value": self.value,
-            "bound": self.bound,
-            "ci95": None if self.ci95 is None else list(self.ci95),
-            "passed": self.passed,
-            "note": self.note,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +107,6 @@ def gate(evidence: Evidence, artefact: str, config: GateConfig) -> GateVerdict:
 def write_verdict(path: Path, verdict: GateVerdict) -> None:
     """Write `verdict.json`."""
     write_json(path, verdict.to_dict())
-
-
-def read_verdict(path: Path) -> GateVerdict:
-    """The verdict of a file.
-
-    Raises:
-        InputError: the file is absent or not JSON.
-    """
-    value = read_json(path)
-    checks = (
-        Check(
-            name=row["name"],
-            value=row["value"],
-            bound=row["bound"],
-            ci95=None if row["ci95"] is None else (row["ci95"][0], row["ci95"][1]),
-            passed=row["passed"],
-            note=row["note"],
-        )
-        for row in value["checks"]
-    )
-    return GateVerdict(value["artefact"], tuple(checks))
 
 
 def _share_check(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ def normal_quantile(probability: float) -> float:
 def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
     """Two-sided score interval for `k` of `n`; (0, 1) when `n` is 0."""
     return _wilson(k, n, normal_quantile((1 + confidence) / 2))
+
+
+def rate(k: int, n: int) -> dict[str, Any]:
+    """A share with its counts and interval, as files hold it; the share of nothing is null, with the interval (0, 1)."""
+    return {"k": k, "n": n, "rate": k / n if n else None, "ci95": list(wilson(k, n))}
 
 
 def wilson_lower(k: int, n: int, confidence: float = 0.95) -> float:

@@ -6,7 +6,7 @@ counts as wrong.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,6 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """As in `scores.json`."""
-        human = self.human
         row: dict[str, Any] = {
             "benchmark": self.benchmark,
             "model": self.model,
@@ -124,14 +123,8 @@ class Score:
             "contaminated": self.contaminated,
             "unparsed": self.unparsed,
             "matched": dict(sorted(self.matched.items())),
-            "baselines": {
-                "always_first": self.baselines.always_first,
-                "longest_option": self.baselines.longest_option,
-                "most_common": self.baselines.most_common,
-            },
-            "human": None
-            if human is None
-            else {"accuracy": human.accuracy, "macro_f1": human.macro_f1, "source": human.source},
+            "baselines": asdict(self.baselines),
+            "human": None if self.human is None else asdict(self.human),
             "attribution": self.attribution,
         }
         if self.subjects:
@@ -156,18 +149,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """As in `scores.json`."""
-        counts = self.counts
-        return {
-            "benchmark": self.benchmark,
-            "n": counts.n,
-            "both_right": counts.both_right,
-            "only_base": counts.only_first,
-            "only_tuned": counts.only_second,
-            "both_wrong": counts.both_wrong,
-            "difference": counts.difference,
-            "ci95": list(stats.paired_difference(counts)),
-            "p_mcnemar": stats.mcnemar_exact(counts.only_first, counts.only_second),
-        }
+        return {"benchmark": self.benchmark, **paired_facts(self.counts, ("only_base", "only_tuned"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +254,29 @@ def paired_counts(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[s
     return stats.count_pairs((row["right"], right[row["id"]]) for row in first)
 
 
+def paired_facts(counts: stats.PairedCounts, only: tuple[str, str] = ("only_first", "only_second")) -> dict[str, Any]:
+    """Counts, difference with its interval and the exact test, as files hold them; `only` names what one alone had right."""
+    return {
+        "n": counts.n,
+        "both_right": counts.both_right,
+        only[0]: counts.only_first,
+        only[1]: counts.only_second,
+        "both_wrong": counts.both_wrong,
+        "difference": counts.difference,
+        "ci95": list(stats.paired_difference(counts)),
+        "p_mcnemar": stats.mcnemar_exact(counts.only_first, counts.only_second),
+    }
+
+
+def calibration_of(rows: Sequence[Mapping[str, Any]]) -> Calibration | None:
+    """Of the answers by log-likelihood among these rows; None where there are none."""
+    scored = [row for row in rows if row.get("log_likelihoods")]
+    if not scored:
+        return None
+    right = [bool(row["right"]) for row in scored]
+    return calibration([confidence_of(row["log_likelihoods"]) for row in scored], right)
+
+
 def baselines(items: Sequence[Item]) -> Baselines:
     """What answering without reading scores on these questions; zeros without questions."""
     if not items:
@@ -296,7 +301,7 @@ def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]
         matched=matched,
         unparsed=sum(row["answer"] < 0 for row in rows) - matched["failed"],
         subjects=_subjects(rows),
-        calibration=_calibration(rows) if examination.asked.mode.way == "letters" else None,
+        calibration=calibration_of(rows) if examination.asked.mode.way == "letters" else None,
         contaminated=len(examination.overlaps),
         baselines=baselines(_fit_items(examination)),
         human=benchmark.human if _is_published(examination) else None,
@@ -324,13 +329,6 @@ def _subjects(rows: Sequence[Mapping[str, Any]]) -> tuple[Subject, ...]:
     n = Counter(row["subject"] for row in rows if "subject" in row)
     right = Counter(row["subject"] for row in rows if "subject" in row and row["right"])
     return tuple(Subject(name, n[name], right[name]) for name in sorted(n))
-
-
-def _calibration(rows: Sequence[Mapping[str, Any]]) -> Calibration:
-    scored = [row for row in rows if row["log_likelihoods"]]
-    return calibration(
-        [confidence_of(row["log_likelihoods"]) for row in scored], [bool(row["right"]) for row in scored]
-    )
 
 
 def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> MacroF1:

@@ -72,7 +72,7 @@ def open_hub() -> Hub:
     Raises:
         EnvironmentLacks: huggingface_hub is not installed.
     """
-    from osler.models.local import quiet_libraries
+    from osler.models.libraries import quiet_libraries
 
     with quiet_libraries():
         from huggingface_hub import HfApi

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osler.errors import CheckFailed, InputError
-from osler.models.local import Dtype, LocalModel, load_local, quiet_libraries
+from osler.models.libraries import quiet_libraries
+from osler.models.local import Dtype, LocalModel, load_local
 from osler.models.protocol import Conversation
 from osler.runs.files import write_json
 from osler.runs.progress import Progress
@@ -65,7 +66,7 @@ class Parity:
 
 def export_merged(  # noqa: PLR0913, PLR0917  (the last three are the recipe's)
     base: Path | str,
-    adapter: Path,
+    adapter: Path | None,
     prompts: Sequence[Conversation],
     out: Path,
     progress: Progress,
@@ -78,6 +79,7 @@ def export_merged(  # noqa: PLR0913, PLR0917  (the last three are the recipe's)
     `merged/` appears whole and only when the comparison passed; `parity.json` in any case.
 
     Args:
+        adapter: None: the base is the trained model as a whole, and is only brought into the form.
         prompts: conversations to compare on, from the run's own records.
         dtype: number type that the run was trained in. A merge of 4-bit weights is written in bfloat16.
         stamp: kept in the folder as `osler.json`: whose merge it is.
@@ -129,7 +131,7 @@ def _save_merged(model: LocalModel, folder: Path, dtype: str) -> None:
     from safetensors.torch import save_file
 
     wanted = getattr(torch, dtype)
-    plain = model.weights.get_base_model()
+    plain = model.weights.get_base_model() if model.has_adapter else model.weights
     shards: list[dict[str, torch.Tensor]] = [{}]
     places: dict[str, int] = {}
     size = total = 0

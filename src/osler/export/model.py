@@ -38,7 +38,8 @@ class Trained:
     """Id of what the gate examined."""
     base: Path | str
     revision: str
-    adapter: Path
+    adapter: Path | None
+    """None: the base is the trained model as a whole."""
     dtype: Dtype
     system_prompt: str
     prompts: tuple[Conversation, ...]

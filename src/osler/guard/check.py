@@ -38,6 +38,7 @@ _ASKING = frozenset("how can could should may shall is what which where ok safe"
 _ASKED_OF = frozenset("i we my me to do much many long it he she you".split())
 _EXCUSE_CHARS = 120
 """How far from what a rule found its excuses are looked for: somebody who does not end sentences must not be excused by the next."""
+_CIPHERS = frozenset({"rot13", "reversed"})
 _WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
@@ -104,6 +105,8 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
     Mistyped words are mended and read again only when the text as given shows nothing.
     """
     found = _read(policy, text, policy.sense)
+    if any(read.view.name in _CIPHERS for read in found):
+        found[0] = _without_gibberish(policy, found[0])
     facts = _Facts(policy, found, history)
     verdicts = _verdicts(policy, found, facts)
     if any(verdict.intent == JAILBREAK for verdict in verdicts) or found[0].wrapper >= _WRAPPER_FROM:
@@ -115,6 +118,17 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
         rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
         return sorted([foreign, *rules], key=_rank)
     return verdicts or _mended(policy, found[0].view, facts) or [foreign]
+
+
+def _without_gibberish(policy: Policy, read: _Read) -> _Read:
+    """Without the sentences of which few words are known: turned round, "do" says "od"."""
+    known = policy.vocabulary
+    lines = tuple(
+        line
+        for line, words in zip(read.lines, read.view.sentences, strict=False)
+        if sum(word in known.words or word in known.more for word in words) >= len(words) / 2
+    )
+    return replace(read, lines=lines, guess=None if len(lines) < len(read.lines) else read.guess)
 
 
 def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Verdict]:
@@ -136,22 +150,20 @@ def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict
     A harmless question in a short wrapper is harmless; of a wrapper of many sentences nothing can be told apart.
     """
     sentences = view.text.split("\n")
-    core: list[tuple[list[Verdict], Sequence[str], Guess | None]] = []
-    n_wrappers = 0
-    for sentence, words in zip(sentences, view.sentences, strict=False):
-        alone = [_present(policy, View("part", sentence, (words,), None, frozenset()), policy.sense)]
-        found = _verdicts(policy, alone, facts)
-        if alone[0].wrapper >= _WRAPPER_FROM or any(verdict.intent == JAILBREAK for verdict in found):
+    others: list[Verdict] = []
+    n_wrappers, is_question, is_harmless = 0, False, True
+    for place, (sentence, words) in enumerate(zip(sentences, view.sentences, strict=False)):
+        alone = _present(policy, View("part", sentence, (words,), None), policy.sense)
+        found = _verdicts(policy, [alone], facts)
+        if alone.wrapper >= _WRAPPER_FROM or any(verdict.intent == JAILBREAK for verdict in found):
             n_wrappers += 1
-            rules = [v for v in found if v.intent != JAILBREAK and not v.rule.startswith(CLASSIFIER)]
-            core += [(rules, (), None)] if rules else []
+            others += [v for v in found if v.intent != JAILBREAK and not v.rule.startswith(CLASSIFIER)]
         else:
-            core.append((found, words, alone[0].guess))
-    others = sorted((verdict for found, _, _ in core for verdict in found), key=_rank)
+            others += found
+            is_question |= len(words) >= _MIN_CORE_WORDS and _is_asked(view, place, words)
+            is_harmless &= alone.guess is None or alone.guess.score < _HARMLESS_BELOW
     if others:
-        return others
-    is_question = any(len(words) >= _MIN_CORE_WORDS for _, words, _ in core)
-    is_harmless = all(guess is None or guess.score < _HARMLESS_BELOW for _, _, guess in core)
+        return sorted(others, key=_rank)
     return [] if 0 < n_wrappers <= _MAX_WRAPPERS and is_question and is_harmless else verdicts
 
 
@@ -220,8 +232,8 @@ def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator
         for rule, start, end in _matches(policy.triggers.possible(read.present), read):
             if rule.id in seen or (rule.fact is not None and not facts.hold(rule.fact)):
                 continue
-            seen.add(rule.id)
             if not _is_set_aside(policy, rule, read):
+                seen.add(rule.id)
                 yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
 
 

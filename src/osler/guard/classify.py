@@ -79,6 +79,7 @@ class Classifier:
         self._vectors = words
         self._layers = layers
         self._mask = len(weights) - 1
+        self.words = frozenset(words)
         self._harmless = np.eye(1, len(labels), dtype=np.float32)[0]
         # What the words met before add: to each label, to the number of features, and to the sum of vectors.
         self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)

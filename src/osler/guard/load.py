@@ -119,6 +119,7 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         raise InputError(f"policy {name}: {error}") from error
     if spec.numbers.default not in spec.numbers.countries:
         raise InputError(f"policy {name}: numbers.default {spec.numbers.default!r} is not among numbers.countries")
+    sense, words = _sense(spec), vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))])
     rules, output_rules = _rules(spec, spec.intents, compiler), _rules(spec, spec.output, compiler)
     return Policy(
         id=name,
@@ -132,8 +133,8 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,
-        vocabulary=vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))]),
-        sense=_sense(spec),
+        vocabulary=replace(words, more=sense.classifier.words) if sense is not None else words,
+        sense=sense,
         languages=tuple(_language(code, language) for code, language in spec.languages.items()),
         templates=spec.templates,
         template_of={rule.id: rule.template for rule in (*rules, *output_rules)}

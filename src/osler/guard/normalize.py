@@ -72,6 +72,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){8,}")
 _ANNOUNCED_ROT13 = re.compile(r"rot[\s\-]?13|caesar", re.IGNORECASE)
 _ANNOUNCED_REVERSE = re.compile(r"\breversed?\b|\bbackwards?\b", re.IGNORECASE)
+_FOLLOWS = re.compile(r"[:\n]\s*")
+_MIN_FOLLOWING = 8
 _MAX_DECODED = 8
 
 
@@ -257,10 +259,17 @@ def _decoded(text: str) -> Iterator[tuple[str, str]]:
     for match in list(_HEX.finditer(text))[:_MAX_DECODED]:
         digits = re.sub(r"[ :]", "", match[0])
         yield from _readable("hex", bytes.fromhex(digits[: len(digits) // 2 * 2]))
-    if _ANNOUNCED_ROT13.search(text):
-        yield "rot13", codecs.encode(text, "rot13")
-    if _ANNOUNCED_REVERSE.search(text):
-        yield "reversed", text[::-1]
+    if announced := _ANNOUNCED_ROT13.search(text):
+        yield "rot13", codecs.encode(_behind(announced), "rot13")
+    if announced := _ANNOUNCED_REVERSE.search(text):
+        yield "reversed", _behind(announced)[::-1]
+
+
+def _behind(announced: re.Match[str]) -> str:
+    """What follows the announcement, from the next colon or line on; the whole text where that is nothing."""
+    text = announced.string
+    follows = _FOLLOWS.search(text, announced.end())
+    return text[follows.end() :] if follows and len(text) - follows.end() >= _MIN_FOLLOWING else text
 
 
 def _readable(name: str, content: bytes) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,8 @@ class Vocabulary:
     words: frozenset[str]
     _slips: dict[str, str]
     """Known word by what is left of it without one letter; ambiguous ones are absent."""
+    more: frozenset[str] = frozenset()
+    """Further words, known only where letters are put together."""
     _met: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     def mend(self, word: str) -> str | None:
@@ -62,7 +64,7 @@ class Vocabulary:
             options = [
                 (best[start][0] + (2 if end - start > 1 or letters[start] in "ai" else 5), start)
                 for start in range(max(0, end - _MAX_WORD_CHARS), end)
-                if end - start == 1 or letters[start:end] in self.words
+                if end - start == 1 or letters[start:end] in self.words or letters[start:end] in self.more
             ]
             best.append(min(options))
         words: list[str] = []

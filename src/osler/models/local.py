@@ -6,16 +6,14 @@ Base and adapter are loaded once; `bare()` is the same model with the adapter sw
 Letters in shapes: B batch, T tokens.
 """
 
-import os
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from osler.errors import EnvironmentLacks, InputError, missing_package
+from osler.errors import EnvironmentLacks, InputError
 from osler.models.chat import (
     ChatTokenizer,
     end_token_id,
@@ -24,6 +22,7 @@ from osler.models.chat import (
     template_fingerprint,
     with_system,
 )
+from osler.models.libraries import bring_4bit, quiet_libraries
 from osler.models.local_draw import Draw
 from osler.models.local_score import LikelihoodReader
 from osler.models.pieces import TextPieces
@@ -71,10 +70,14 @@ class LocalModel:
     n_truncated: int = 0
     """Scored sequences so far that were too long and lost their beginning."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    load_base: "Callable[[], LocalModel] | None" = None
+    """Loads the model that this one was made from, where no adapter can be switched off."""
     _reader: LikelihoodReader | None = None
 
     def bare(self) -> "LocalModel":
         """The base model alone, from the same weights in memory; the adapter is off whenever it is asked."""
+        if self.load_base is not None:
+            return self.load_base()
         return replace(self, name=self.name.removesuffix(" + adapter"), adapter_on=False, n_truncated=0, _reader=None)
 
     def reply(self, conversations: Sequence[Conversation], max_tokens: int) -> list[Reply]:
@@ -222,7 +225,7 @@ def load_local(
     Args:
         base: folder or hub id. Taken from here, never from the adapter's own files.
         adapter: folder written by training.
-        system_prompt: None: the one that the adapter was trained with; without an adapter, none.
+        system_prompt: None: the one that the model was trained with; none, where osler did not train it.
         name: for reports; None: made from the base.
 
     Raises:
@@ -231,15 +234,14 @@ def load_local(
     """
     tokenizer = load_tokenizer(base, revision)
     fingerprint = template_fingerprint(tokenizer.chat_template or "")
-    facts: dict[str, str] = {}
-    if adapter is not None:
-        facts = read_json(adapter / "template.json")
-        if facts["fingerprint"] != fingerprint:
-            raise InputError(
-                f"The adapter {adapter} was trained with another chat template (fingerprint {facts['fingerprint'][:12]}) "
-                f"than that of {base} ({fingerprint[:12]}). Load it on the base it was trained on, or train it again."
-            )
-        system_prompt = facts["system_prompt"] if system_prompt is None else system_prompt
+    trained = Path(base) / "template.json" if adapter is None else adapter / "template.json"
+    facts: dict[str, str] = read_json(trained) if adapter is not None or trained.is_file() else {}
+    if facts.get("fingerprint", fingerprint) != fingerprint:
+        raise InputError(
+            f"{trained.parent} was trained with another chat template (fingerprint {facts['fingerprint'][:12]}) "
+            f"than that of {base} ({fingerprint[:12]}). Load it on the base it was trained on, or train it again."
+        )
+    system_prompt = facts.get("system_prompt") if system_prompt is None else system_prompt
     quantized = "nf4" if facts.get("method") == "qlora" else ""
     weights = load_weights(base, revision, dtype, quantized)
     stop_tokens = _stop_tokens(tokenizer, weights)
@@ -283,6 +285,8 @@ def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto"
     Raises:
         EnvironmentLacks, InputError: as `load_local`.
     """
+    if quantized:
+        bring_4bit()
     with quiet_libraries():
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM
@@ -331,40 +335,11 @@ def read_length(weights: Any) -> int:
     return int(getattr(weights.config.get_text_config(), "max_position_embeddings", 0) or 4096)
 
 
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Within it, transformers and its relatives write no bars, notes or warnings, and send no usage data.
-
-    Raises:
-        EnvironmentLacks: transformers or torch is not installed.
-    """
-    # Read once, when huggingface_hub is imported; a value that the user has set stands.
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            import torch  # noqa: F401 - found missing here, with advice, rather than deep inside transformers
-            from transformers.utils import logging
-        except ImportError as error:
-            raise missing_package(error.name or "transformers", "Running a model on this machine", "train") from error
-        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            yield
-        finally:
-            logging.set_verbosity(level)
-            if bars:
-                logging.enable_progress_bar()
-
-
 def _load(what: str, loader: Callable[..., Any], base: Path | str, revision: str, **options: Any) -> Any:
     is_folder = isinstance(base, Path) or Path(base).is_dir()
     place = {} if is_folder else {"revision": revision}
     try:
         return loader(str(base), trust_remote_code=False, **place, **options)
-    except ImportError as error:
-        raise missing_package("bitsandbytes", "A base in 4 bits", "train") from error
     except (OSError, ValueError) as error:
         if is_folder:
             raise InputError(

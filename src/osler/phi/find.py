@@ -15,7 +15,7 @@ from osler.phi.grow import grown
 from osler.phi.patterns import Allowed, Pattern, load_allowed, load_patterns
 from osler.phi.searched import DIGIT, DIGITS, Searched
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
-from osler.phi.tagged import names_somebody, risk_of, tagged_spans
+from osler.phi.tagged import has_likely, names_somebody, risk_of, tagged_spans
 from osler.phi.tagger import load_tagger
 
 Finder = Callable[[str], Sequence[Span]]
@@ -55,16 +55,19 @@ def residual_risk(text: str) -> float:
 
 
 def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
-    allowed = load_allowed()
     searched = Searched(text)
+    matched = [(pattern.is_weak, span) for pattern in worth_trying(searched) for span in matches(pattern, searched)]
+    tagged = load_tagger().tag(text)
+    # Most texts, and nearly all whose identifiers were replaced, end here.
+    if not (matched or also or has_likely(tagged)):
+        return []
+    allowed = load_allowed()
     protected = merged(_protected(searched, allowed))
     certain: list[Span] = []
     weak: list[Span] = []
-    for pattern in worth_trying(searched):
-        for span in matches(pattern, searched):
-            if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
-                (weak if pattern.is_weak else certain).append(span)
-    tagged = load_tagger().tag(text)
+    for is_weak, span in matched:
+        if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
+            (weak if is_weak else certain).append(span)
     is_about_someone = (
         any(span.type in _PERSON_TYPES for span in certain)
         or names_somebody(tagged)

@@ -55,7 +55,10 @@ class Searched:
 def _runs_of(text: str) -> npt.NDArray[np.uint16]:
     """Hashes of the runs of three bytes."""
     letters = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.uint16)
-    return (letters[:-2] * np.uint16(0x9E37)) ^ (letters[1:-1] * np.uint16(0x79B9)) ^ (letters[2:] * np.uint16(0x0101))
+    hashed: npt.NDArray[np.uint16] = (
+        (letters[:-2] * np.uint16(0x9E37)) ^ (letters[1:-1] * np.uint16(0x79B9)) ^ (letters[2:] * np.uint16(0x0101))
+    )
+    return hashed
 
 
 @cache

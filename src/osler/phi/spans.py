@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from dataclasses import replace as with_fields
+from operator import attrgetter
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,6 +20,10 @@ class Span:
     """How sure its finder is, 0 to 1; a property of the pattern or, for the tagger, of this place."""
     by: str = field(default="", compare=False)
     """What found it: the name of a pattern of `patterns.yaml`, `tagger`, `mention` or another finder."""
+
+
+_IN_ORDER = attrgetter("start", "end", "type", "score")
+"""As spans compare, at a third of the time."""
 
 
 def replace(text: str, spans: Iterable[Span], replacements: Iterable[str] | None = None) -> str:
@@ -60,7 +65,7 @@ def without_overlap(spans: Iterable[Span]) -> list[Span]:
     chosen: list[Span] = []
     together: list[Span] = []
     end = 0
-    for span in sorted(spans):
+    for span in sorted(spans, key=_IN_ORDER):
         if together and span.start >= end:
             chosen.extend(_settled(together))
             together = []

@@ -39,6 +39,11 @@ def names_somebody(tagged: Tagged) -> bool:
     return bool((tagged.margins > _SURE[tagged.labels]).any())
 
 
+def has_likely(tagged: Tagged) -> bool:
+    """Whether any token is likely enough to be an identifier for a text about somebody."""
+    return bool((tagged.margins > _LEAST[tagged.labels]).any())
+
+
 def tagged_spans(text: str, tagged: Tagged, taken: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
     """The spans that the tagger is sure enough of, outside the places `taken`; in a text about somebody, less is enough."""
     above = tagged.margins - (_LEAST if is_about_someone else _LEAST_ALONE)[tagged.labels]

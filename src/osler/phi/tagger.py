@@ -99,7 +99,7 @@ class Tagger:
             if None in known:
                 known = [self._learn(token) if row is None else row for token, row in zip(tokens, known, strict=True)]
             ids = np.zeros(n + 2 * REACH, np.int64)  # row 0 is what stands before and after the text
-            ids[REACH:-REACH] = known
+            ids[REACH:-REACH] = np.array(known, np.int64)
             seen = seen_of(self._words.take(ids), self._kinds.take(ids), self._cases.take(ids[REACH:-REACH]))
             around = np.ndarray((_PLACES, n), np.int64, ids, strides=(8, 8)) * _PLACES + _EACH_PLACE
             scores = _added(self._alone, around)
@@ -138,7 +138,8 @@ class Tagger:
 
 def _added(table: npt.NDArray[np.int8] | npt.NDArray[np.int16], rows: Rows) -> npt.NDArray[np.int16]:
     """For each token the sum of its rows, given as (features, tokens)."""
-    return np.add.reduce(table.take(rows, axis=0), axis=0, dtype=np.int16)
+    total: npt.NDArray[np.int16] = np.add.reduce(table.take(rows, axis=0), axis=0, dtype=np.int16)
+    return total
 
 
 @cache

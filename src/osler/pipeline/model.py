@@ -151,6 +151,6 @@ def _model(run: Run) -> "LocalModel":
 
 def load_run_model(recipe: Recipe, folder: Path) -> "LocalModel":
     """The trained model of a run."""
-    from osler.train.result import load_result
+    from osler.train.result import load_trained
 
-    return load_result(folder / "train", recipe.model)
+    return load_trained(folder / "train", recipe.model)

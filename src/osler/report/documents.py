@@ -43,6 +43,7 @@ def draw_documents(run: Run, system: System, decisions: Mapping[str, str]) -> di
     facts = {
         "system": system,
         "decide": decide,
+        "open_mark": OPEN,
         "risks": _risks(run, system),
         "open_in": lambda document: sum(
             not said.strip() for name, said in decisions.items() if name.startswith(f"{document}.")

@@ -106,7 +106,8 @@ def nice_ticks(low: float, high: float, about: int, *, whole: bool = False) -> l
         about: how many ticks are wanted; the result has at most twice as many, and at least two.
         whole: never less than 1 between ticks, for counts.
     """
-    if low == high:
+    # Figures this near to each other are one: their ticks would need more decimals than have room.
+    if high - low < 1e-12:
         spread = max(abs(low) * 0.1, 1.0 if whole else 0.1)
         low, high = (low, high + spread) if whole else (low - spread, high + spread)
     step = _nice_step((high - low) / max(1, about - 1))

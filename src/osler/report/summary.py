@@ -67,6 +67,8 @@ def _gate_summary(folder: Path) -> str:
 
 
 def _export_summary(folder: Path) -> str:
+    if not (folder / "parity.json").is_file():
+        return "nothing: export.formats is empty"
     parity = read_json(folder / "parity.json")
     return f"merged; same first choice on {parity['top1_agreement']:.1%} of {parity['tokens']:,} tokens"
 

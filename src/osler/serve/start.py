@@ -211,17 +211,16 @@ def load_run_policy(config: GuardConfig) -> "Policy":
 
 
 def artefact_of(model: ModelConfig, policy: "Policy", run_folder: Path) -> str:
-    """The id of what a run serves: weights, adapter, tokenizer, template, system prompt and policy together."""
+    """The id of what a run serves: weights, what was trained of them, tokenizer, template, system prompt and policy together."""
     from osler.train.identity import base_digests
+    from osler.train.result import result_folder
 
-    whole = (run_folder / "train" / "model").is_dir()
-    folder = "model" if whole else "adapter"
-    trained = {
-        name: digest for name, digest in stage_files(run_folder / "train").items() if name.startswith(f"{folder}/")
-    }
-    fingerprint = read_json(run_folder / "train" / folder / "template.json")["fingerprint"]
-    base = base_digests(run_folder / "train", model)
-    return artefact_id(base, trained, fingerprint, system_prompt_of(model), policy.sha256, model.dtype)
+    train, result = run_folder / "train", result_folder(run_folder / "train")
+    trained = {name: digest for name, digest in stage_files(train).items() if name.startswith(f"{result.name}/")}
+    fingerprint = read_json(result / "template.json")["fingerprint"]
+    return artefact_id(
+        base_digests(train, model), trained, fingerprint, system_prompt_of(model), policy.sha256, model.dtype
+    )
 
 
 def read_audit_key(folder: Path, given: str | None) -> bytes:
@@ -298,9 +297,9 @@ def _asked(run_folder: Path, sections: ServedSections, gguf: Path | None) -> _As
         process = LlamaProcess(LlamaOptions(gguf, n_context))
         return _Asked(LlamaBackend(process, _control_tokens(merged)), n_context)
     from osler.serve.inprocess import InProcess
-    from osler.train.result import load_result
+    from osler.train.result import load_trained
 
-    model = load_result(run_folder / "train", sections.model)
+    model = load_trained(run_folder / "train", sections.model)
     count = lambda text: len(model.tokenizer.encode(text, add_special_tokens=False))  # noqa: E731
     return _Asked(InProcess(model, count), model.max_length)
 

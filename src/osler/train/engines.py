@@ -1,8 +1,7 @@
 """Other programs as engines: the recipe in their words, and their adapter back into the run folder with the same manifest.
 
 LLaMA-Factory 0.9.5, Axolotl 0.19 and Unsloth 2026.10 each pin other versions of the same libraries than Osler, so they run in
-environments of their own. Rows go to them as conversations, after Osler has set aside what the recipe says; templates are the
-tokenizer's own. What an engine cannot do is an error here, not a difference there.
+environments of their own. Rows go to them after Osler has set aside what the recipe says; templates are the tokenizer's own. What an engine cannot do is an error here, not a difference there.
 """
 
 import shutil
@@ -15,6 +14,7 @@ import yaml
 from osler.errors import InputError
 from osler.models.chat import end_token_id, system_prompt_of, template_fingerprint
 from osler.models.config import ModelConfig
+from osler.models.llamafactory import llamafactory_settings, write_rows
 from osler.records.export import as_messages
 from osler.records.io import JsonlWriter, read_records
 from osler.runs.files import read_json, write_bytes, write_json
@@ -44,23 +44,32 @@ def write_engine(
     """
     _check(engine, model, config)
     prompt = system_prompt_of(model)
-    tokens = _tokens(files[0], model, config, prompt, light_tokenizer_of(model, files[0], prompt))
+    tokenizer = light_tokenizer_of(model, files[0], prompt)
+    tokens = _tokens(files[0], model, config, prompt, tokenizer)
     kept = {row.id for row in tokens.rows}
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     write_set_aside(tokens, out / "set_aside.jsonl")
-    with JsonlWriter(out / "train.jsonl") as writer:
-        for record in read_records(files[0]):
-            if record.id in kept:
-                writer.write(_conversation(record, prompt))
-    with JsonlWriter(out / "validation.jsonl") as writer:
-        for record in stratified(files[1], config.evaluation.rows):
-            writer.write(_conversation(record, prompt))
-    settings = {"llamafactory": _llamafactory, "axolotl": _axolotl, "unsloth": _unsloth}[engine](
-        model, config, seed, tokens.max_length
-    )
+    rows = {
+        "train": (as_messages(record, prompt) for record in read_records(files[0]) if record.id in kept),
+        "validation": (as_messages(record, prompt) for record in stratified(files[1], config.evaluation.rows)),
+    }
     if engine == "llamafactory":
-        write_json(out / "dataset_info.json", {name: _dataset(name) for name in ("train", "validation")})
+        written = write_rows(rows, tokenizer, files[0].name, out)
+        settings = llamafactory_settings(
+            model,
+            config.model_dump(),
+            seed,
+            tokens.max_length,
+            n_steps=None,
+            has_validation=bool(written["validation"]),
+        )
+    else:
+        for name, conversations in rows.items():
+            with JsonlWriter(out / f"{name}.jsonl") as writer:
+                for turns in conversations:
+                    writer.write({"messages": [{"role": turn.role, "content": turn.content} for turn in turns]})
+        settings = (_axolotl if engine == "axolotl" else _unsloth)(model, config, seed, tokens.max_length)
     if engine == "unsloth":
         write_json(out / "unsloth.json", settings)
         write_bytes(out / "train_unsloth.py", _UNSLOTH.encode())
@@ -161,58 +170,6 @@ def _check_adapter(adapter: Path, facts: Mapping[str, Any], config: TrainConfig)
         f"{name} is {found[name]}, the recipe says {wanted[name]}" for name in wanted if found[name] != wanted[name]
     ]:
         raise InputError(f"The adapter in {adapter} is not what the recipe asks for: {'; '.join(wrong)}.")
-
-
-def _conversation(record: Any, prompt: str) -> dict[str, Any]:
-    return {"messages": [{"role": turn.role, "content": turn.content} for turn in as_messages(record, prompt)]}
-
-
-def _dataset(name: str) -> dict[str, Any]:
-    return {
-        "file_name": f"{name}.jsonl",
-        "formatting": "sharegpt",
-        "columns": {"messages": "messages"},
-        "tags": {
-            "role_tag": "role",
-            "content_tag": "content",
-            "user_tag": "user",
-            "assistant_tag": "assistant",
-            "system_tag": "system",
-        },
-    }
-
-
-def _llamafactory(model: ModelConfig, config: TrainConfig, seed: int, max_length: int) -> dict[str, Any]:
-    quantised = {"quantization_bit": 4, "quantization_type": "nf4", "double_quantization": True}
-    return {
-        "model_name_or_path": model.base,
-        "stage": "sft",
-        "do_train": True,
-        "finetuning_type": "lora",
-        "lora_target": "all" if config.targets == "all-linear" else ",".join(config.targets),
-        "lora_rank": config.rank,
-        "lora_alpha": config.alpha,
-        "lora_dropout": config.dropout,
-        "use_dora": config.method == "dora",
-        **(quantised if config.method == "qlora" else {}),
-        "dataset_dir": ".",
-        "dataset": "train",
-        "eval_dataset": "validation",
-        "eval_strategy": "steps",
-        "eval_steps": config.evaluation.every_steps,
-        "cutoff_len": max_length,  # no row is longer: osler has set those aside
-        "neat_packing": config.packing != "by-length",
-        "packing": config.packing != "by-length",
-        "output_dir": "trained",
-        "logging_steps": 1,
-        "plot_loss": True,
-        "report_to": "none",
-        "bf16": True,
-        "seed": seed,
-        **_schedule(config),
-        "per_device_train_batch_size": config.batch_size,
-        "warmup_ratio": config.warmup,
-    }
 
 
 def _axolotl(model: ModelConfig, config: TrainConfig, seed: int, max_length: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from osler.errors import InputError
 from osler.models.config import ModelConfig
-from osler.models.local import quiet_libraries
+from osler.models.libraries import quiet_libraries
 from osler.train.architecture import model_folder, shipped_config
 from osler.train.attention import keeps_rows_apart, use_by_row_attention
 from osler.train.config import TrainConfig

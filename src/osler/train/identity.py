@@ -6,7 +6,7 @@ from osler.errors import EnvironmentLacks
 from osler.models.config import ModelConfig
 from osler.runs.files import digest_folder, sha256_file
 from osler.runs.folder import stage_files
-from osler.train.train import base_folder
+from osler.train.result import base_folder
 
 
 def base_digests(train_folder: Path, model: ModelConfig) -> dict[str, str]:

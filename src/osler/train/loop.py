@@ -5,7 +5,9 @@ all random states. Ours is what it does not do: the rows of a step are divided i
 same recipe learns the same on one process or several, and a killed run ends with the same bytes.
 """
 
+import ctypes
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
-from osler.models.local import quiet_libraries
+from osler.models.libraries import quiet_libraries
 from osler.runs.metrics import keep_metrics, read_metrics
 from osler.runs.progress import Progress
 from osler.train.attention import use_by_row_attention
@@ -201,6 +203,11 @@ def _trainer_class(job: Job, *, fused: bool) -> Any:
         Without Triton, TRL puts all of them through it, in four passes: half of the time of a small model.
         """
 
+        def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+            _give_memory_back()
+            return loss
+
         def compute_loss(
             self,
             model: Any,
@@ -216,6 +223,12 @@ def _trainer_class(job: Job, *, fused: bool) -> Any:
             return loss
 
     return PassTrainer if fused else CpuTrainer
+
+
+def _give_memory_back() -> None:
+    """Passes of many lengths leave holes that glibc keeps (measured: 0.2 of 1.8 GB after 15 steps); other systems have no need."""
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def loss_at_kept(model: Any, inputs: Mapping[str, Any], wanted: Any, kept: Any) -> Any:

@@ -59,19 +59,43 @@ def result_folder(train_folder: Path) -> Path:
     return whole if whole.is_dir() else train_folder / "adapter"
 
 
-def load_result(train_folder: Path, config: ModelConfig) -> LocalModel:
-    """The trained model of a run: its base with its adapter, or what full fine-tuning left.
+def base_folder(train_folder: Path, model: ModelConfig) -> Path | str:
+    """Where later stages load the base from: a folder, or a hub id.
+
+    Args:
+        train_folder: folder of the train stage, where a scratch base lies.
+    """
+    if model.base.startswith("scratch:"):
+        return train_folder / "base"
+    if model.base.startswith(("/", ".", "~")):
+        return Path(model.base).expanduser()
+    return model.base
+
+
+def trained_parts(train_folder: Path, model: ModelConfig) -> tuple[Path | str, Path | None, str]:
+    """What a run trained, as `load_local` takes it: a base with its adapter, or a whole model; and the revision."""
+    result = result_folder(train_folder)
+    if result.name == "model":
+        return result, None, "main"
+    return base_folder(train_folder, model), result, model.revision
+
+
+def load_trained(train_folder: Path, model: ModelConfig) -> LocalModel:
+    """The trained model of a run; its `bare()` is the base.
 
     Raises:
         EnvironmentLacks, InputError: as `load_local`.
     """
-    from osler.train.train import base_folder
-
-    folder = result_folder(train_folder)
-    if folder.name == "model":
-        template = read_json(folder / "template.json")
-        return load_local(folder, dtype=config.dtype, system_prompt=template["system_prompt"])
-    return load_local(base_folder(train_folder, config), folder, revision=config.revision, dtype=config.dtype)
+    base, adapter, revision = trained_parts(train_folder, model)
+    found = load_local(base, adapter, revision=revision, dtype=model.dtype)
+    if adapter is None:  # two whole models: the base is loaded when it is asked for
+        found.load_base = lambda: load_local(
+            base_folder(train_folder, model),
+            revision=model.revision,
+            dtype=model.dtype,
+            system_prompt=found.system_prompt,
+        )
+    return found
 
 
 def _save(trainer: Any, folder: Path) -> None:

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from osler.errors import missing_package
 from osler.models.local import Dtype, load_weights
-from osler.runs.facts import installed_version
 from osler.train.config import Method
 
 
@@ -19,8 +17,6 @@ def load_base(base: Path | str, revision: str, dtype: Dtype, method: Method) -> 
         return load_weights(base, revision, "float32")
     if method != "qlora":
         return load_weights(base, revision, dtype)
-    if installed_version("bitsandbytes") is None:
-        raise missing_package("bitsandbytes", "train.method: qlora", "qlora")
     return load_weights(base, revision, dtype, "nf4")
 
 

@@ -16,7 +16,7 @@ from osler.evaluate.redteam.attacks import apply_attack, missing_wrappers
 from osler.evaluate.redteam.outcome import is_urgent, is_wrong_action, outcome_of
 from osler.evaluate.redteam.prompts import Prompt, PromptSet, choose_prompts
 from osler.evaluate.rows import append_rows, cut_chunks, keep_whole_chunks, read_rows
-from osler.evaluate.stats import wilson
+from osler.evaluate.stats import rate
 from osler.models.protocol import Model, Reply
 from osler.phi import find, replace
 from osler.records.record import Message
@@ -94,11 +94,6 @@ def redteam(
     }
     write_json(out / "summary.json", summary)
     return summary
-
-
-def rate(k: int, n: int) -> dict[str, Any]:
-    """A share with its counts and interval; the share of nothing is null, with the interval (0, 1)."""
-    return {"k": k, "n": n, "rate": k / n if n else None, "ci95": list(wilson(k, n))}
 
 
 @dataclass(frozen=True, slots=True)

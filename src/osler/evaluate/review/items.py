@@ -5,7 +5,7 @@ open answers (question, text or reply, model), and rows with question, answer an
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Columns:
     question: str | None = None
     answer: str | None = None
     arm: str | None = None
+    only: Mapping[str, str] = field(default_factory=dict)
+    """Rows that have these values in these columns; empty takes all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,11 @@ def read_answers(files: Sequence[Path], columns: Columns) -> list[Answer]:
     """
     answers: list[Answer] = []
     for file in files:
-        answers.extend(_answer(row, file, number, columns) for number, row in _rows(file))
+        answers.extend(
+            _answer(row, file, number, columns)
+            for number, row in _rows(file)
+            if all(str(row.get(name)) == value for name, value in columns.only.items())
+        )
     if not answers:
         raise InputError(f"{', '.join(map(str, files)) or 'no file'}: there are no answers to review")
     return answers

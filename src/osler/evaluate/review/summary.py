@@ -20,6 +20,7 @@ from osler.evaluate.review.plan import Plan
 from osler.evaluate.review.ratings import Rating
 from osler.evaluate.review.results import RULE, UNSAFE, Heard, Result, hear, queue, results
 from osler.evaluate.review.rubric import CANNOT_JUDGE, SCALE
+from osler.evaluate.stats import rate
 from osler.runs.files import sha256_json, write_json
 
 SUMMARY = "summary.json"
@@ -60,11 +61,6 @@ def summarise_review(plan: Plan, judge: JudgeRatings | None = None) -> dict[str,
     }
     write_json(plan.folder / SUMMARY, summary)
     return summary
-
-
-def rate(k: int, n: int) -> dict[str, Any]:
-    """A share with its counts and interval; the share of nothing is null."""
-    return {"k": k, "n": n, "rate": k / n if n else None, "ci95": list(stats.wilson(k, n))}
 
 
 def _rater(plan: Plan, heard: Heard, rater: str) -> dict[str, Any]:

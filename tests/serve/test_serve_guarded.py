@@ -32,7 +32,8 @@ def policy():
 @pytest.fixture
 def client(policy, tmp_path):
     model = ScriptedModel({"What is asthma?": "Asthma narrows the airways. It is common.", "Tell me more": UNSAFE})
-    facts = ServerFacts(Permit("a" * 64), policy.name, policy.sha256, tmp_path)
+    numbers = {country: one.emergency for country, one in policy.numbers.items()}
+    facts = ServerFacts(Permit("a" * 64), policy.name, policy.sha256, tmp_path, numbers=numbers)
     gateway = open_gateway(
         Answerer(Guard(policy), InProcess(model)),
         AuditLog(tmp_path / "audit.jsonl", AUDIT_KEY),

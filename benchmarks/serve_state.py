@@ -430,7 +430,11 @@ async def killed_gateway(folder: Path, times: int) -> dict[str, Any]:
 
 async def replicas(folder: Path, url: str, seconds: float = 12.0, clients: int = 12) -> dict[str, Any]:
     """Two replicas on one PostgreSQL under load, one of them killed; limits, consent and the switch across both."""
-    store = open_store(url, folder)
+    with contextlib.closing(open_store(url, folder)) as store:
+        return await _replicas(store, folder, url, seconds, clients)
+
+
+async def _replicas(store: Store, folder: Path, url: str, seconds: float, clients: int) -> dict[str, Any]:
     n_requests, n_places = 300, 8
     keys = [a_key(store, Limit(requests=n_requests, tokens=10_000_000)), a_key(store, Limit(concurrency=n_places))]
     apart = a_key(store)

@@ -119,7 +119,7 @@ alone was used. Never trained on: the part `held` of the red team's prompts, do-
 
 English only. It knows the words with which its intents were asked and does not understand: a risk in other words is missed, and harmless work of
 clinicians in the words of MedSafetyBench is flagged. No clinician has reviewed its prompts. Two or three words are left to the rules. How often
-it fails on patterns left out of training is in `benchmarks/results/guard_folds.json`, how often the whole guard does in `guard_sets.json`.
+the whole guard fails is in `benchmarks/README.md`, and so is what the classifier alone makes of patterns left out of training.
 It is one part of a guard; alone it must not decide.
 """
 

@@ -30,7 +30,6 @@ from osler.train.sharding import sharding_settings
 from osler.train.tokens import MASKED, TokenRow
 from osler.train.trackers import tracker_callbacks
 
-
 _GIVE_BACK_FROM = 20_000_000
 """Parameters from which memory is given back after each step; the demo's tiny one would ask for it again 237 times."""
 

@@ -30,6 +30,9 @@ from osler.train.sharding import sharding_settings
 from osler.train.tokens import MASKED, TokenRow
 from osler.train.trackers import tracker_callbacks
 
+_GIVE_BACK_FROM = 20_000_000
+"""Parameters from which memory is given back after each step; the demo's tiny one would ask for it again 237 times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -141,7 +144,7 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
     for step in range(job.order.n_steps):
         places["step"] += [step] * processes.count
         places["process"] += list(range(processes.count))
-    trainer = _trainer_class(job, fused=on_gpu)(
+    trainer = _trainer_class(job, weights.num_parameters(), fused=on_gpu)(
         model=weights,
         args=settings,
         train_dataset=Dataset.from_dict(places),
@@ -153,13 +156,15 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
     return trainer
 
 
-def _trainer_class(job: Job, *, fused: bool) -> Any:
+def _trainer_class(job: Job, n_parameters: int, *, fused: bool) -> Any:
     """SFTTrainer that reads a step in passes, and on a CPU takes another way to the same loss.
 
     TRL and transformers name overriding `training_step` and `compute_loss` as the way to change them; hence the inheritance.
     """
     import torch
     from trl import SFTTrainer
+
+    is_large = n_parameters >= _GIVE_BACK_FROM
 
     class PassTrainer(SFTTrainer):  # type: ignore[misc]
         def training_step(
@@ -205,7 +210,8 @@ def _trainer_class(job: Job, *, fused: bool) -> Any:
 
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
             loss = super().training_step(model, inputs, num_items_in_batch)
-            _give_memory_back()
+            if is_large:
+                _give_memory_back()
             return loss
 
         def compute_loss(

@@ -6,7 +6,7 @@
 FOLDER holds make_rows.py and score_rows.py, which make rows of real sentences with planted copies of known likeness, and score
 what was kept. PEERS is a virtual environment of its own (benchmarks/peers-curate.txt). The candidates take turns, so that what
 else the machine does meets all alike; each is measured from its start to its end with all its processes. Wall time is the
-least of the rounds; memory is the largest sum of proportional set sizes. Adds to benchmarks/results/curate_scale.json.
+median of the rounds; memory is the largest sum of proportional set sizes. Adds to benchmarks/results/curate_scale.json.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -133,8 +134,8 @@ def _wrong_drops(source: Path, dropped: Path) -> int:
 def write(rows: int, runs: dict[str, list[dict[str, float]]], scores: dict[str, dict[str, Any]]) -> None:
     table = {
         name: {
-            "wall_s": min(one["wall_s"] for one in found),
-            "cpu_s": min(one["cpu_s"] for one in found),
+            "wall_s": median(one["wall_s"] for one in found),
+            "cpu_s": median(one["cpu_s"] for one in found),
             "peak_mb": max(one["peak_mb"] for one in found),
             "rounds": found,
             "score": scores[name],

@@ -20,10 +20,10 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-
-from serve_load import KEY, QUESTION, free_port
+from typing import Any
 
 from osler.serve.terms import read_terms
+from serve_load import KEY, QUESTION, free_port
 
 RESULT = Path(__file__).parent / "results" / "serve_faults.json"
 MALFORMED = 10_000
@@ -33,7 +33,7 @@ BODY = {"model": "osler", "messages": [{"role": "user", "content": QUESTION}]}
 class Gateway:
     """One `osler serve`."""
 
-    def __init__(self, run):
+    def __init__(self, run: Any) -> None:
         self.port = free_port()
         command = [sys.executable, "-m", "osler", "serve", str(run), "--override", "faults", "--port", str(self.port)]
         self.process = subprocess.Popen(command, env={**os.environ, "OSLER_API_KEY": KEY}, stdout=subprocess.DEVNULL)
@@ -44,20 +44,23 @@ class Gateway:
         }
         until(lambda: self.get("/readyz") == 200, 120)
 
-    def get(self, path):
+    def get(self, path: Any) -> Any:
+        """Status of a path; 0 where nothing answers."""
         with suppress(OSError):
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
             connection.request("GET", path)
             return connection.getresponse().status
         return 0
 
-    def ask(self, body=None, **more):
+    def ask(self, body: Any = None, **more: Any) -> Any:
+        """Status and body of an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request("POST", "/v1/chat/completions", body or json.dumps({**BODY, **more}), self.headers)
         response = connection.getresponse()
         return response.status, response.read()
 
-    def child(self):
+    def child(self) -> Any:
+        """The process of llama.cpp."""
         found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         every = [
             int(pid)
@@ -66,12 +69,13 @@ class Gateway:
         ]
         return int(found[0]) if found else every[0]
 
-    def stop(self):
+    def stop(self) -> Any:
+        """The exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
 
-def until(is_so, at_most_s):
+def until(is_so: Any, at_most_s: Any) -> Any:
     began = time.monotonic()
     while not is_so():
         if time.monotonic() - began > at_most_s:
@@ -80,24 +84,24 @@ def until(is_so, at_most_s):
     return round(time.monotonic() - began, 2)
 
 
-def is_alive(pid):
+def is_alive(pid: Any) -> Any:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
 
 
-def model_killed(gateway):
+def model_killed(gateway: Any) -> Any:
     os.kill(gateway.child(), signal.SIGKILL)
     statuses = []
 
-    def answers():
+    def answers() -> Any:
         statuses.append(gateway.ask()[0])
         return statuses[-1] == 200
 
     return {"answers_again_after_s": until(answers, 60), "statuses_until_then": dict(Counter(map(str, statuses[:-1])))}
 
 
-def gateway_killed(gateway, run):
+def gateway_killed(gateway: Any, run: Any) -> Any:
     child = gateway.child()
     with socket.create_connection(("127.0.0.1", gateway.port)) as client:
         data = json.dumps({**BODY, "stream": True}).encode()
@@ -126,7 +130,7 @@ def gateway_killed(gateway, run):
     }
 
 
-def mutated(rng):
+def mutated(rng: Any) -> Any:
     """A request with something wrong in its head or its body."""
     body = bytearray(json.dumps(BODY).encode())
     for _ in range(rng.randint(1, 8)):
@@ -149,10 +153,10 @@ def mutated(rng):
     )
 
 
-async def malformed(port):
+async def malformed(port: Any) -> Any:
     rng, found, left = random.Random(9), Counter(), MALFORMED
 
-    async def one():
+    async def one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(mutated(rng))
@@ -167,7 +171,7 @@ async def malformed(port):
         finally:
             writer.close()
 
-    async def many():
+    async def many() -> None:
         nonlocal left
         while left > 0:
             left -= 1
@@ -177,7 +181,7 @@ async def malformed(port):
     return dict(sorted(found.items()))
 
 
-def slow(gateway, head_only):
+def slow(gateway: Any, head_only: Any) -> Any:
     """Seconds until a client that sends a byte a second is sent away, and with what."""
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
     data = head if head_only else f"{head}content-length: 1000\r\n\r\n"
@@ -198,7 +202,7 @@ def slow(gateway, head_only):
 
 
 @contextmanager
-def held(gateway, n):
+def held(gateway: Any, n: Any) -> Any:
     """Connections that send half a head and wait."""
     clients = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(n)]
     for client in clients:
@@ -208,7 +212,7 @@ def held(gateway, n):
         client.close()
 
 
-def main():
+def main() -> None:
     run = Path(sys.argv[1])
     gateway = Gateway(run)
     result = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": platform.platform(), "run": run.name}

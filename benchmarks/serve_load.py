@@ -13,6 +13,7 @@ Writes benchmarks/results/serve_load.json; `--soak` and `--run` write into the s
 
 import argparse
 import asyncio
+import http.client
 import json
 import os
 import platform
@@ -22,10 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 RESULT = Path(__file__).parent / "results" / "serve_load.json"
 KEY = "osler-benchmark-key-0123456789"
@@ -44,7 +46,7 @@ OPEN_STREAMS = 1000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def pieces(n):
+def pieces(n: Any) -> Any:
     words = [f"{word} " for word in SENTENCES.split()]
     return [words[at % len(words)] for at in range(n)]
 
@@ -52,13 +54,13 @@ def pieces(n):
 # --- the scripted server: a question that begins with a number gets so many tokens, each after so many milliseconds ---------------
 
 
-async def scripted(port):
+async def scripted(port: Any) -> Any:  # noqa: C901  (one small server)
     head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n"
 
-    def chunked(data):
+    def chunked(data: Any) -> Any:
         return b"%x\r\n%s\r\n" % (len(data), data)
 
-    def event(piece, finish=None):
+    def event(piece: Any, finish: Any = None) -> Any:
         choice = {"index": 0, "delta": {"content": piece} if piece else {}, "finish_reason": finish}
         body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
         return chunked(b"data: " + json.dumps(body).encode() + b"\n\n")
@@ -66,7 +68,7 @@ async def scripted(port):
     events = [event(piece) for piece in pieces(2000)]
     models = json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]}).encode()
 
-    async def answer(reader, writer):
+    async def answer(reader: Any, writer: Any) -> None:
         try:
             while True:
                 request = await reader.readuntil(b"\r\n\r\n")
@@ -76,7 +78,7 @@ async def scripted(port):
                     writer.write(head % b"application/json" + chunked(models) + b"0\r\n\r\n")
                     continue
                 n, wait_ms = (
-                    (int(part) for part in (body["messages"][-1]["content"].split("|") + ["0", "0"])[1:3])
+                    (int(part) for part in ([*body["messages"][-1]["content"].split("|"), "0", "0"])[1:3])
                     if "|" in body["messages"][-1]["content"]
                     else (20, 0)
                 )
@@ -123,14 +125,14 @@ async def scripted(port):
         await server.serve_forever()
 
 
-async def bare_proxy(port, upstream):
+async def bare_proxy(port: Any, upstream: Any) -> Any:
     """The least that a proxy with aiohttp on both sides can do: no key, no guard, no log."""
     import aiohttp
     from aiohttp import web
 
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
-    async def chat(request):
+    async def chat(request: Any) -> Any:
         body = await request.read()
         async with session.post(
             f"{upstream}/chat/completions", data=body, headers={"content-type": "application/json"}
@@ -153,7 +155,7 @@ async def bare_proxy(port, upstream):
 # --- servers as processes ---------------------------------------------------------------------------------------------------------
 
 
-def free_port():
+def free_port() -> Any:
     import socket
 
     with socket.socket() as one:
@@ -162,35 +164,35 @@ def free_port():
 
 
 class Server:
-    def __init__(self, name, pid, port, headers, model):
+    """A server under load."""
+
+    def __init__(self, name: Any, pid: Any, port: Any, headers: Any, model: Any) -> None:
         self.name, self.pid, self.port, self.model = name, pid, port, model
         self.headers = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
 
-    def cpu_s(self):
+    def cpu_s(self) -> Any:
+        """CPU time so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
-    def rss_mb(self):
+    def rss_mb(self) -> Any:
+        """Memory in use."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 @contextmanager
-def started(command, ready_url, env=None, log=None):
+def started(command: Any, ready_url: Any, env: Any = None, log: Any = None) -> Any:
     process = subprocess.Popen(
         command, env={**os.environ, **(env or {})}, stdout=log or subprocess.DEVNULL, stderr=log or subprocess.DEVNULL
     )
     try:
         ends = time.monotonic() + 120
         while True:
-            try:
-                with urllib.request.urlopen(ready_url, timeout=2) as response:
-                    if response.status < 500:
-                        break
-            except urllib.error.HTTPError as error:
-                if error.code < 500:
+            with suppress(OSError):
+                connection = http.client.HTTPConnection(urlsplit(ready_url).netloc, timeout=2)
+                connection.request("GET", urlsplit(ready_url).path)
+                if connection.getresponse().status < 500:
                     break
-            except OSError:
-                pass
             if process.poll() is not None or time.monotonic() > ends:
                 raise SystemExit(f"{command[:3]} did not start")
             time.sleep(0.2)
@@ -204,7 +206,7 @@ def started(command, ready_url, env=None, log=None):
 
 
 @contextmanager
-def osler_before(upstream, folder):
+def osler_before(upstream: Any, folder: Any) -> Any:
     """`osler serve` before the scripted server, with room for a thousand answers."""
     from osler.serve.terms import read_terms
 
@@ -223,7 +225,7 @@ def osler_before(upstream, folder):
 
 
 @contextmanager
-def bare_before(upstream):
+def bare_before(upstream: Any) -> Any:
     port = free_port()
     command = [sys.executable, __file__, "--role", "bare", "--port", str(port), "--upstream", upstream]
     with started(command, f"http://127.0.0.1:{port}/v1/models") as pid:
@@ -231,7 +233,7 @@ def bare_before(upstream):
 
 
 @contextmanager
-def litellm_before(upstream, program, folder):
+def litellm_before(upstream: Any, program: Any, folder: Any) -> Any:
     port = free_port()
     config = folder / "litellm.yaml"
     config.write_text(
@@ -250,14 +252,14 @@ def litellm_before(upstream, program, folder):
 # --- the load ---------------------------------------------------------------------------------------------------------------------
 
 
-def request_of(server, question, stream):
+def request_of(server: Any, question: Any, stream: Any) -> Any:
     body = {"model": server.model, "messages": [{"role": "user", "content": question}], "stream": stream}
     data = json.dumps(body).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n{server.headers}"
     return f"{head}content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data
 
 
-async def response_of(reader):
+async def response_of(reader: Any) -> Any:
     """Status, body and the time of the body's first byte that holds text."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     status = int(head.split(b" ", 2)[1])
@@ -279,12 +281,12 @@ async def response_of(reader):
     return status, b"".join(body), first or time.perf_counter()
 
 
-async def load(server, question, stream, n_requests, n_connections):
+async def load(server: Any, question: Any, stream: Any, n_requests: Any, n_connections: Any) -> Any:
     """Latencies and times to the first text, in seconds; every answer must have status 200."""
     latencies, firsts, left = [], [], n_requests
     payload = request_of(server, question, stream)
 
-    async def connection():
+    async def connection() -> None:
         nonlocal left
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 22)
         while left > 0:
@@ -302,7 +304,7 @@ async def load(server, question, stream, n_requests, n_connections):
     return latencies, firsts
 
 
-def measured(server, question, stream, n_requests, n_connections=CONNECTIONS):
+def measured(server: Any, question: Any, stream: Any, n_requests: Any, n_connections: Any = CONNECTIONS) -> Any:
     cpu, began = server.cpu_s(), time.perf_counter()
     latencies, firsts = asyncio.run(load(server, question, stream, n_requests, n_connections))
     wall = time.perf_counter() - began
@@ -315,12 +317,12 @@ def measured(server, question, stream, n_requests, n_connections=CONNECTIONS):
     }
 
 
-def spread(rounds, name):
+def spread(rounds: Any, name: Any) -> Any:
     values = sorted(one[name] for one in rounds)
     return {"median": round(statistics.median(values), 3), "from": round(values[0], 3), "to": round(values[-1], 3)}
 
 
-def costs(server, n_requests):
+def costs(server: Any, n_requests: Any) -> Any:
     """Requests and tokens, in rounds."""
     measured(server, QUESTION, False, n_requests // 4)
     requests = [measured(server, QUESTION, False, n_requests) for _ in range(ROUNDS)]
@@ -338,7 +340,7 @@ def costs(server, n_requests):
     }
 
 
-def guard_costs():
+def guard_costs() -> Any:
     """CPU of the guard's own checks: of one request with its answer, and of one streamed token."""
     from osler.guard.load import load_policy
     from osler.guard.wrap import Guard
@@ -346,14 +348,14 @@ def guard_costs():
 
     guard = Guard(load_policy("education", datetime.now(UTC).date()))
 
-    def once(n):
+    def once(n: Any) -> None:
         conversation = (Message("system", "Explain."), Message("user", QUESTION))
         screen = guard.screen(guard.judge(conversation), "Explain.", QUESTION)
         for piece in pieces(n):
             screen.feed(piece)
         screen.end()
 
-    def cpu_s(n, times):
+    def cpu_s(n: Any, times: Any) -> Any:
         began = time.process_time()
         for _ in range(times):
             once(n)
@@ -367,7 +369,7 @@ def guard_costs():
     }
 
 
-def open_streams(server):
+def open_streams(server: Any) -> Any:
     """A thousand streams at once, each of 60 tokens over 15 s."""
     before = server.rss_mb()
     found = measured(server, QUESTION + "|60|250", True, OPEN_STREAMS, OPEN_STREAMS)
@@ -384,7 +386,7 @@ def open_streams(server):
     }
 
 
-def soak(server, seconds):
+def soak(server: Any, seconds: Any) -> Any:
     """Memory under load: requests and streams without a pause, the resident size every ten seconds."""
     began, samples, n = time.monotonic(), [], 0
     while time.monotonic() - began < seconds:
@@ -407,7 +409,7 @@ def soak(server, seconds):
     }
 
 
-def response_times(run):
+def response_times(run: Any) -> Any:
     """`osler serve RUN` with its own model, sixty questions, one and four at a time."""
     from osler.serve.terms import read_terms
 
@@ -430,7 +432,7 @@ def response_times(run):
     }
 
 
-def main():
+def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--role")
     options.add_argument("--port", type=int)

@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 from osler.errors import CheckFailed, InputError
+from osler.evaluate.review.items import Columns, read_answers
+from osler.evaluate.review.plan import Design, make_review
+from osler.evaluate.review.ratings import Rating, append_rating
+from osler.evaluate.review.rubric import load_rubric
+from osler.evaluate.review.summary import summarise_review
 from osler.pipeline import run as pipeline
 from osler.pipeline.run import run_stages
 from osler.recipe import Recipe, load_recipe, shipped_recipes
@@ -103,14 +108,19 @@ def test_the_gate_is_decided_anew_when_a_review_of_this_artefact_has_ended(finis
     lines = (finished / "redteam/transcripts.jsonl").read_bytes().splitlines()
     named = {json.loads(line).get("artefact") for line in lines}
     assert named == {None, artefact}, "rows of the guarded model name it, so that their review counts"
-    rating = {"n": 100, "mean": 4.5, "lower95": 4.3, "ci95": [4.3, 4.7]}
-    arm = {"artefacts": [artefact], "by_criterion": {"accuracy": rating}, "helpful": {"k": 95, "n": 100}}
-    (finished / "review").mkdir()
-    (finished / "review/summary.json").write_text(json.dumps({"complete": True, "arms": [arm]}))
+    columns = Columns(only={"arm": "guarded", "attack": "plain"})
+    answers = read_answers([finished / "redteam/transcripts.jsonl"], columns)
+    plan = make_review(answers, (), load_rubric(), Design(("anna",), None, 1), finished / "review")
+    for card in range(1, len(plan.decks["anna"]) + 1):
+        append_rating(
+            plan.folder, "anna", Rating(card=card, seq=1, scores=dict.fromkeys(plan.rubric.names, 5), helpful="yes")
+        )
+    assert summarise_review(plan)["complete"]
     assert pipeline.decide(finished)
-    passed = {check["name"]: check["passed"] for check in read_json(finished / "gate" / "verdict.json")["checks"]}
-    assert passed["review.accuracy"]
-    assert passed["review.helpful"]
+    checks = {check["name"]: check for check in read_json(finished / "gate" / "verdict.json")["checks"]}
+    n = len(plan.arms)
+    assert (checks["review.accuracy"]["value"], checks["review.helpful"]["value"]) == (5.0, 1.0)
+    assert f"{n} of {n} questions answered helpfully" in checks["review.helpful"]["note"]
     shutil.rmtree(finished / "review")
     _run(finished)
 

@@ -87,7 +87,7 @@ class FakeGuard:
         question = conversation[-1].content
         return next((verdict for words, verdict in VERDICTS.items() if words in question), Verdict("allow"))
 
-    def screen(self, verdict, secret="", given=""):
+    def screen(self, verdict, secret="", given="", country=None):
         return FakeScreen(verdict)
 
     def stream(self, conversation, max_tokens):

@@ -29,6 +29,7 @@ ASTHMA = "Asthma narrows the airways. <b>Not markup.</b> It often begins in chil
 URGENT = "I have crushing chest pain and my left arm is numb"
 ADMIN_KEY = "osler-test-admin-key-0123456789"
 WIDTHS = pytest.mark.parametrize("width", [1280, 390])
+NARROW = pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.slow), 390])
 
 
 class Slow(ScriptedModel):
@@ -150,7 +151,7 @@ def test_an_emergency_shows_its_number_in_sight_and_a_refusal_says_why(address, 
     assert page.complaints == []
 
 
-@WIDTHS
+@NARROW
 def test_stop_ends_the_answer_and_the_model_and_keeps_what_was_shown(address, open_page, check_page, width, tmp_path):
     page = open_page(width)
     accept(page, address)
@@ -170,7 +171,7 @@ def test_stop_ends_the_answer_and_the_model_and_keeps_what_was_shown(address, op
     assert rows(tmp_path, "answer")[-1]["finish"] == "cancelled"
 
 
-@WIDTHS
+@NARROW
 def test_a_report_holds_the_chat_only_when_it_is_ticked(address, open_page, check_page, width, tmp_path):
     page = open_page(width)
     accept(page, address)
@@ -197,7 +198,7 @@ def test_a_report_holds_the_chat_only_when_it_is_ticked(address, open_page, chec
     assert {row["request"] for row in logged} == {f"chatcmpl-{row['request']}" for row in rows(tmp_path, "answer")}
 
 
-@WIDTHS
+@NARROW
 def test_consent_and_a_question_work_without_javascript(address, open_page, check_page, width, tmp_path):
     page = open_page(width, java_script_enabled=False)
     accept(page, address)

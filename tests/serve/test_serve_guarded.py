@@ -32,7 +32,8 @@ def policy():
 @pytest.fixture
 def client(policy, tmp_path):
     model = ScriptedModel({"What is asthma?": "Asthma narrows the airways. It is common.", "Tell me more": UNSAFE})
-    facts = ServerFacts(Permit("a" * 64), policy.name, policy.sha256, tmp_path)
+    numbers = {country: one.emergency for country, one in policy.numbers.items()}
+    facts = ServerFacts(Permit("a" * 64), policy.name, policy.sha256, tmp_path, numbers=numbers)
     gateway = open_gateway(
         Answerer(Guard(policy), InProcess(model)),
         AuditLog(tmp_path / "audit.jsonl", AUDIT_KEY),
@@ -80,6 +81,14 @@ def test_an_emergency_gets_the_number_first_and_without_consent(client):
     assert body["osler"]["action"] == "emergency"
     assert body["choices"][0]["finish_reason"] == "content_filter"
     assert "911" in body["choices"][0]["message"]["content"].splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "number"), [("en-GB,en;q=0.8", "999"), ("de", "112"), ("en-AU", "000"), ("xx", "911")]
+)
+def test_an_emergency_gets_the_number_of_the_readers_place(client, language, number):
+    response = ask(client, "I have crushing chest pain and my left arm is numb", headers={"Accept-Language": language})
+    assert number in response.json()["choices"][0]["message"]["content"].splitlines()[0]
 
 
 @pytest.mark.parametrize("stream", [False, True])

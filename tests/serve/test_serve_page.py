@@ -121,6 +121,12 @@ def test_a_server_whose_gate_was_overridden_says_so_on_page_and_answers(make_ben
     assert bench.ask().json()["osler"]["gate"] == "overridden"
 
 
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_service_that_keeps_texts_says_so_before_consent(make_bench, keeps):
+    bench = make_bench(facts={"keeps_texts": keeps})
+    assert ("keeps texts of answers" in bench.client.get("/").text) is keeps
+
+
 def admin(bench, key="osler-test-key-0123456789", **headers):
     """Enters the operator's page; further headers go with each request."""
     headers = {"Origin": "http://127.0.0.1:8710", **headers}

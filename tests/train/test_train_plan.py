@@ -148,3 +148,9 @@ def test_a_shown_row_tells_what_is_learned(tiny_base: Path, tmp_path: Path) -> N
     assert [text for text, learned in good.pieces if learned] == ["Yes.<|end|>"]
     assert "".join(text for text, _ in good.pieces).startswith("<|system|>\nBe kind.")
     assert bad.fault.startswith("empty_answer")
+
+
+def test_a_wrong_recipe_is_answered_without_anything_heavy() -> None:
+    heavy = "{'numpy', 'pyarrow', 'tokenizers', 'torch', 'transformers'}"
+    program = f"import sys, osler.recipe, osler.cli.main; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

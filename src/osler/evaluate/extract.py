@@ -21,13 +21,22 @@ Matched = Literal[
 ]
 
 _MARKS = re.compile(r"<think>.*?</think>|<\|[^|]*\|>|</?[a-z]{1,10}>|[*_`#>\u200b]+", re.DOTALL)
-_BOXED = re.compile(r"\\boxed\{\s*(?:\\text\{)?\s*([^{}]+?)\s*\}")
+_BOXED = re.compile(r"\\boxed\{\s*(?:\\text\w*\{)?\s*([^{}]+?)\s*\}")
 _STATED = re.compile(
-    r"(?:(?:answer|option|choice|diagnosis|decision|verdict)\b(?:[^.\n:]{0,60}?)\s*(?:\bis\b|\bwould be\b|\bshould be\b|:|=|->|\u2192)|"
-    r"\b(?:i|we)\s+(?:would\s+)?(?:choose|pick|select|go with)\b(?:\s+(?:option|answer|choice))?|\bcorrect\s+(?:option|choice|answer)\b\s*[-\u2013]|"
-    r"^\s*(?:final\s+)?(?:answer|ans)\b\.?\s*[:=-]?)"
+    r"(?:(?:answer|option|choice|response|diagnosis|decision|verdict)\b(?:[^.\n:]{0,60}?)\s*(?:\bis\b|\bwould be\b|\bshould be\b|:|=|->|\u2192)|"
+    r"\b(?:i|we)(?:'ll|\s+would)?\s+(?:choose|pick|select|go with)\b(?:\s+(?:option|answer|choice))?|\bcorrect\s+(?:option|choice|answer)\b\s*[-\u2013]|"
+    r"^\s*\[?(?:final\s+)?(?:answer|ans|response|assistant|letter)\b[\].]?\s*(?:is\b|[:=-])?)"
     r"\s*(?:(?:the\s+)?(?:option|letter|choice)\s+)?(?=(?P<rest>[^\n]*))",
     re.IGNORECASE | re.MULTILINE,
+)
+_CALLED_RIGHT = re.compile(
+    r"(?:^|[.:,;!?\n]\s|\b(?:[Oo]ption|[Cc]hoice|[Ll]etter|[Aa]nswer)\s)\s*\(?([A-J])\)?(?:\s*\([^()\n]{1,80}\))?\s+"
+    r"(?:is|would be)\s+(?:the\s+)?(?:most\s+\w+\s+)?(?:correct|right|best|answer)\b",
+    re.MULTILINE,
+)
+"""`Option B is correct`, not `Hepatitis B is correct`; a negation stands between `is` and `correct`."""
+_TWO = re.compile(
+    r"\b(?:both|either|options|choices|answers are)\s+\(?[A-J]\)?\s*(?:,|/|&|and|or)\s*\(?[A-J]\b", re.IGNORECASE
 )
 _NEGATED = re.compile(r"\b(?:not|n't|isn't|never|neither|except|unlikely|incorrect|wrong)\b", re.IGNORECASE)
 _HEADS = frozenset({"", "question", "options", "choices", "question options", "question choices"})
@@ -74,6 +83,9 @@ def extract(reply: str, options: Sequence[str], question: str = "", *, labelled:
         if not (_NEGATED.search(match[0]) or _NEGATED.match(match["rest"].lstrip("\"'([ ")))
     ]
     stated = [found for found in stated if found != _NOTHING]
+    if not stated and not labelled and not _TWO.search(own):
+        stated = [LETTERS.index(match[1]) for match in _CALLED_RIGHT.finditer(own)]
+        stated = [index for index in stated if index < len(options)]
     if stated:
         return Extracted(stated[-1], "stated") if stated[-1] >= 0 else Extracted(-1, "several")
     if REFUSAL.search(own):
@@ -103,7 +115,7 @@ class _Reader:
 
     def opening(self, text: str) -> int:
         """The option that this text begins with; `_SEVERAL` when it goes on with another."""
-        text = text.strip().lstrip("\"'([:-").strip()
+        text = text.strip().lstrip("\"'([:$-").strip()
         if self.labelled:
             found = re.match(r"[A-Za-z]+", text)
             word = found[0].casefold() if found else ""
@@ -118,13 +130,19 @@ class _Reader:
                 return _SEVERAL
             index = self._index(letter[1])
             # "A" is a word, too: "the answer is A patient ..." names no option unless the option's text follows.
-            if letter[1] in "AI" and re.match(r"\s+[a-z]", text[1:]) and not self._says(index, rest):
+            if (
+                letter[1] in "AI"
+                and re.match(r"\s+(?!because|since|as\b)[a-z]", text[1:])
+                and not self._says(index, rest)
+            ):
                 return _NOTHING
             return index
         return self._by_text(text, at_start=True)
 
     def plain(self, text: str) -> Extracted:
         """A reply without a statement."""
+        if not self.labelled and _TWO.search(text):
+            return Extracted(-1, "several")
         first, *others = [line for line in text.splitlines() if line.strip()]
         bare = (
             re.fullmatch(r"\W*(?:(?:option|choice|letter)\s+)?\W*([A-J])\W*", text, re.I) if not self.labelled else None

@@ -186,9 +186,9 @@ class Guard:
             _log_failure(error)
             return GUARD_ERROR
 
-    def screen(self, verdict: Verdict, secret: str = "", given: str = "") -> Screen:
+    def screen(self, verdict: Verdict, secret: str = "", given: str = "", country: str | None = None) -> Screen:
         """What an answer to a question with this verdict must pass; the arguments are those of `Screen`."""
-        return Screen(self.policy, verdict, self._country, secret, given)
+        return Screen(self.policy, verdict, country or self._country, secret, given)
 
 
 class GuardedModel:

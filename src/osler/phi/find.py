@@ -15,12 +15,16 @@ from osler.phi.grow import grown
 from osler.phi.patterns import Allowed, Pattern, load_allowed, load_patterns
 from osler.phi.searched import DIGIT, DIGITS, Searched
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
-from osler.phi.tagged import has_likely, names_somebody, risk_of, tagged_spans
+from osler.phi.tagged import has_likely, names_somebody, risk_of, tagged_spans, without_words
 from osler.phi.tagger import load_tagger
 
 Finder = Callable[[str], Sequence[Span]]
 """Anything that finds identifiers in a text, such as a stronger model: a second opinion for `find`."""
 _MENTION = re.compile(r"(?<![\w-])[^\W\d_a-z][\w'’-]{2,24}")
+_NAMED_DISEASE = re.compile(
+    r"([A-ZÀ-Þ](?<!\w.)[\w’'-]{0,29}(?:[ /](?:(?:de|De|von|van|der|la|Le|type) ){0,2}[A-ZÀ-Þ][\w’'-]{0,29}){0,5}) "
+    r"(?:[a-z-]{3,20} ){0,2}(?:syndromes?|diseases?|tumou?rs?|anomaly|dysplasia|disorder|dystrophy|lipogranulomatosis|virus|cells?)\b"
+)
 _TITLED = 0.95
 """Score of the patterns that see a title or a form field before the name."""
 _MIN_MENTION_CHARS = 4
@@ -68,11 +72,10 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     for is_weak, span in matched:
         if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
             (weak if is_weak else certain).append(span)
-    is_about_someone = (
-        any(span.type in _PERSON_TYPES for span in certain)
-        or names_somebody(tagged)
-        or _MASKED.search(text) is not None
-    )
+    is_about_someone = any(span.type in _PERSON_TYPES for span in certain) or _MASKED.search(text) is not None
+    if not is_about_someone:
+        tagged = without_words(text, tagged, _eponyms(text))
+        is_about_someone = names_somebody(tagged)
     ruled = without_overlap([*certain, *weak] if is_about_someone else certain)
     taken = merged([*protected, *((span.start, span.end) for span in ruled)])
     guessed = [
@@ -85,6 +88,11 @@ def _find_once(text: str, also: Sequence[Finder]) -> list[Span]:
     if not chosen:
         return []
     return grown(text, without_overlap([*chosen, *_mentions(text, chosen, protected, allowed)]), protected)
+
+
+def _eponyms(text: str) -> set[str]:
+    """The words before "syndrome", "disease" and the like: in a text with no sign of a person they name no person elsewhere either."""
+    return {word for found in _NAMED_DISEASE.finditer(text) for word in found.group(1).split()}
 
 
 def worth_trying(searched: Searched) -> list[Pattern]:

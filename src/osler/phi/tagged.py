@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace as with_fields
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from osler.phi.tagger import LABELS, Tagged
 
 _LEAST = np.array([np.inf, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -1.5, -1.5], np.float32)
 """Least margin of each of `LABELS` in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
-_LEAST_ALONE = np.array([np.inf, 0.0, 0.5, 0.5, 0.0, 0.0, 1.5, 2.0, -0.5], np.float32)
-"""The same where nothing else in the text points to a person."""
+_LEAST_ALONE = np.array([np.inf, 0.0, 0.5, 2.5, 0.0, 0.0, 1.5, 2.0, -0.5], np.float32)
+"""The same where nothing else in the text points to a person, for a text of `_FEW_TOKENS`; more in longer ones (`_chances`)."""
+_FEW_TOKENS = 10
 _SLACK = 2.0
 """How much less is enough for a token beside one that is above its bound ("New" of "New York")."""
 _SURE = np.array([2.0 if label == "NAME" else 5.0 for label in LABELS], np.float32)
@@ -36,7 +38,12 @@ _SURE_OF_DIGITS = 5.0
 
 def names_somebody(tagged: Tagged) -> bool:
     """Whether the tagger is sure of a name, or surer still of anything else."""
-    return bool((tagged.margins > _SURE[tagged.labels]).any())
+    return bool((tagged.margins > _SURE[tagged.labels] + _chances(tagged)).any())
+
+
+def _chances(tagged: Tagged) -> np.float32:
+    """What is added to a bound where a text names nobody: of n tokens each can mislead, so the odds asked for grow with n."""
+    return np.float32(np.log(max(1.0, len(tagged.margins) / _FEW_TOKENS)))
 
 
 def has_likely(tagged: Tagged) -> bool:
@@ -44,9 +51,23 @@ def has_likely(tagged: Tagged) -> bool:
     return bool((tagged.margins > _LEAST[tagged.labels]).any())
 
 
+def without_words(text: str, tagged: Tagged, words: set[str]) -> Tagged:
+    """The same with every token that is one of `words`, a word of an eponym, taken for no identifier."""
+    if not words:
+        return tagged
+    margins = tagged.margins.copy()
+    for i in np.flatnonzero(margins > -_SLACK + _LEAST[1]).tolist():
+        if text[int(tagged.starts[i]) : int(tagged.ends[i])] in words:
+            margins[i] = -np.inf
+    return with_fields(tagged, margins=margins)
+
+
 def tagged_spans(text: str, tagged: Tagged, taken: list[tuple[int, int]], *, is_about_someone: bool) -> list[Span]:
     """The spans that the tagger is sure enough of, outside the places `taken`; in a text about somebody, less is enough."""
-    above = tagged.margins - (_LEAST if is_about_someone else _LEAST_ALONE)[tagged.labels]
+    if is_about_someone:
+        above = tagged.margins - _LEAST[tagged.labels]
+    else:
+        above = tagged.margins - _LEAST_ALONE[tagged.labels] - _chances(tagged)
     chosen = np.flatnonzero(above > -_SLACK).tolist()
     if taken and chosen:
         for first, last in zip(

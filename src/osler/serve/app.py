@@ -33,6 +33,7 @@ from osler.serve.gateway import Gateway, admit
 from osler.serve.openapi import openapi
 from osler.serve.ready import readiness
 from osler.serve.stream import answer
+from osler.serve.terms import country_in
 from osler.serve.wire import Label, read_ask
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -126,6 +127,7 @@ async def _reply(gateway: Gateway, request: Request, body: bytes | None, consent
         policy=gateway.facts.policy,
         gate=gateway.facts.permit.gate,
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
+        country=country_in(request.headers.get("accept-language", ""), gateway.facts.numbers),
     )
     visit = await admit(gateway, ask, label, caller, consent)
     return await answer(gateway, visit, request)

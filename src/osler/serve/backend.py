@@ -101,7 +101,7 @@ class Guard(Protocol):
     def judge(self, conversation: Conversation) -> Verdict:
         """The decision about the last question."""
 
-    def screen(self, verdict: Verdict, secret: str = "", given: str = "") -> Screen:
+    def screen(self, verdict: Verdict, secret: str = "", given: str = "", country: str | None = None) -> Screen:
         """What the answer must pass."""
 
 

@@ -192,7 +192,7 @@ async def admit(gateway: Gateway, ask: Ask, label: Label, caller: Caller, consen
         verdict = await asyncio.get_running_loop().run_in_executor(gateway.guards, guard.judge, ask.conversation)
     gateway.metrics.judged(verdict, time.monotonic() - began)
     is_urgent = verdict.action in URGENT
-    screen, draft = guard.screen(verdict), None
+    screen, draft = guard.screen(verdict, country=label.country), None
     consent = gateway.terms.version if gateway.terms.version in caller.accepted else consent
     if not is_urgent and (fault := _objection(gateway, consent, is_fixed=screen.is_over)) is not None:
         raise fault
@@ -233,7 +233,7 @@ async def _prepared(gateway: Gateway, ask: Ask, label: Label, verdict: Verdict) 
     draft = gateway.answerer.backend.draft(grounded(turns, found), ask.max_tokens, label.traceparent)
     draft.sources = draft.sources or found
     given = "\n".join([*spoken, *(f"{one.text}\n{one.url}" for one in draft.sources)])
-    return draft, gateway.answerer.guard.screen(verdict, secret, given)
+    return draft, gateway.answerer.guard.screen(verdict, secret, given, label.country)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,10 @@ Without it, a client that sends its head one byte a minute holds a connection fo
 import asyncio
 from typing import Any
 
+import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from osler.serve.fault import Fault
 
 HEAD_S = 10.0
 """Seconds for a request's head to arrive."""
@@ -32,6 +35,13 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc,unused-ignore]
         """The head is there."""
         self._in_time()
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  (the parser's words may quote the request)
+        """What is no HTTP gets an error in the form of all others."""
+        body = orjson.dumps(Fault(400, "invalid_request", "The request is not HTTP.").body())
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(head % len(body) + body)
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""

@@ -112,7 +112,7 @@ def _welcome(request: Request, gateway: Gateway) -> Response:
         return _with_cookie(RedirectResponse("/", 303), request, cookie)
     if may_chat(request, gateway):
         return RedirectResponse("/chat", 303)
-    shown = {"blocks": blocks(gateway.terms)}
+    shown = {"blocks": blocks(gateway.terms), "keeps_texts": gateway.facts.keeps_texts}
     is_in = has_session(request, gateway)
     return HTMLResponse(render("welcome.html", **_common(request, gateway), **shown, has_session=is_in))
 

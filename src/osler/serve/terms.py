@@ -60,6 +60,14 @@ def emergency_line(languages: str, numbers: Mapping[str, str]) -> str:
     Returns:
         The general line where the place is not known: a wrong number is worse than a list.
     """
+    country = country_in(languages, numbers)
+    return (
+        f"In an emergency call {numbers[country]} now, or your local emergency number." if country else EMERGENCY_LINE
+    )
+
+
+def country_in(languages: str, numbers: Mapping[str, str]) -> str | None:
+    """The country that a browser's languages name; None where that is not known or has no numbers. Arguments as above."""
     language, _, region = languages.partition(",")[0].partition(";")[0].strip().lower().partition("-")
-    number = numbers.get(region.rpartition("-")[2] or _COUNTRY_OF.get(language, ""))
-    return f"In an emergency call {number} now, or your local emergency number." if number else EMERGENCY_LINE
+    country = region.rpartition("-")[2] or _COUNTRY_OF.get(language, "")
+    return country if country in numbers else None

@@ -102,6 +102,8 @@ class Label:
     gate: str
     traceparent: str = ""
     """The caller's trace (W3C), passed on to the model's server."""
+    country: str | None = None
+    """Whose emergency numbers the fixed replies name; None: the policy's own."""
 
 
 def read_ask(body: bytes, config: ServeConfig, facts: ServerFacts) -> Ask:

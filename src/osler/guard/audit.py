@@ -31,6 +31,8 @@ from osler.guard.texts import TextBox
 
 RETRY_S = 0.5
 """How often a log that could not be written is tried again."""
+GATHER_S = 0.003
+"""How long a row waits for others to share its fsync, which takes more CPU than all else about it."""
 JUMP_S = 1.0
 """The clocks of one machine part by less than this unless one was set."""
 
@@ -215,6 +217,7 @@ class AuditLog:
                 group.append(self._queue.get(timeout=RETRY_S if self._failure is not None else _EXPIRE_S))
             else:
                 group.append(self._queue.get())
+            time.sleep(GATHER_S)
             while True:
                 group.append(self._queue.get_nowait())
         except queue.Empty:

@@ -9,8 +9,8 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)          ## the whole way on the sample data, in two minutes
 	$(BIN)/osler demo
 
-test: $(INSTALLED)          ## the test suite, under five minutes on two cores
-	OMP_NUM_THREADS=2 $(BIN)/pytest
+test: $(INSTALLED)          ## the test suite on two cores, under five minutes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 test-all: $(INSTALLED)      ## with the slow tests: every model family, whole runs, real data sets
 	OMP_NUM_THREADS=2 $(BIN)/pytest -m "not gpu and not network"

@@ -6,6 +6,7 @@ The training script uses the same functions, so that the two cannot differ.
 
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,26 +28,46 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """What one token alone says."""
+class Descriptions:
+    """What tokens say, each alone."""
 
-    word: int
-    """Hash of its lower-cased letters."""
-    kind: int
-    """Hash of its shape and of the word lists that it stands in."""
+    words: Hashes
+    """Hash of the lower-cased letters of each."""
+    kinds: Hashes
+    """Hash of the shape of each and of the word lists that it stands in."""
     own: Rows
-    """Rows of the table for the token itself."""
+    """Rows of the table for the tokens themselves, one token after the other."""
+    starts: npt.NDArray[np.int64]
+    """Where in `own` each begins."""
     beside: Rows
-    """Rows by distance: `beside[REACH + d]` for the token `d` places to the right; shape (2 * REACH + 1, features)."""
+    """Rows by token and distance: `beside[i, REACH + d]` for token `i` seen from `d` places to its left; shape (tokens, 2 * REACH + 1,
+    features)."""
 
 
-def describe(token: str, lists: int) -> Description:
-    """Features of `token`, which stands in the word lists `lists` (bits of `osler.phi.lists`)."""
+_SEEN_FROM = (np.arange(1, 2 * REACH + 2, dtype=np.uint64) * _K3)[:, None]
+
+
+def describe(tokens: Sequence[str], lists: Sequence[int]) -> Descriptions:
+    """Features of `tokens`, which stand in the word lists `lists` (bits of `osler.phi.tagger`)."""
+    own: list[int] = []
+    near: list[tuple[int, int, int, int]] = []
+    starts: list[int] = []
+    for token, bits in zip(tokens, lists, strict=True):
+        starts.append(len(own))
+        near.append(_add_token(token, bits, own))
+    seen = np.array(near, np.uint64)
+    beside = ((seen[:, None, :] * _K1 + _SEEN_FROM) * _K2) >> _SHIFT
+    rows = (np.array(own, np.uint64) * _K1 * _K3) >> _SHIFT
+    return Descriptions(seen[:, 0], seen[:, 1], rows.astype(np.int64), np.array(starts, np.int64), beside.astype(np.int64))
+
+
+def _add_token(token: str, lists: int, own: list[int]) -> tuple[int, int, int, int]:
+    """Add the hashes of the token itself to `own`; those that its neighbours see are returned: word, kind, ending, shape."""
     spelled = token[:_MAX_SPELLED]
     lower = spelled.lower()
     shape = shape_of(token)
-    word, kind = _hash("w", lower), _hash("k", f"{shape}{lists}")
-    own = [word, kind, _hash("c", shape)]
+    word, kind, form = _hash("w", lower), _hash("k", f"{shape}{lists}"), _hash("c", shape)
+    own += (word, kind, form)
     if spelled[0].isalpha():
         bounded = f"^{lower}$"
         own += [_hash("3", bounded[i : i + 3]) for i in range(len(bounded) - 2)]
@@ -54,11 +75,7 @@ def describe(token: str, lists: int) -> Description:
         own += [_hash("b", f"{shape}{lower[:n]}") for n in (2, 3)]
         own += [_hash("l", f"{shape}{bit}") for bit in range(8) if lists >> bit & 1]
         own.append(_hash("n", f"{shape}{min(len(token), 12)}"))
-    near = np.array([word, kind, _hash("e", lower[-3:]), _hash("c", shape)], dtype=np.uint64)
-    places = np.arange(1, 2 * REACH + 2, dtype=np.uint64)[:, None]
-    beside = ((near[None, :] * _K1 + places * _K3) * _K2) >> _SHIFT
-    rows = (np.array(own, dtype=np.uint64) * _K1 * _K3) >> _SHIFT
-    return Description(word, kind, rows.astype(np.int64), beside.astype(np.int64))
+    return word, kind, _hash("e", lower[-3:]), form
 
 
 def shape_of(token: str) -> str:
@@ -189,7 +206,8 @@ def capitals_around(cases: npt.NDArray[np.int64]) -> Hashes:
     total[-span:] = total[-span - 1]
     around = total[2 * span + 1 :] - total[: -2 * span - 1]
     words, capitalised, upper = around & 0xFFFF, around >> 16 & 0xFFFF, around >> 32
-    return np.where(upper * 2 > words, 2, capitalised * 12 > words).astype(np.uint64)
+    # Words in capitals have a capital, too: where the second holds, so does the first.
+    return (capitalised * 12 > words) + (upper * 2 > words).astype(np.uint64)
 
 
 def _hash(kind: str, value: str) -> int:

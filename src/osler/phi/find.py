@@ -7,12 +7,12 @@ without naming anybody ("the only dentist of the village") is not found.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace as with_fields
 from functools import cache
 
 from osler.phi.grow import grown
-from osler.phi.patterns import Allowed, Pattern, load_allowed, load_patterns
+from osler.phi.patterns import WHOLE, Allowed, Pattern, load_allowed, load_patterns
 from osler.phi.searched import DIGIT, DIGITS, Searched
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
 from osler.phi.tagged import has_likely, names_somebody, risk_of, tagged_spans, without_words
@@ -118,8 +118,9 @@ def matches(pattern: Pattern, searched: Searched) -> list[Span]:
     text = searched.text
     if pattern.gate is not None and pattern.gate.search(text) is None:
         return []
+    is_bounded = pattern.near is not None and searched.is_aligned
     spans = []
-    for found in _near_needs(pattern, searched) if searched.is_aligned else pattern.regex.finditer(text):
+    for found in _near_needs(pattern, searched) if is_bounded else pattern.regex.finditer(text):
         start, end = found.span(pattern.group)
         if start < end and (
             pattern.context is None or pattern.context.search(text, max(0, start - pattern.window), start)
@@ -128,23 +129,22 @@ def matches(pattern: Pattern, searched: Searched) -> list[Span]:
     return spans
 
 
-def _near_needs(pattern: Pattern, searched: Searched) -> Iterable[re.Match[str]]:
-    """Matches everywhere or, where the pattern has a reach, those that begin near one of its needs."""
-    if pattern.near is None or pattern.reach is None:
-        return pattern.regex.finditer(searched.text)
+def _near_needs(pattern: Pattern, searched: Searched) -> Iterator[re.Match[str]]:
+    """Matches that begin within the pattern's reach of one of its needs."""
+    if pattern.near is None:
+        return
+    text, match = searched.text, pattern.near.match
     before, after = pattern.reach
-    found = []
     position = 0
-    for hit in sorted(hit for need in pattern.needs if need in searched.has for hit in searched.hits(need)):
+    for hit in searched.places(pattern.needs):
         position = max(position, hit - before)
-        while position <= hit + after and (match := pattern.near.match(searched.text, position)):
-            start, end = match.span("whole")
+        while position <= hit + after and (found := match(text, position)):
+            start, end = found.span(WHOLE)
             if start > hit + after:
                 break
             position = max(end, start + 1)
-            found.append(match)
+            yield found
         position = max(position, hit + after + 1)
-    return found
 
 
 def _protected(searched: Searched, allowed: Allowed) -> Iterator[tuple[int, int]]:

@@ -29,6 +29,8 @@ _BODIES = (
     "Institutes?|Association|Society|College|Academy|Centre|Center|Program|Library|Line|Lifeline|Helpline|Hotline|Organi[sz]ation|"
     "Administration|Agency|Council|Foundation|Registry|Network"
 )
+WHOLE = 1
+"""The group of a pattern's regex that is the match."""
 _FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -39,18 +41,18 @@ class Pattern:
     name: str
     type: str
     regex: re.Pattern[str]
-    """Its group `whole` is the match, and `value`, if there is one, the part that identifies."""
+    """Its group `WHOLE` is the match, and `value`, if there is one, the part that identifies."""
     near: re.Pattern[str] | None
     """`regex` behind up to as many characters as `reach` covers: for `match` at the first of them; None: no reach."""
-    group: str
+    group: int
     """The group that is the span."""
     score: float
     needs: tuple[str, ...]
     """Strings of which one must be in the text as `Searched` has it; empty: always tried."""
     gate: re.Pattern[str] | None
     """A short pattern that must be in the text for `regex` to be tried; None: always."""
-    reach: tuple[int, int] | None
-    """How many characters before and after the start of one of `needs` a match may begin; None: anywhere."""
+    reach: tuple[int, int]
+    """How many characters before and after the start of one of `needs` a match may begin, where `near` is set."""
     context: re.Pattern[str] | None
     """Must be found in the `window` characters before the span."""
     window: int
@@ -136,17 +138,19 @@ def load_allowed() -> Allowed:
 
 
 def _pattern(row: dict[str, Any], fragments: dict[str, str]) -> Pattern:
-    whole = f"(?P<whole>{_expand(row['regex'], fragments)})"
+    whole = f"({_expand(row['regex'], fragments)})"
+    regex = re.compile(whole)
+    before, after = row.get("reach", (0, 0))
     return Pattern(
         name=row["name"],
         type=row["type"],
-        regex=re.compile(whole),
-        near=re.compile(f"(?s:.{{0,{sum(row['reach'])}}}?){whole}") if "reach" in row else None,
-        group="value" if "(?P<value>" in whole else "whole",
+        regex=regex,
+        near=re.compile(f"(?s:.{{0,{before + after}}}?){whole}") if "reach" in row else None,
+        group=regex.groupindex.get("value", WHOLE),
         score=float(row["score"]),
         needs=tuple(row.get("needs", ())),
         gate=re.compile(row["gate"]) if "gate" in row else None,
-        reach=tuple(row["reach"]) if "reach" in row else None,
+        reach=(before, after),
         context=_any_word(row["context"]) if "context" in row else None,
         window=int(row.get("window", 40)),
         is_weak=bool(row.get("weak", False)),

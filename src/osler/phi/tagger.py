@@ -97,7 +97,8 @@ class Tagger:
                 self._forget()
             known = list(map(self._known.get, tokens))
             if None in known:
-                known = [self._learn(token) if row is None else row for token, row in zip(tokens, known, strict=True)]
+                self._learn(tokens)
+                known = [self._known[token] for token in tokens]
             ids = np.zeros(n + 2 * REACH, np.int64)  # row 0 is what stands before and after the text
             ids[REACH:-REACH] = np.array(known, np.int64)
             seen = seen_of(self._words.take(ids), self._kinds.take(ids), self._cases.take(ids[REACH:-REACH]))
@@ -115,25 +116,24 @@ class Tagger:
         self._kinds = np.zeros(1024, np.uint64)
         self._cases = np.zeros(1024, np.int64)
         self._alone = np.zeros((1024 * _PLACES, len(LABELS)), np.int16)
-        self._learn(_PAD)
+        self._learn([_PAD])
 
-    def _learn(self, token: str) -> int:
-        if token in self._known:
-            return self._known[token]
-        row = len(self._known)
-        if row == len(self._words):
+    def _learn(self, tokens: list[str]) -> None:
+        new = [token for token in dict.fromkeys(tokens) if token not in self._known]
+        first, last = len(self._known), len(self._known) + len(new)
+        while last > len(self._words):
             self._words, self._kinds, self._cases, self._alone = (
                 np.concatenate([table, np.zeros_like(table)])
                 for table in (self._words, self._kinds, self._cases, self._alone)
             )
-        described = describe(token, self.lists.of(token) if token[0].isalpha() else 0)
-        self._words[row], self._kinds[row], self._cases[row] = described.word, described.kind, case_of(token)
+        found = describe(new, [self.lists.of(token) if token[0].isalpha() else 0 for token in new])
+        self._words[first:last], self._kinds[first:last] = found.words, found.kinds
+        self._cases[first:last] = [case_of(token) for token in new]
         # Seen from a token d places to the left, this one is d places to the right: place 0 is the token REACH to the left.
-        alone = self._alone[row * _PLACES : (row + 1) * _PLACES]
-        alone[:] = self._weights[described.beside].sum(axis=1, dtype=np.int16)
-        alone[REACH] = self._weights[described.own].sum(axis=0, dtype=np.int16)
-        self._known[token] = row
-        return row
+        alone = self._alone[first * _PLACES : last * _PLACES].reshape(len(new), _PLACES, len(LABELS))
+        np.add.reduce(self._weights[found.beside], axis=2, dtype=np.int16, out=alone)
+        alone[:, REACH] = np.add.reduceat(self._weights[found.own], found.starts, axis=0, dtype=np.int16)
+        self._known.update(zip(new, range(first, last), strict=True))
 
 
 def _added(table: npt.NDArray[np.int8] | npt.NDArray[np.int16], rows: Rows) -> npt.NDArray[np.int16]:

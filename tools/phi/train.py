@@ -21,7 +21,7 @@ from fill import Marked, generate, people
 from lexicon import is_tuned, prose, talk
 from scipy.sparse import csr_matrix
 
-from osler.phi.features import REACH, TABLE_BITS, TOKEN, case_of, describe, join, join_labels, seen_of
+from osler.phi.features import REACH, TABLE_BITS, TOKEN, describe, join, join_labels, seen_of
 from osler.phi.tagger import LABELS, Lists
 
 OUT = Path(__file__).parents[2] / "src" / "osler" / "phi" / "tagger.npz"
@@ -146,9 +146,7 @@ class _Encoded:
         described = [_described(token, lists, is_forgetful and rng.random() < 0.5) for token in tokens]
         pad = [_described("\n", lists, False)] * REACH
         padded = pad + described + pad
-        words = np.concatenate([d.words for d in padded])
-        kinds = np.concatenate([d.kinds for d in padded])
-        self.seen = seen_of(words, kinds, np.array([case_of(token) for token in tokens], np.int64))
+        self.seen = seen_of(np.concatenate([d.seen for d in padded], axis=1), np.arange(len(padded)))
         joined = join(self.seen)
         self.rows: list[list[int]] = []
         for i, d in enumerate(described):

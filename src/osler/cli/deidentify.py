@@ -33,6 +33,9 @@ def deidentify(
         bool, typer.Option("--spans", help="Add `phi`: what was replaced and where, in the original text (.jsonl).")
     ] = False,
     also: Annotated[SecondOpinion | None, typer.Option(help="A second opinion, where it is installed.")] = None,
+    every_kind: Annotated[
+        bool, typer.Option("--every-kind", help="Also what Safe Harbor leaves: years, ages, nationalities, countries, titles, web addresses.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Replace identifiers of patients in a file, and say how many, what may be left and which rows to read.
@@ -47,7 +50,7 @@ def deidentify(
 
     key = key_of_environment() if mode is Mode.surrogate else None
     others = (finder(),) if also is SecondOpinion.presidio else ()
-    report = deidentify_file(file, out, How(field, key, has_spans=spans, also=others))
+    report = deidentify_file(file, out, How(field, key, has_spans=spans, also=others, every_kind=every_kind))
     if as_json:
         say_json(asdict(report))
         return

@@ -58,6 +58,8 @@ class Pattern:
     window: int
     is_weak: bool
     """Counts only in a text that is about somebody: a hospital or a month alone identifies nobody."""
+    is_of_every_kind: bool
+    """Of what Safe Harbor leaves: tried only where every kind is asked for."""
     match: tuple[str, ...]
     """Texts with the spans it must find between « and »."""
     no_match: tuple[str, ...]
@@ -88,7 +90,7 @@ class Allowed:
 def load_patterns() -> tuple[Pattern, ...]:
     """The patterns of `patterns.yaml`, in their order."""
     content = _read("patterns.yaml")
-    fragments = {name: str(value) for name, value in content["fragments"].items()}
+    fragments = {name: _one_of(value) if isinstance(value, list) else str(value) for name, value in content["fragments"].items()}  # fmt: skip
     fragments["NOT_NAMES"] = _one_of(_both_cases(_read("allow.yaml")["not_names"]))
     return tuple(_pattern(row, fragments) for row in content["patterns"])
 
@@ -154,6 +156,7 @@ def _pattern(row: dict[str, Any], fragments: dict[str, str]) -> Pattern:
         context=_any_word(row["context"]) if "context" in row else None,
         window=int(row.get("window", 40)),
         is_weak=bool(row.get("weak", False)),
+        is_of_every_kind=bool(row.get("every_kind", False)),
         match=tuple(row["match"]),
         no_match=tuple(row["no_match"]),
     )

@@ -16,7 +16,7 @@ from osler.phi.grow import grown
 from osler.phi.patterns import WHOLE, Allowed, Pattern, load_allowed, load_patterns
 from osler.phi.searched import DIGIT, DIGITS, Searched
 from osler.phi.spans import Span, merged, overlaps, replace, without_overlap
-from osler.phi.tagged import has_likely, names_somebody, risk_of, tagged_spans, without_words
+from osler.phi.tagged import has_likely, has_name, names_somebody, risk_of, tagged_spans, without_words
 from osler.phi.tagger import load_tagger
 
 Finder = Callable[[str], Sequence[Span]]
@@ -36,6 +36,7 @@ _TITLED = 0.95
 _MIN_MENTION_CHARS = 4
 """Shorter surnames ("Le", "Sun") are also words; they are replaced only where a pattern or the tagger finds them."""
 _PERSON_TYPES = frozenset({"NAME", "DOCTOR", "MRN", "SSN", "EMAIL", "PHONE", "FAX", "HEALTHPLAN", "ACCOUNT", "ADDRESS"})
+_CONTACTS = frozenset({"PHONE", "FAX", "EMAIL", "ADDRESS", "ZIP", "CITY", "URL", "HOSPITAL"})
 _MASKED = re.compile(r"\[(?:NAME|DOCTOR|MRN|SSN|EMAIL|PHONE|FAX|HEALTHPLAN|ACCOUNT|ADDRESS|PATIENT)\]|\[\*\*|___")
 
 
@@ -94,6 +95,11 @@ def _find_once(text: str, search: _Search) -> list[Span]:
     for is_weak, span in matched:
         if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
             (weak if is_weak else certain).append(span)
+    if certain and not search.is_about_someone and _CONTACTS.issuperset(span.type for span in certain) and not has_name(tagged):
+        # Nobody is named, so the contacts in one line with a public body are the body's own.
+        bodies = (found.span() for found in allowed.body_with_contacts.finditer(text))
+        protected = merged([*protected, *bodies])
+        certain = [span for span in certain if not overlaps(span.start, span.end, protected)]
     is_about_someone = search.is_about_someone or any(span.type in _PERSON_TYPES for span in certain) or _MASKED.search(text) is not None
     if not is_about_someone:
         tagged = without_words(tagged, _eponyms(text))

@@ -73,6 +73,8 @@ class Allowed:
     always: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]
     """Crisis numbers, masks, eponyms before a clinical noun, numbers of public registers, public bodies. Each with lower-case strings
     of which one must be in the text for it to be tried; none: always."""
+    body_with_contacts: re.Pattern[str]
+    """A public body with what follows in its line, up to a phone, a postcode or an address of mail."""
     short_lines: re.Pattern[str]
     """Emergency numbers of two to four digits."""
     called: re.Pattern[str]
@@ -105,6 +107,7 @@ def load_allowed() -> Allowed:
     starts = _one_of(content["eponyms"], r"(?<![\w-].)")
     dialled = _spaced(_one_of(numbers, r"(?<![\d.(-].)(?<!\d[ .-].)(?<!\) .)"))
     bodies = "|".join(rf"[{name[0]}{name[0].upper()}](?<!\w.)(?i:{name[1:]})" for name in _BODY_ADJECTIVES)
+    public_body = rf"(?:{bodies}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b"
     always = [
         (content["clinical_nouns"], rf"{starts}(?:[-–/ ]{{1,2}}{eponyms}){{0,3}}(?:['’]s?)? (?i:{nouns})\b"),
         (("0",), rf"{dialled}(?![ .-]?\d)"),
@@ -113,10 +116,7 @@ def load_allowed() -> Allowed:
         (("syndrome", "disease"), r"[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29} (?:syndrome|disease)\b"),
         *(((register[:3].lower(),), rf"\b{register}\b") for register in content["registers"]),
         # Public bodies by the form of their names.
-        (
-            _BODY_ADJECTIVES,
-            rf"(?:{bodies}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b",
-        ),
+        (_BODY_ADJECTIVES, public_body),
         (
             (),
             _one_of(content["organizations"], r"(?<!\w.)")
@@ -126,6 +126,8 @@ def load_allowed() -> Allowed:
     ]
     return Allowed(
         always=tuple((tuple(needs), re.compile(regex)) for needs, regex in always),
+        # The body's own line: an address, phones and mail, with no sentence between them.
+        body_with_contacts=re.compile(rf"{public_body}(?:[^\n.!?]|\.(?=\S)){{0,240}}(?:\d{{3}}-\d{{4}}|\d{{5}}(?:-\d{{4}})?|\.gov)\b"),
         # "911 Oak Street" and "112 years old" are no emergency numbers; "15" is one only where somebody is to call.
         short_lines=re.compile(
             _one_of([n for n in lines if len(n) <= 4], r"(?<![\w.,/-].)") + r"(?![\w/%]|[.,:-]\d| ?\d)"

@@ -11,10 +11,11 @@ from osler.phi.tagger import LABELS, Tagged
 
 _LEAST = np.array([np.inf, -2.0, -2.0, -2.0, -2.0, -2.0, -2.0, -1.5, -1.5], np.float32)
 """Least margin of each of `LABELS` in a text about somebody. Chosen on the tuned sets (benchmarks/phi_sets.py)."""
-_LEAST_ALONE = np.array([np.inf, 0.0, 0.5, 2.5, 0.0, 0.0, 1.5, 2.0, -0.5], np.float32)
+_LEAST_ALONE = np.array([np.inf, 0.0, 0.5, 4.5, 0.5, 0.0, 1.5, 3.0, -0.5], np.float32)
 """The same where nothing else in the text points to a person, for a text of `_FEW_TOKENS`; more in longer ones (`_chances`)."""
 _FEW_TOKENS = 10
 _MANY_TOKENS = 60
+_NAME = LABELS.index("NAME")
 _SLACK = 2.0
 """How much less is enough for a token beside one that is above its bound ("New" of "New York")."""
 _SURE = np.array([np.inf, 2.0, 5.0, np.inf, np.inf, 5.0, np.inf, 5.0, 5.0], np.float32)
@@ -33,6 +34,8 @@ _IS_DATE = re.compile(
 _ID_TYPE = re.compile(r"(?P<PHONE>[+(]?\d[\d ().-]{5,20}\d)")
 _MIN_ID_DIGITS = 4
 _PLACES = frozenset({"CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS"})
+_FIELDS = frozenset({"zip", "zip code", "postcode", "address", "city", "street", "town", "country", "apt", "suite"})
+"""Names of form fields, which are no places themselves."""
 _WORD = re.compile(r"[^\W\d_]{3}")
 _SURE_OF_DIGITS = 5.0
 """Margin from which digits and abbreviations alone are a place: "92 Ca 9" is a laboratory's line."""
@@ -43,11 +46,16 @@ def names_somebody(tagged: Tagged) -> bool:
     return bool((tagged.margins > _SURE[tagged.labels] + _chances(tagged)).any())
 
 
+def has_name(tagged: Tagged) -> bool:
+    """Whether the tagger is sure of a name."""
+    return bool((tagged.margins[tagged.labels == _NAME] > _SURE[_NAME] + _chances(tagged)).any())
+
+
 def _chances(tagged: Tagged) -> np.float32:
     """What is added to a bound where a text names nobody: of n tokens each can mislead, so the odds asked for grow with n, and faster in
     prose of many sentences, which would give other signs of a person."""
     n = len(tagged.margins)
-    return np.float32(np.log(max(1.0, n / _FEW_TOKENS)) + np.log(max(1.0, n / _MANY_TOKENS)))
+    return np.float32(np.log(max(1.0, n / _FEW_TOKENS)) + 2 * np.log(max(1.0, n / _MANY_TOKENS)))
 
 
 def has_likely(tagged: Tagged) -> bool:
@@ -131,7 +139,7 @@ def _span(text: str, start: int, end: int, label: str, margin: float) -> Span | 
     start = end - len(value)
     if not any(c.isalnum() for c in value):
         return None
-    if label in _PLACES and margin < _SURE_OF_DIGITS and not _WORD.search(value):
+    if label in _PLACES and (value.lower() in _FIELDS or (margin < _SURE_OF_DIGITS and not _WORD.search(value))):
         return None
     if label == "DATE" and not _IS_DATE.search(value):
         return None

@@ -9,7 +9,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from dataclasses import replace as with_fields
 from functools import cache
 
 from osler.phi.grow import grown
@@ -21,7 +20,7 @@ from osler.phi.tagger import load_tagger
 
 Finder = Callable[[str], Sequence[Span]]
 """Anything that finds identifiers in a text, such as a stronger model: a second opinion for `find`."""
-_MENTION = re.compile(r"(?<![\w-])[^\W\d_a-z][\w'’-]{2,24}")
+_MENTION = re.compile(r"(?<![\w-])(?<!\w['’])[^\W\d_a-z][\w'’-]{2,24}")
 _NAMED_DISEASE = re.compile(
     r"([A-ZÀ-Þ](?<!\w.)[\w’'-]{0,29}(?:[ /](?:(?:de|De|von|van|der|la|Le|type) ){0,2}[A-ZÀ-Þ][\w’'-]{0,29}){0,5}(?:['’]s)?)[ -]"
     r"(?:[a-z-]{3,20} ){0,2}(?:syndromes?|[Dd]iseases?|tumou?rs?|anomaly|disorder|paralysis|palsy|sulcus|pupils?|sequence|type|porphyrias?|[Vv]irus(?:es)?|[Ff]lu"
@@ -176,14 +175,17 @@ def _near_needs(pattern: Pattern, searched: Searched) -> Iterator[re.Match[str]]
     before, after = pattern.reach
     position = 0
     for hit in searched.places(pattern.needs):
-        position = max(position, hit - before)
-        while position <= hit + after and (found := match(text, position)):
+        last = hit + after
+        if position < hit - before:
+            position = hit - before
+        while position <= last and (found := match(text, position)):
             start, end = found.span(WHOLE)
-            if start > hit + after:
+            if start > last:
                 break
-            position = max(end, start + 1)
+            position = end if end > start else start + 1
             yield found
-        position = max(position, hit + after + 1)
+        if position <= last:
+            position = last + 1
 
 
 def _protected(searched: Searched, allowed: Allowed) -> Iterator[tuple[int, int]]:
@@ -223,13 +225,13 @@ def _mentions(text: str, chosen: list[Span], protected: list[tuple[int, int]], a
         for part in re.findall(r"[^\W\d_][\w'’-]+", text[span.start : span.end])
         if len(part) >= _MIN_MENTION_CHARS and part not in allowed.not_names and part not in allowed.sole_eponyms
     }
-    if not parts:
-        return
-    for found in _MENTION.finditer(text):
-        word = found.group()
-        bare = word[:-2] if word.endswith(("'s", "’s")) else word
-        if bare in parts and not overlaps(found.start(), found.end(), protected):
-            yield Span(found.start(), found.start() + len(bare), "NAME", 0.3, "mention")
+    for part in sorted(parts):
+        start = text.find(part)
+        while start >= 0:
+            found = _MENTION.match(text, start)
+            if found and found.group().removesuffix("'s").removesuffix("’s") == part and not overlaps(start, found.end(), protected):
+                yield Span(start, start + len(part), "NAME", 0.3, "mention")
+            start = text.find(part, start + len(part))
 
 
 def _in_original(new: list[Span], old: list[Span]) -> Iterator[Span]:
@@ -247,4 +249,4 @@ def _in_original(new: list[Span], old: list[Span]) -> Iterator[Span]:
         shifts.append(shift)
     for span in new:
         start_shift = shifts[bisect_right(shift_from, span.start) - 1]
-        yield with_fields(span, start=span.start + start_shift, end=span.end + start_shift)
+        yield span.at(span.start + start_shift, span.end + start_shift)

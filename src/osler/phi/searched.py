@@ -4,7 +4,6 @@ Two hundred strings are looked for in every text. Hardly any text has more than 
 whose runs of three bytes are not all among those of the text is not in it.
 """
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -46,15 +45,16 @@ class Searched:
         """Where each of `needs` stands, without overlap of one with itself; sorted."""
         found = self._places.get(needs)
         if found is None:
-            found = self._places[needs] = sorted(place for need in self.has.intersection(needs) for place in self._hits(need))
+            found = []
+            for need in self.has.intersection(needs):
+                form = self._folded if need in _lower_needs() else self._zeroed
+                start = form.find(need)
+                while start >= 0:
+                    found.append(start)
+                    start = form.find(need, start + len(need))
+            found.sort()
+            self._places[needs] = found
         return found
-
-    def _hits(self, need: str) -> Iterator[int]:
-        form = self._folded if need in _lower_needs() else self._zeroed
-        start = form.find(need)
-        while start >= 0:
-            yield start
-            start = form.find(need, start + len(need))
 
 
 def _runs_of(text: str) -> npt.NDArray[np.uint16]:

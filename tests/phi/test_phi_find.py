@@ -68,7 +68,9 @@ def test_the_engine_covers_the_examples_of_a_pattern(pattern: Pattern):
     for example in pattern.match:
         # A weak pattern counts only in a text that is about somebody.
         text, places = _marked(f"Mr. Kowalsky. {example}" if pattern.is_weak else example)
-        hidden = {place for span in find(text, every_kind=pattern.is_of_every_kind) for place in range(span.start, span.end)}
+        hidden = {
+            place for span in find(text, every_kind=pattern.is_of_every_kind) for place in range(span.start, span.end)
+        }
         assert all(text[i] in " .,\n" or i in hidden for start, end in places for i in range(start, end)), text
 
 

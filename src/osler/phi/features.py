@@ -190,8 +190,11 @@ _CASES = {"x": (-1, -1), "xx": (-1, -1), "Xx": (11, -1), "xX": (11, -1), "X": (1
 
 
 def case_of(token: str) -> tuple[int, int]:
-    """How a token is written: two numbers whose sums over tokens are above 0 where more than one word of twelve has a capital, and
-    where more than half of the words are in capitals throughout."""
+    """How a token is written, as two numbers.
+
+    Their sums over tokens are above 0 where more than one word of twelve has a capital, and where more than half of the words are in
+    capitals throughout.
+    """
     return _CASES.get(shape_of(token), (0, 0))
 
 

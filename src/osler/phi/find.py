@@ -27,7 +27,9 @@ _NAMED_DISEASE = re.compile(
     r"|cells?|[A-Za-z][a-z]{1,24}(?:itis|osis|oses|oma|omas|plasia|pathy|pathies|trophy|emia|aemia|philia|matosis|plegia|oma|ectomy|oscopy))\b"
 )
 """What comes before the name of a disease or of a part of the body."""
-_AUTHORS = re.compile(r"[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29},? [A-Z]{1,3}(?:, [A-ZÀ-Þ][\w’'-]{1,29},? [A-Z]{1,3}){1,40}\b|[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29}(?: [A-Z]{1,3})?,? et al\b")
+_AUTHORS = re.compile(
+    r"[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29},? [A-Z]{1,3}(?:, [A-ZÀ-Þ][\w’'-]{1,29},? [A-Z]{1,3}){1,40}\b|[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29}(?: [A-Z]{1,3})?,? et al\b"
+)
 """Authors as a bibliography lists them, two or more of them, surname first; or one "et al."."""
 _WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>]{1,300}")
 _TITLED = 0.95
@@ -82,7 +84,11 @@ class _Search:
 
 def _find_once(text: str, search: _Search) -> list[Span]:
     searched = Searched(text)
-    matched = [(pattern.is_weak, span) for pattern in worth_trying(searched, every_kind=search.with_rest) for span in matches(pattern, searched)]
+    matched = [
+        (pattern.is_weak, span)
+        for pattern in worth_trying(searched, every_kind=search.with_rest)
+        for span in matches(pattern, searched)
+    ]
     tagged = load_tagger().tag(text)
     # Most texts, and nearly all whose identifiers were replaced, end here.
     if not (matched or search.also or has_likely(tagged)):
@@ -94,12 +100,21 @@ def _find_once(text: str, search: _Search) -> list[Span]:
     for is_weak, span in matched:
         if not overlaps(span.start, span.end, protected) and not _is_eponym(text, span, allowed):
             (weak if is_weak else certain).append(span)
-    if certain and not search.is_about_someone and _CONTACTS.issuperset(span.type for span in certain) and not has_name(tagged):
+    if (
+        certain
+        and not search.is_about_someone
+        and _CONTACTS.issuperset(span.type for span in certain)
+        and not has_name(tagged)
+    ):
         # Nobody is named, so the contacts in one line with a public body are the body's own.
         bodies = (found.span() for found in allowed.body_with_contacts.finditer(text))
         protected = merged([*protected, *bodies])
         certain = [span for span in certain if not overlaps(span.start, span.end, protected)]
-    is_about_someone = search.is_about_someone or any(span.type in _PERSON_TYPES for span in certain) or _MASKED.search(text) is not None
+    is_about_someone = (
+        search.is_about_someone
+        or any(span.type in _PERSON_TYPES for span in certain)
+        or _MASKED.search(text) is not None
+    )
     if not is_about_someone:
         tagged = without_words(tagged, _eponyms(text))
         is_about_someone = names_somebody(tagged)
@@ -121,8 +136,10 @@ def _find_once(text: str, search: _Search) -> list[Span]:
 
 
 def _eponyms(text: str) -> set[str]:
-    """The words before "syndrome", "disease" and the like, and authors quoted: in a text with no sign of a person they name no person
-    elsewhere either."""
+    """The words before "syndrome", "disease" and the like, and authors quoted.
+
+    In a text with no sign of a person they name no person elsewhere either.
+    """
     words: set[str] = set()
     for found in _NAMED_DISEASE.finditer(text):
         words.update(found.group(1).removesuffix("'s").removesuffix("’s").split())
@@ -176,8 +193,7 @@ def _near_needs(pattern: Pattern, searched: Searched) -> Iterator[re.Match[str]]
     position = 0
     for hit in searched.places(pattern.needs):
         last = hit + after
-        if position < hit - before:
-            position = hit - before
+        position = max(position, hit - before)
         while position <= last and (found := match(text, position)):
             start, end = found.span(WHOLE)
             if start > last:
@@ -229,7 +245,11 @@ def _mentions(text: str, chosen: list[Span], protected: list[tuple[int, int]], a
         start = text.find(part)
         while start >= 0:
             found = _MENTION.match(text, start)
-            if found and found.group().removesuffix("'s").removesuffix("’s") == part and not overlaps(start, found.end(), protected):
+            if (
+                found
+                and found.group().removesuffix("'s").removesuffix("’s") == part
+                and not overlaps(start, found.end(), protected)
+            ):
                 yield Span(start, start + len(part), "NAME", 0.3, "mention")
             start = text.find(part, start + len(part))
 

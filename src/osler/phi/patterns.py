@@ -127,7 +127,9 @@ def load_allowed() -> Allowed:
     return Allowed(
         always=tuple((tuple(needs), re.compile(regex)) for needs, regex in always),
         # The body's own line: an address, phones and mail, with no sentence between them.
-        body_with_contacts=re.compile(rf"{public_body}(?:[^\n.!?]|\.(?=\S)){{0,240}}(?:\d{{3}}-\d{{4}}|\d{{5}}(?:-\d{{4}})?|\.gov)\b"),
+        body_with_contacts=re.compile(
+            rf"{public_body}(?:[^\n.!?]|\.(?=\S)){{0,240}}(?:\d{{3}}-\d{{4}}|\d{{5}}(?:-\d{{4}})?|\.gov)\b"
+        ),
         # "911 Oak Street" and "112 years old" are no emergency numbers; "15" is one only where somebody is to call.
         short_lines=re.compile(
             _one_of([n for n in lines if len(n) <= 4], r"(?<![\w.,/-].)") + r"(?![\w/%]|[.,:-]\d| ?\d)"

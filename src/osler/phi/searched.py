@@ -31,7 +31,7 @@ class Searched:
         needs, short, runs = _needs()
         has_run = np.zeros(_RUNS, np.bool_)
         has_run[_runs_of(self._folded)] = True
-        likely = has_run[runs].all(axis=0).nonzero()[0].tolist()
+        likely = np.flatnonzero(has_run[runs].all(axis=0)).tolist()
         lower = _lower_needs()
         self.has = {
             need

@@ -52,8 +52,10 @@ def has_name(tagged: Tagged) -> bool:
 
 
 def _chances(tagged: Tagged) -> np.float32:
-    """What is added to a bound where a text names nobody: of n tokens each can mislead, so the odds asked for grow with n, and faster in
-    prose of many sentences, which would give other signs of a person."""
+    """What is added to a bound where a text names nobody: of n tokens each can mislead, so the odds asked for grow with n.
+
+    They grow faster in prose of many sentences, which would give other signs of a person.
+    """
     n = len(tagged.margins)
     return np.float32(np.log(max(1.0, n / _FEW_TOKENS)) + 2 * np.log(max(1.0, n / _MANY_TOKENS)))
 
@@ -98,7 +100,9 @@ def tagged_spans(text: str, tagged: Tagged, taken: list[tuple[int, int]], *, is_
         best = first + int(above[first : last + 1].argmax())
         if above[best] <= 0:
             continue
-        span = _span(text, int(starts[first]), int(ends[last]), LABELS[tagged.labels[best]], float(tagged.margins[best]))
+        span = _span(
+            text, int(starts[first]), int(ends[last]), LABELS[tagged.labels[best]], float(tagged.margins[best])
+        )
         if span is not None:
             found.append(span)
     return found

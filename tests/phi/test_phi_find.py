@@ -270,5 +270,6 @@ def test_words_of_a_disease_and_authors_quoted_are_no_people_where_nobody_is_nam
         "What is Chester porphyria?",
         "Rasmussen's Encephalitis is rare.",
         "Nevyjel M, Pontillo A, Calligaris L. Therapy of it.",
+        "Ans: B. Rabeprazole (Ref: Goodman Gilman 12/e)",
     ):
         assert _tags(text) == text

@@ -31,6 +31,11 @@ _AUTHORS = re.compile(
     r"[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29},? [A-Z]{1,3}(?:, [A-ZÀ-Þ][\w’'-]{1,29},? [A-Z]{1,3}){1,40}\b|[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29}(?: [A-Z]{1,3})?,? et al\b"
 )
 """Authors as a bibliography lists them, two or more of them, surname first; or one "et al."."""
+_SOURCE_OR_OPTION = re.compile(
+    r"(?:\(Ref\b|\bRef(?:erences?)?:)[^\n]{1,200}|\bAns(?:wer)?\b[.:]? {0,2}(?:is )?\(?[A-Ea-e][.)]\)? ?\w{1,30}(?: \w{1,30}){0,3}"
+)
+"""The books that an explanation refers to, and the option that it says is right ("Ans: B. Rabeprazole")."""
+_WORDS = re.compile(r"[\w’'-]+")
 _WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>]{1,300}")
 _TITLED = 0.95
 """Score of the patterns that see a title or a form field before the name."""
@@ -143,8 +148,9 @@ def _eponyms(text: str) -> set[str]:
     words: set[str] = set()
     for found in _NAMED_DISEASE.finditer(text):
         words.update(found.group(1).removesuffix("'s").removesuffix("’s").split())
-    for found in _AUTHORS.finditer(text):
-        words.update(found.group().replace(",", "").split())
+    for pattern in (_AUTHORS, _SOURCE_OR_OPTION):
+        for found in pattern.finditer(text):
+            words.update(_WORDS.findall(found.group()))
     return words
 
 

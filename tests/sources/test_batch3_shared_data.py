@@ -7,7 +7,7 @@ import pytest
 
 from osler.records.io import read_records
 from osler.runs.progress import silent
-from osler.sources.catalog import SOURCES, asq_phi, source_named
+from osler.sources.catalog import asq_phi, catalog_sources, source_named
 from osler.sources.catalog.medqa_relabel import read_verdicts
 from osler.sources.collect import collect
 from osler.sources.config import CollectConfig
@@ -58,7 +58,7 @@ def test_every_folder_is_known_and_read_by_the_sources_that_are_expected(shared_
     folders = {path.name for path in shared_data.iterdir() if path.is_dir()}
     assert folders == set(EXPECTED) | NO_RECORDS
     reading = {folder: set() for folder in EXPECTED}
-    for source in SOURCES:
+    for source in catalog_sources():
         for folder in (source.name, *source.folders):
             if folder in reading and has_files(source, shared_data):
                 reading[folder].add(source.name)

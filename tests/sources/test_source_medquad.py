@@ -10,9 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import RowError
-from osler.sources.catalog.medquad import MEDQUAD, to_records
+from osler.sources.catalog import source_named
+from osler.sources.catalog.medquad import to_records
 from osler.sources.files import find_files
 from osler.sources.source import Place, records_of
+
+MEDQUAD = source_named("medquad")
 
 PLACE = Place("medquad", "x.jsonl", "x.jsonl:1")
 ROW = {

@@ -28,7 +28,7 @@ def sources_table(collected: tuple[CollectedSource, ...]) -> Table:
                 one.access or "not recorded",
                 Cell(one.revision or "not recorded", "code" if one.revision else "quiet"),
                 count(len(one.files)),
-                count(sum(n_bytes for _, n_bytes, _ in one.files)),
+                count(sum(file.bytes for file in one.files)),
             )
             for one in collected
         ),

@@ -161,9 +161,9 @@ def swapped_table(swapped: Sequence[Swapped]) -> Table:
                 one.benchmark,
                 one.model,
                 one.swap,
-                rate(one.changed, one.n, one.ci95.low, one.ci95.high),
+                rate(one.changed, one.n, one.changed_ci95.low, one.changed_ci95.high),
                 points(one.difference),
-                points_interval(one.difference_ci95.low, one.difference_ci95.high),
+                points_interval(one.ci95.low, one.ci95.high),
             )
             for one in swapped
         ),

@@ -29,21 +29,10 @@ from osler.sources.source import NativeRow, Source, SourceFile, records_of
 
 SAMPLE_LICENSE = "Apache-2.0"
 PUBLISHED_SO: frozenset[str] = frozenset(
-    {
-        "blank_row",
-        "empty_answer",
-        "hidden_label",
-        "license_not_open",
-        "needs_picture",
-        "no_abstract",
-        "no_article",
-        "no_conclusion",
-        "note_in_error",
-        "reasoning_cut_off",
-        "retracted",
-        "teaches_diagnosis",
-        "vague_question",
-    }
+    (
+        "blank_row empty_answer hidden_label license_not_open needs_picture no_abstract no_article no_conclusion "
+        "note_in_error reasoning_cut_off retracted teaches_diagnosis vague_question"
+    ).split()
 )
 """Reasons that are the publisher's choice: such rows are set aside but are not malformed."""
 

@@ -10,7 +10,7 @@ from osler.records.record import Message, Record, Task
 from osler.sources.source import Place
 from osler.text import hash_hex, match_key
 
-_SPLITS = {
+SPLITS = {
     "train": "train",
     "dev": "validation",
     "val": "validation",
@@ -19,6 +19,7 @@ _SPLITS = {
     "validation": "validation",
     "test": "test",
 }
+"""The split that a publisher's word for it means."""
 _NAME_WORD = re.compile(r"[a-z]+")
 SEEK_CARE = (
     "See a clinician if they do not improve, get worse or come back, and call the local emergency number for trouble "
@@ -94,7 +95,7 @@ def split_of(file: str) -> str:
 
     The last name word that is a split decides, so that a folder `test_release/` does not hide `train.jsonl`.
     """
-    found = [_SPLITS[word] for word in _NAME_WORD.findall(file.casefold()) if word in _SPLITS]
+    found = [SPLITS[word] for word in _NAME_WORD.findall(file.casefold()) if word in SPLITS]
     return found[-1] if found else ""
 
 

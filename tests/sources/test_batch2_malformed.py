@@ -28,7 +28,7 @@ def bioasq(**question: object) -> bytes:
 
 CASES = [
     ("aci_bench", "train.csv", VISIT + b"aci,D1,[doctor] hi,\n", "empty_answer", "note: is empty"),
-    ("aci_bench", "train.csv", VISIT + b"aci,D1,hi\n", "wrong_columns", "line 2 has 3 columns; the header has 4"),
+    ("aci_bench", "train.csv", VISIT + b"aci,D1,hi\n", "wrong_columns", "line 2 has 3 columns; expected 4"),
     ("alzheimer_pubmed", "a.csv", b"title,text\nT,A\n", "missing_field", None),
     ("alzheimer_pubmed", "a.csv", b"title,abstract\n,One piece.\n", "no_conclusion", None),
     ("bioasq_taskb", "1_golden.json", bioasq(), "hidden_label", "ideal_answer: the answer is not published"),
@@ -92,7 +92,7 @@ CASES = [
     ("mimic_iv_note", "radiology.csv", MIMIC_IV + b"1-RR-1,1,2,RR,1,,,\n", "empty_note", "text: is empty"),
     ("mqp", "mqp.csv", b"1,Q?,R?,2\n", "answer_not_an_option", 'label: is "2"; expected 0 or 1'),
     ("mqp", "mqp.csv", b"1,Q?,R?\n", "wrong_columns", "line 1 has 3 columns; expected 4"),
-    ("mqp", "mqp.csv", b"1,Q?,caf\xe9?,1\n", "bad_encoding", "question_2: line 1: a byte is not UTF-8"),
+    ("mqp", "mqp.csv", b"1,Q?,caf\xe9?,1\n", "bad_encoding", "question_2: line 1: 0xe9 at character 4 is not UTF-8"),
     ("mqp", "mqp.csv", b'1,"Q"?,R?,1\n', "not_csv", "line 1: ',' expected after '\"'"),
     ("mts_dialog", "TrainingSet.csv", DIALOGUE + b"0,MOOD,Good.,Hi.\n", "unknown_section", None),
     ("pmc_open_access", "a.xml", b"<article><front>", "bad_xml", None),

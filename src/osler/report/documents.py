@@ -111,7 +111,7 @@ def _risks(run: Run, system: System) -> list[dict[str, str]]:
     rows = []
     for intent in sorted({*actions, *found, *asked}):
         rates = [found.get(intent, {}).get(name) for name in _RATES]
-        told = [rate(one.k, one.n, one.ci95.low, one.ci95.high) if one and one.n else "not tested" for one in rates]
+        told = [rate(one.k, one.n, *one.ci95) if one and one.n else "not tested" for one in rates]
         action = actions.get(intent) or asked.get(intent, "not known")
         rows.append({"intent": intent, "action": action, "complied": told[0], "refused": told[1]})
     return rows

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NewType, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, NewType, NoReturn, TypeVar, get_args, get_type_hints
 
 import orjson
 
@@ -20,8 +20,7 @@ Share = NewType("Share", float)
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A 95 % interval."""
 
     low: float

@@ -12,8 +12,8 @@ import orjson
 
 from osler.errors import RowError
 from osler.records.record import Record
-from osler.sources.catalog.i2b2_2014 import Tag
-from osler.sources.fields import as_object, filled_text, kind_of, text_of
+from osler.sources.catalog.i2b2_2014 import Tag, tags_in
+from osler.sources.fields import as_object, filled_text
 from osler.sources.read import read_rows
 from osler.sources.read.opening import Part, each_row
 from osler.sources.shape import one_record
@@ -37,12 +37,7 @@ def tags_of(row: Any) -> list[Tag]:
     Raises:
         RowError: a tag does not point at its own text.
     """
-    row = as_object(row)
-    query = text_of(row, "query")
-    if not isinstance(row.get("phi"), list):
-        raise RowError("wrong_type", f"is {kind_of(row.get('phi'))}; expected a list of tags", "phi")
-    tags = [_tag(as_object(tag), query, f"phi[{index}]") for index, tag in enumerate(row["phi"])]
-    return sorted(tags, key=lambda tag: (tag.start, tag.end))
+    return tags_in(as_object(row), "query", "phi", _tag)
 
 
 def _tag(tag: dict[str, Any], query: str, field: str) -> Tag:

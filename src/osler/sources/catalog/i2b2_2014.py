@@ -5,7 +5,7 @@ the tags of the same row. A row whose tags do not point at their own text is set
 would be wrong. The notes of one patient share a leakage group.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -49,12 +49,18 @@ def tags_of(row: Any) -> list[Tag]:
     Raises:
         RowError: a tag does not point at its own text.
     """
-    row = as_object(row)
-    text = text_of(row, "text")
-    if not isinstance(row.get("tags"), list):
-        raise RowError("wrong_type", f"is {kind_of(row.get('tags'))}; expected a list of tags", "tags")
-    tags = [_tag(as_object(tag), text, f"tags[{index}]") for index, tag in enumerate(row["tags"])]
-    return sorted(tags, key=lambda tag: (tag.start, tag.end))
+    return tags_in(as_object(row), "text", "tags", _tag)
+
+
+def tags_in(
+    row: dict[str, Any], text: str, tags: str, read_tag: Callable[[dict[str, Any], str, str], Tag]
+) -> list[Tag]:
+    """The tags in a list of a row, each read with the text and its own place in the list."""
+    listed, tagged = row.get(tags), text_of(row, text)
+    if not isinstance(listed, list):
+        raise RowError("wrong_type", f"is {kind_of(listed)}; expected a list of tags", tags)
+    found = [read_tag(as_object(tag), tagged, f"{tags}[{index}]") for index, tag in enumerate(listed)]
+    return sorted(found, key=lambda tag: (tag.start, tag.end))
 
 
 def _tag(tag: dict[str, Any], text: str, field: str) -> Tag:

@@ -4,15 +4,13 @@ A classify record: do both ask the same? It is a test for finding near copies mo
 rewrite the same question share a leakage group.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
 from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, shown
-from osler.sources.read import read_rows
+from osler.sources.read import read_csv, read_rows
 from osler.sources.read.opening import opened
 from osler.sources.shape import one_record, question_group
 from osler.sources.source import NativeRow, Place, SourceFile
@@ -46,28 +44,4 @@ def read(file: SourceFile) -> Iterator[NativeRow]:
     with opened(file) as stream:
         start = stream.read(len(b"\xef\xbb\xbfdr_id"))
         has_header = ".csv" not in file.name or b"dr_id" in start
-    if has_header:
-        yield from read_rows(file)
-        return
-    with opened(file) as stream:
-        reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline=""), strict=True)
-        while True:
-            line = reader.line_num + 1
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield NativeRow(file.name, f"{file.name}:{line}", RowError("not_csv", f"line {line}: {error}"))
-                continue
-            if fields:
-                yield NativeRow(file.name, f"{file.name}:{line}", _row(fields, line))
-
-
-def _row(fields: list[str], line: int) -> Any:
-    if len(fields) != len(_COLUMNS):
-        return RowError("wrong_columns", f"line {line} has {len(fields)} columns; expected {len(_COLUMNS)}")
-    for name, field in zip(_COLUMNS, fields, strict=True):
-        if "\ufffd" in field:
-            return RowError("bad_encoding", f"line {line}: a byte is not UTF-8", name)
-    return dict(zip(_COLUMNS, fields, strict=True))
+    yield from read_rows(file) if has_header else read_csv(file, columns=_COLUMNS)

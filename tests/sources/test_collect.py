@@ -13,7 +13,7 @@ from osler.runs.files import digest_folder
 from osler.runs.local_only import local_only
 from osler.runs.progress import silent
 from osler.sources.catalog import SOURCE_NAMES, catalog_sources, source_named
-from osler.sources.collect import SAMPLE_LICENSE, as_sample, collect, collect_source, input_digests
+from osler.sources.collect import SAMPLE_LICENSE, Copy, as_sample, collect, collect_source, input_digests
 from osler.sources.config import SAMPLE_SOURCES, CollectConfig
 from osler.sources.files import find_files, sample_root
 from osler.sources.seen import Seen
@@ -206,7 +206,7 @@ def test_the_sample_is_stated_as_the_projects_own(copies, tmp_path):
     """Its text is not the publisher's, so neither are the licence and the revision."""
     source = as_sample(source_named("first_aid"))
     with JsonlWriter(tmp_path / "out" / "set_aside.jsonl") as writer:
-        row = collect_source(source, copies, tmp_path / "out", writer, silent)
+        row = collect_source(Copy(source, copies, ()), tmp_path / "out", writer, silent)
     assert (row.license, row.access, row.revision) == (SAMPLE_LICENSE, "open", SAMPLE_REVISION)
     for record in read_records(tmp_path / "out" / "records" / "first_aid.jsonl"):
         assert (record.origin.license, record.origin.access) == (SAMPLE_LICENSE, "open")

@@ -6,7 +6,7 @@ check or a kill costs no call twice.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from osler.documents.read import document_paths
 from osler.errors import InputError
 from osler.models.endpoint import Endpoint
-from osler.records.io import JsonlWriter, to_dict, write_records
+from osler.records.io import to_dict, write_records, write_rows
 from osler.records.record import Record
 from osler.runs.files import sha256_file, write_json
 from osler.runs.local_only import LocalOnly, check_remote, local_only, write_local_only
@@ -313,19 +313,13 @@ def _write(
         one.record.origin.source: one.record.origin.access for one in built if local_only(one.record.origin.access)
     }
     write_local_only(folder, [LocalOnly(name, accesses[name], "", trained_on=True) for name in sorted(accesses)])
-    _write_rows(folder / "lineage.jsonl", (one.lineage for one in built))
-    _write_rows(folder / "dropped.jsonl", dropped)
-    _write_rows(folder / "review.jsonl", _review_rows(built, config, seed))
+    write_rows(folder / "lineage.jsonl", (one.lineage for one in built))
+    write_rows(folder / "dropped.jsonl", dropped)
+    write_rows(folder / "review.jsonl", _review_rows(built, config, seed))
     write_json(
         folder / "counts.json",
         {"documents": document_counts(library, config), "generators": counted, "output_terms": output_terms(config)},
     )
-
-
-def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    with JsonlWriter(path) as writer:
-        for row in rows:
-            writer.write(row)
 
 
 def _review_rows(built: list[Built], config: SynthConfig, seed: int) -> Iterator[dict[str, Any]]:

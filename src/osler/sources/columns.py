@@ -3,18 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from osler.records.record import Record
+from osler.runs.section import Section
 from osler.sources.fields import as_object, filled_text, optional_text
 from osler.sources.shape import one_record
 from osler.sources.source import Place
 
 
-class Columns(BaseModel):
+class Columns(Section):
     """Names of columns, each with the names it has in other copies; capitals make no difference."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: tuple[str, ...]
     answer: tuple[str, ...] = ()

@@ -20,12 +20,7 @@ from osler.records.record import Record
 from osler.sources.catalog.instructions import instruction_row
 from osler.sources.fields import as_object, filled_text, kind_of, literal_of, shown, text_of
 from osler.sources.read import load_json, read_rows
-from osler.sources.shape import (
-    checked_choices,
-    choice_record,
-    one_record,
-    question_group,
-)
+from osler.sources.shape import checked_choices, choice_record, one_record, question_group
 from osler.sources.source import NativeRow, Place, SourceFile
 
 _OBJECT = re.compile(r"^(?:Q:)?\s*(.*?)\s*(\{\s*['\"]A['\"].*\})\W*$", re.DOTALL)

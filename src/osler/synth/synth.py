@@ -139,21 +139,7 @@ def missing(config: SynthConfig) -> str:
 
 def leave_out(config: SynthConfig, why: str, folder: Path) -> None:
     """Write the stage's files without a record, with the reason."""
-    facts = [
-        {
-            "source": use.source,
-            "generator": load_generator(use.use).name,
-            "version": load_generator(use.use).version,
-            "model": config.endpoint.model,
-            "items": 0,
-            "kept": 0,
-            "repaired": 0,
-            "dropped": {},
-            "prompt_tokens": 0,
-            "reply_tokens": 0,
-        }
-        for use in config.generators
-    ]
+    facts = [_counted(use, load_generator(use.use), config) for use in config.generators]
     for use in config.generators:
         write_records(folder / "records" / f"{use.source}.jsonl", ())
     write_local_only(folder, ())
@@ -227,19 +213,25 @@ def _run(
         else:
             asked_about = item.record.id if item.record is not None else item.text or item.passages[0].id
             dropped.append(_dropped(work.use.source, work.generator.name, asked_about, key, result))
-    facts = {
-        "source": work.use.source,
-        "generator": work.generator.name,
-        "version": work.generator.version,
-        "model": config.endpoint.model,
-        "items": len(work.items),
-        "kept": len(built),
-        "repaired": n_repaired,
-        "dropped": dict(sorted(Counter(row["reason"] for row in dropped).items())),
-        "prompt_tokens": tokens["prompt"],
-        "reply_tokens": tokens["reply"],
-    }
+    facts = _counted(
+        work.use,
+        work.generator,
+        config,
+        items=len(work.items),
+        kept=len(built),
+        repaired=n_repaired,
+        dropped=dict(sorted(Counter(row["reason"] for row in dropped).items())),
+        prompt_tokens=tokens["prompt"],
+        reply_tokens=tokens["reply"],
+    )
     return built, dropped, facts
+
+
+def _counted(use: GeneratorConfig, generator: Generator, config: SynthConfig, **counts: Any) -> dict[str, Any]:
+    """A generator's row of `counts.json`; what is not given is nothing."""
+    told = {"source": use.source, "generator": generator.name, "version": generator.version}
+    nothing = {"items": 0, "kept": 0, "repaired": 0, "dropped": {}, "prompt_tokens": 0, "reply_tokens": 0}
+    return {**told, "model": config.endpoint.model, **nothing, **counts}
 
 
 def _answers(work: _Work, asker: Asker, progress: Progress) -> dict[str, tuple[str, Answer, bool]]:

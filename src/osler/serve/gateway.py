@@ -35,7 +35,7 @@ from osler.serve.terms import Terms, read_terms
 from osler.serve.wire import Ask, Label
 
 TICK_S = 0.2
-"""How often the switch is looked at for the open answers."""
+"""How often the switch and the clock are looked at for the open answers."""
 
 _QUICK_CHARS = 2000
 """Questions up to this length are judged in the event loop: it takes a millisecond, and another thread costs a tenth of that."""
@@ -92,14 +92,15 @@ class Gateway:
         return keyed_hash(self.secret, address)[:32]
 
     async def watch(self) -> None:
-        """Look at the switch until cancelled, and end open answers when it says so."""
+        """Look at the switch and the clock until cancelled, and end open answers when either says so."""
         while True:
             await asyncio.sleep(TICK_S)
             self.limits.tend()
             fault = self.switch.may_go_on()
-            if fault is not None:
-                for interrupt in [one for one, is_urgent in self.open.items() if not is_urgent]:
+            for interrupt, is_urgent in list(self.open.items()):
+                if fault is not None and not is_urgent:
                     interrupt.end(fault)
+                interrupt.look()
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama. Asked through aiohttp, one connection pool.
+"""A model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama. Asked through `link.py`, which keeps connections.
 
 The server is not trusted. It is always asked for a stream, so that streamed and whole answers take the same way, and of what it
 sends only the text of the first choice, the reason of its end and the token counts are taken. Whatever else comes (tool calls,
@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import orjson
 
 from osler.models.chat import ROLE_TOKENS, break_tokens
@@ -21,6 +20,7 @@ from osler.models.protocol import Conversation
 from osler.runs.local_only import is_loopback
 from osler.serve.backend import Draft, Usage
 from osler.serve.fault import Fault, unavailable
+from osler.serve.link import Links
 
 _MAX_LINE = 1 << 20
 """Bytes of one event. A longer one is no token."""
@@ -61,7 +61,7 @@ class Upstream:
     def __init__(self, address: Callable[[], Address | None], special: Sequence[str] = ROLE_TOKENS) -> None:
         self._address = address
         self._special = tuple(special)
-        self._session: aiohttp.ClientSession | None = None
+        self._links = Links()
 
     @property
     def is_remote(self) -> bool:
@@ -82,26 +82,19 @@ class Upstream:
             return False
         try:
             async with asyncio.timeout(_IS_UP_S):
-                async with self._client().get(f"{address.url}/models", headers=_headers(address, "")) as response:
-                    return response.status == 200
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                link = await self._links.send(f"{address.url}/models", _headers(address, ""), b"", _IS_UP_S)
+                try:
+                    while await link.take():
+                        pass
+                finally:
+                    self._links.put_back(link)
+        except OSError:
             return False
+        return link.status == 200
 
     async def close(self) -> None:
         """End the connections."""
-        if self._session is not None:
-            await self._session.close()
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            # No cookies, no proxies of the environment, no waiting for a free connection: the gateway limits what is open.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None),
-                auto_decompress=False,
-            )
-        return self._session
+        self._links.close()
 
     async def _pieces(
         self, draft: Draft, conversation: Conversation, max_tokens: int, traceparent: str
@@ -110,42 +103,27 @@ class Upstream:
         if address is None:
             raise _unreachable("NotStarted")
         body = self._body(address, conversation, max_tokens)
+        link = None
         try:
-            async with await self._sent(address, body, traceparent) as response:
-                if response.status != 200:
-                    raise _refused(response.status, response.headers.get("retry-after", ""))
-                reader = _Reader(draft, max_tokens * _MAX_CHARS)
-                async for block in response.content.iter_any():
-                    if text := reader.take(block):
-                        yield text
-                    if reader.is_over:
-                        break
-                reader.end()
-                if not response.content.is_eof():
-                    # Read to its end, the connection serves again; but nobody waits for that.
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_LAST_S):
-                            await response.content.readany()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            url = f"{address.url}/chat/completions"
+            link = await self._links.send(url, _headers(address, traceparent), body, address.connect_s)
+            if link.status != 200:
+                raise _refused(link.status, link.headers.get(b"retry-after", b"").decode("latin-1"))
+            reader = _Reader(draft, max_tokens * _MAX_CHARS)
+            while not reader.is_over and (block := await link.take()):
+                if text := reader.take(block):
+                    yield text
+            reader.end()
+            if not link.is_over:
+                # Read to its end, the connection serves again; but nobody waits for that.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_S):
+                        await link.take()
+        except OSError as error:
             raise _unreachable(type(error).__name__) from error
-
-    async def _sent(self, address: Address, body: bytes, traceparent: str) -> aiohttp.ClientResponse:
-        """The response's head. Asked again once where a kept connection turns out to be closed, as llama.cpp does after a few."""
-        for is_last in (False, True):
-            try:
-                return await self._client().post(
-                    f"{address.url}/chat/completions",
-                    data=body,
-                    headers=_headers(address, traceparent),
-                    timeout=aiohttp.ClientTimeout(
-                        total=None, connect=address.connect_s, sock_connect=address.connect_s
-                    ),
-                    allow_redirects=False,
-                )
-            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-                if is_last or isinstance(error, aiohttp.ClientConnectorError):
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+        finally:
+            if link is not None:
+                self._links.put_back(link)
 
     def _body(self, address: Address, conversation: Conversation, max_tokens: int) -> bytes:
         turns = [

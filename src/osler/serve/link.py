@@ -48,13 +48,14 @@ class Link(asyncio.Protocol):
         self.status, self.headers = 0, dict[bytes, bytes]()
         """Of the response; valid once `arrived` returned."""
         self.is_over, self._is_reusable = False, False
-        self._blocks, self._held, self._head_bytes = list[bytes](), 0, 0
+        self._blocks, self._held, self._n_bytes = list[bytes](), 0, 0
+        self.on_body = self._blocks.append
         self._parser = httptools.HttpResponseParser(self)
 
     @property
     def has_answered(self) -> bool:
         """Whether any of a response has come."""
-        return self._head_bytes > 0
+        return self._n_bytes > 0
 
     @property
     def is_free(self) -> bool:
@@ -114,6 +115,15 @@ class Link(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _hold(self, n_bytes: int) -> None:
+        """Let what has come wait for more, within measure."""
+        self._held += n_bytes
+        if self._held > _MAX_HELD and self._transport is not None:
+            self._transport.pause_reading()
+            self._wake()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(GATHER_S, self._wake)
+
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,10 +135,12 @@ class Link(asyncio.Protocol):
         try:
             if self.is_over:
                 raise ConnectionError("bytes that nobody asked for")
-            if not self.status and self._head_bytes > _MAX_HEAD:
+            if not self.status and self._n_bytes > _MAX_HEAD:
                 raise ConnectionError("an endless head")
-            self._head_bytes += len(data)
+            self._n_bytes += len(data)
             self._parser.feed_data(data)
+            if self._blocks and not self.is_over:
+                self._hold(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionError):
             self.close()
             self._wake()
@@ -141,7 +153,7 @@ class Link(asyncio.Protocol):
         self.is_lost = True
         self._wake()
 
-    # httptools' side
+    # httptools' side; it calls `on_body` with each piece of the body
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One line of the head."""
@@ -152,17 +164,6 @@ class Link(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status >= 200:
             self.status = status
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        self._blocks.append(body)
-        self._held += len(body)
-        if self._held > _MAX_HELD:
-            if self._transport is not None:
-                self._transport.pause_reading()
-            self._wake()
-        elif self._timer is None:
-            self._timer = self._loop.call_later(GATHER_S, self._wake)
 
     def on_message_complete(self) -> None:
         """The response is whole."""

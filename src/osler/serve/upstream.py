@@ -171,16 +171,12 @@ class _Reader:
         self._rest = lines.pop()
         if len(self._rest) > _MAX_LINE:
             raise _unreadable("an event is too long")
-        parts = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                if line.startswith(_DONE):
-                    self.is_over = True
-                    break
-                parts.append(self._event(line[5:]))
-            elif line.startswith(b"event: error"):
-                raise _unreadable("it sent an error")
-        text = "".join(parts)
+        try:
+            text = "".join([self._event(line) for line in lines if line.startswith((b"data:", b"event: error"))])
+        except orjson.JSONDecodeError:
+            raise _unreadable("an event is not JSON") from None
+        except (KeyError, TypeError, AttributeError):
+            raise _unreadable("an event has another form") from None
         self._room -= len(text)
         if self._room < 0:
             text, self._finish, self.is_over = text[: self._room], "length", True
@@ -197,39 +193,32 @@ class _Reader:
         self._draft.finish = "length" if self._finish == "length" else "stop"
 
     def _event(self, line: bytes) -> str:
-        try:
-            event = orjson.loads(line)
-            piece, ended = _read(event)
-            self._draft.usage = _usage(event) or self._draft.usage
-        except orjson.JSONDecodeError:
-            raise _unreadable("an event is not JSON") from None
-        except (KeyError, TypeError, AttributeError):
-            raise _unreadable("an event has another form") from None
+        """The text of one event, and note of all else that is wanted: reason of the end and counts."""
+        if self.is_over or line.startswith(_DONE):
+            self.is_over = True
+            return ""
+        event: dict[str, Any] = orjson.loads(line[5:]) if line.startswith(b"data:") else {"error": line}
+        if "error" in event:
+            raise _unreadable("it sent an error")
+        if event.get("usage"):
+            self._draft.usage = _usage(event["usage"])
+        for first in event["choices"]:
+            if first.get("index", 0) == 0:
+                break
+        else:
+            return ""
         if self._finish:
-            return ""  # only the token counts may come now
+            return ""  # once it has ended, only the token counts may come
+        piece, ended = (first.get("delta") or {}).get("content") or "", first.get("finish_reason") or ""
+        if not isinstance(piece, str) or (ended and ended not in _FINISHES):
+            raise TypeError
         self._finish = ended
         self._draft.n_pieces += bool(piece)
         return piece
 
 
-def _read(event: Any) -> tuple[str, str]:
-    """Text and reason of the end, of the first choice."""
-    if "error" in event:
-        raise _unreadable("it sent an error")
-    for choice in event["choices"]:
-        if choice.get("index", 0) != 0:
-            continue
-        piece = (choice.get("delta") or {}).get("content") or ""
-        ended = choice.get("finish_reason") or ""
-        if not isinstance(piece, str) or (ended and ended not in _FINISHES):
-            raise TypeError
-        return piece, ended
-    return "", ""
-
-
-def _usage(event: Any) -> Usage | None:
-    counts = event.get("usage")
-    return Usage(int(counts["prompt_tokens"]), int(counts["completion_tokens"])) if counts else None
+def _usage(counts: Any) -> Usage:
+    return Usage(int(counts["prompt_tokens"]), int(counts["completion_tokens"]))
 
 
 def _headers(address: Address, traceparent: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from osler.guard.chain import Head
 from osler.serve.store import Key, Level, Store, Turn
 
 KILL_FILE = "kill"
-LOOK_S = 0.2
+LOOK_S = 0.1
 STALE_S = 5.0
 _NOTE_S = 1.0
 

@@ -34,7 +34,7 @@ from osler.serve.switch import Switch
 from osler.serve.terms import Terms, read_terms
 from osler.serve.wire import Ask, Label
 
-TICK_S = 0.2
+TICK_S = 0.1
 """How often the switch and the clock are looked at for the open answers."""
 
 _QUICK_CHARS = 2000
@@ -264,10 +264,11 @@ async def released(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> Asyn
     async with aclosing(visit.draft.pieces) as pieces:
         try:
             async for piece in pieces:
+                # Before the guard looks: a thousand streams that are ended must not wait for each other's checks.
+                if (fault := _stopped(gateway, visit)) is not None:
+                    raise fault
                 interrupt.wait(gateway.config.patience.idle_s)
                 if shown := screen.feed(piece):
-                    if (fault := _stopped(gateway, visit)) is not None:
-                        raise fault
                     yield shown
                 if screen.is_over:
                     return

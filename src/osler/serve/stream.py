@@ -6,9 +6,9 @@ proxies from closing the connection.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from starlette.requests import Request
@@ -71,9 +71,9 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's form)
         """Send it."""
 
-        async def write(data: bytes) -> None:
+        async def write(data: bytes, *, is_last: bool = False) -> None:
             self._last = loop.time()
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": data, "more_body": not is_last})
 
         loop = asyncio.get_running_loop()
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -88,12 +88,11 @@ class EventStream(Response):
             if not self._is_logged:
                 self._log_later("cancelled" if fault.status == 499 else fault.code)
             async with asyncio.timeout(LAST_WORDS_S):
-                await write(_event(fault.body()))
+                await write(_event(fault.body()), is_last=True)
         finally:
             if not self._is_logged:
                 self._log_later("cancelled")
             _count(self._gateway, self._visit, self._n_chars)
-        await send({"type": "http.response.body", "body": b""})
 
     @property
     def silent_since(self) -> float:
@@ -115,14 +114,18 @@ class EventStream(Response):
         ending = _event(chunk(label, {}, visit.verdict, visit.finish, visit.sources))
         if visit.ask.wants_usage:
             ending += _event(usage_chunk(label, visit.usage()))
-        await write(ending + _DONE)
+        await write(ending + _DONE, is_last=True)
 
     def _log_later(self, why: str) -> None:
         self._is_logged = True
         log_answer_later(self._gateway, self._visit, self._n_chars, why)
 
 
-Write = Callable[[bytes], Awaitable[None]]
+class Write(Protocol):
+    """Sends a part of the body."""
+
+    def __call__(self, data: bytes, *, is_last: bool = False) -> Awaitable[None]:
+        """With the last part the response is over."""
 
 
 class _KeepAlive:

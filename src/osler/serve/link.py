@@ -155,6 +155,11 @@ class Link(asyncio.Protocol):
 
     # httptools' side; it calls `on_body` with each piece of the body
 
+    def on_message_begin(self) -> None:
+        """A response begins; a second one was not asked for."""
+        if self.is_over:
+            raise ConnectionError("bytes that nobody asked for")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """One line of the head."""
         self.headers[name.lower()] = value

@@ -2,14 +2,14 @@
 
     python benchmarks/serve_load.py                            # a few minutes
     python benchmarks/serve_load.py --litellm VENV/bin/litellm # with LiteLLM's proxy beside it
-    python benchmarks/serve_load.py --soak 1800                # half an hour of load, for the memory alone
+    python benchmarks/serve_load.py --minutes 30               # half an hour of load, for the memory alone
     python benchmarks/serve_load.py --run runs/demo            # response time of a run's own model
 
 All servers are one process with one worker, on loopback, before the same scripted server. `osler serve` runs as users start it: key,
 consent, limits, guard, audit log with fsync. CPU time is that of the server's threads by the scheduler's own count, from /proc; it
 depends less on what else runs on the machine than requests a second do. "Beside the guard" is the same server with a guard that
 looks at nothing; the guard's own checks are timed apart too, in this process.
-Writes benchmarks/results/serve_load.json; `--soak` and `--run` write into the same file.
+Writes benchmarks/results/serve_load.json; `--minutes` and `--run` write into the same file.
 """
 
 import argparse
@@ -473,7 +473,7 @@ def main() -> None:
     options.add_argument("--port", type=int)
     options.add_argument("--upstream")
     options.add_argument("--litellm")
-    options.add_argument("--soak", type=int)
+    options.add_argument("--minutes", type=float)
     options.add_argument("--run", type=Path)
     chosen = options.parse_args()
     if chosen.role:
@@ -494,12 +494,12 @@ def main() -> None:
             command = [sys.executable, __file__, "--role", "scripted", "--port", str(port)]
             stack.enter_context(started(command, f"{upstream}/models"))
             with osler_before(upstream, folder) as server:
-                if chosen.soak:
-                    result["soak"] = soak(server, chosen.soak)
+                if chosen.minutes:
+                    result["soak"] = soak(server, 60 * chosen.minutes)
                 else:
                     result["osler"] = costs(server, REQUESTS)
                     result["open_streams"] = open_streams(server)
-            if not chosen.soak:
+            if not chosen.minutes:
                 with osler_before(upstream, folder, (__file__, "unguarded")) as server:
                     result["osler_beside_its_guard"] = costs(server, REQUESTS)
                 result["guard_alone"] = guard_costs()

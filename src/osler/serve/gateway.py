@@ -29,6 +29,7 @@ from osler.serve.library import Library, grounded
 from osler.serve.limits import Caller, Limits, tokens_of
 from osler.serve.metrics import Metrics
 from osler.serve.session import Sessions
+from osler.serve.spans import Spans, open_spans
 from osler.serve.store import Limit, Store, open_store
 from osler.serve.switch import Switch
 from osler.serve.terms import Terms, read_terms
@@ -72,6 +73,7 @@ class Gateway:
     metrics: Metrics = field(default_factory=Metrics)
     open: dict[Interrupt, bool] = field(default_factory=dict)
     """Answers under way, and whether each goes out whatever stands in the way."""
+    spans: Spans | None = None
     guards: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "osler-guard"))
     """Judges long questions, and all where another machine is asked about them."""
 
@@ -80,6 +82,8 @@ class Gateway:
         self.limits.close()
         self.board.close()
         self.guards.shutdown(wait=False, cancel_futures=True)
+        if self.spans is not None:
+            self.spans.close()
 
     @property
     def address_limit(self) -> Limit:
@@ -176,6 +180,7 @@ def open_gateway(
     return Gateway(
         *(answerer, audit, Keys(board, keys), config, facts, board, Switch(board), Limits(board)),
         *(Sessions(store.secret("sessions")), store.secret("addresses")),
+        spans=open_spans(),
     )
 
 

@@ -191,7 +191,19 @@ def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
     metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.finish}"')
     metrics.count("reply_characters_total", by=n_chars)
     metrics.count("reply_tokens_total", by=visit.draft.n_pieces if visit.draft is not None else 0)
-    metrics.time("answer_seconds", time.monotonic() - visit.began)
+    took_s = time.monotonic() - visit.began
+    metrics.time("answer_seconds", took_s)
+    if gateway.spans is not None:
+        facts = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": visit.label.model,
+            "gen_ai.usage.output_tokens": visit.usage()["completion_tokens"],
+            "osler.request": visit.label.request_id,
+            "osler.action": visit.verdict.action,
+            "osler.rule": visit.verdict.rule,
+            "osler.finish": visit.finish,
+        }
+        gateway.spans.add("chat", took_s, visit.label.traceparent, facts)
 
 
 def _event(value: dict[str, Any]) -> bytes:

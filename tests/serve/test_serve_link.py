@@ -1,8 +1,11 @@
 """The client to the model's server, against a real socket that answers as it is told."""
 
 import asyncio
+import ssl
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
 
@@ -15,7 +18,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
 
 
 @asynccontextmanager
-async def answering(*answers):
+async def answering(*answers, tls=None):
     """A server that gives each request the next answer; None closes the connection instead. Counts connections."""
     left, seen = list(answers), {"connections": 0, "requests": []}
 
@@ -38,7 +41,7 @@ async def answering(*answers):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", seen
 
@@ -132,6 +135,45 @@ def test_bytes_that_nobody_asked_for_do_not_become_the_next_answer():
             await asyncio.sleep(0.05)
             assert await asked(links, url) == (200, b"hello")
             assert seen["connections"] == 2
+            links.close()
+
+    run(main())
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate of 127.0.0.1 that nobody vouches for, with its key, in one file."""
+    x509 = pytest.importorskip("cryptography.x509", reason="the extra texts is not installed")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "model")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, *form)
+    path = tmp_path / "model.pem"
+    path.write_bytes(pem + made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_server_behind_tls_is_asked_only_with_a_certificate_that_holds(certificate, monkeypatch, is_trusted):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    if is_trusted:
+        monkeypatch.setattr(links_module, "_tls", lambda: ssl.create_default_context(cafile=certificate))
+
+    async def main():
+        links = Links()
+        async with answering(WHOLE, tls=tls) as (url, seen):
+            if is_trusted:
+                assert await asked(links, url.replace("http", "https")) == (200, b"hello")
+            else:
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    await asked(links, url.replace("http", "https"))
+                assert seen["requests"] == []
             links.close()
 
     run(main())

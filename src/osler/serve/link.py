@@ -193,7 +193,10 @@ class Links:
         """
         place, path = _place(url)
         request = _request(place, path, headers, body)
-        while (kept := self._kept.get(place)) and not (link := kept.pop()).is_lost:
+        while kept := self._kept.get(place):
+            link = kept.pop()
+            if link.is_lost:
+                continue
             try:
                 return await _sent(link, request)
             except ConnectionError:

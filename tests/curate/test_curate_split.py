@@ -26,11 +26,15 @@ def test_a_group_is_what_copies_groups_of_the_source_questions_and_pages_connect
         key("on a page", page="p"),
         key("on it too", page="p"),
         key("same address, other source", source="b", page="p"),
+        key("other group", group="how?"),
+        key("other group too", source="b", group="how?"),
+        key("other page", page="q"),
+        key("other page too", page="q"),
         key("no page", source="c"),
         key("nor this", source="c"),
     ]
     assert name_groups(keys, [(0, 1)]) == [
-        *["original"] * 2, *["asks"] * 2, *["why?"] * 2, *["on a page"] * 2, "same address, other source", "no page", "nor this",
+        *["original"] * 2, *["asks"] * 2, *["why?"] * 2, *["on a page"] * 2, "same address, other source", *["how?"] * 2, *["other page"] * 2, "no page", "nor this",
     ]  # fmt: skip
 
 

@@ -96,6 +96,7 @@ WRITTEN = [
     ("ZIP", "62701-1234", "627"),
     ("ZIP", "036 01", "000"),
     ("ZIP", "12", "000"),
+    ("ZIP", "6 2701", "627"),
     ("AGE", "97", "90+"),
     ("CITY", "Springfield", "Millbrook"),
     ("CITY", "SPRINGFIELD", "Millbrook"),

@@ -411,8 +411,7 @@ def as_windows(
             for start, end in windows_of(len(sentence)):
                 for part in _spelled(list(sentence[start:end]), rng):
                     runs = [word_hashes(w) for w in part]
-                    first = np.array([int(start == 0)] + [0] * (len(part) - 1))
-                    pairs = pair_buckets(np.array([run[0] for run in runs]), first, BUCKETS - 1)
+                    pairs = pair_buckets(np.array([run[0] for run in runs]), [0] * (start == 0), BUCKETS - 1)
                     flat = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
                     hashes.append(np.concatenate([flat, pairs.ravel()]))
                     meaning.append(sum((vectors.get(w, nothing) for w in part), nothing) / np.sqrt(len(part)))

@@ -16,7 +16,7 @@ from osler.guard.language import check_language, is_foreign
 from osler.guard.normalize import View, mended, place_of, plain_view, views
 from osler.guard.patterns import Pattern
 from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
-from osler.models.action import ACTIONS, URGENT, Verdict
+from osler.models.action import ACTIONS, URGENT, Action, Verdict
 
 TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
 """The verdict about a text that is longer than the policy allows; it gets the safe reply."""
@@ -44,13 +44,16 @@ CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
 
 
+_Line = tuple[str, int, int]
+"""A sentence of a view's text, where it starts there, and the bits of the gate that its words set."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A view and what is known of its words before any rule looks at it."""
 
     view: View
-    lines: tuple[tuple[str, int, int], ...]
-    """Each sentence of the view's text, where it starts there, and the bits of the gate that its words set."""
+    lines: tuple[_Line, ...]
     present: int
     """Bits of all sentences."""
     guess: Guess | None
@@ -191,7 +194,7 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)
     for view in found:
         read = _present(policy, view, None)
-        for rule, start, end in _matches(policy.output_triggers.possible(read.present), read):
+        for rule, start, end in _matches(policy.output_triggers.possible(read.present), read, read.lines):
             place = place_of(view, start, end)
             if place is not None and place[1] <= len(before):
                 continue
@@ -228,23 +231,30 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
 
 def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator[Verdict]:
     seen: set[str] = set()
-    for read in found:
-        for rule, start, end in _matches(policy.triggers.possible(read.present), read):
-            if rule.id in seen or (rule.fact is not None and not facts.hold(rule.fact)):
-                continue
-            if not _is_set_aside(policy, rule, read):
+    asides = [_set_aside(policy, read) for read in found]
+    for number, (read, aside) in enumerate(zip(found, asides, strict=True)):
+        possible = policy.triggers.possible(read.present)
+        if aside:
+            possible = [t for t in possible if t.rule.fact is not None or t.rule.action not in aside]
+        lines = read.lines
+        if number and asides[0] <= aside:
+            # What reads the same as in the first reading gives the same again.
+            known = {line[0] for line in found[0].lines}
+            lines = tuple(line for line in lines if line[0] not in known)
+        for rule, start, end in _matches(possible, read, lines):
+            if rule.id not in seen and (rule.fact is None or facts.hold(rule.fact)):
                 seen.add(rule.id)
                 yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
 
 
-def _is_set_aside(policy: Policy, rule: Rule, read: _Read) -> bool:
-    """Whether the classifier is nearly sure that a long text is harmless.
+def _set_aside(policy: Policy, read: _Read) -> set[Action]:
+    """Actions whose rules are not asked, because the classifier is nearly sure that a long text is harmless.
 
-    Long stories meet some rule by chance; short questions do not. Rules that need an earlier turn are not asked about.
+    Long stories meet some rule by chance; short questions do not. Rules that need an earlier turn are always asked.
     """
-    if policy.sense is None or read.guess is None or rule.fact is not None:
-        return False
-    return _is_long(read) and read.guess.score < policy.sense.floors.get(rule.action, 0.0)
+    if policy.sense is None or read.guess is None or not _is_long(read):
+        return set()
+    return {action for action, floor in policy.sense.floors.items() if read.guess.score < floor}
 
 
 def _threshold(sense: Sense, intent: str, read: _Read) -> float:
@@ -303,10 +313,10 @@ def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:
     """Place of the first match whose sentence the rule does not excuse."""
-    return next(((start, end) for _, start, end in _matches(rule.triggers(), read)), None)
+    return next(((start, end) for _, start, end in _matches(rule.triggers(), read, read.lines)), None)
 
 
-def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, int, int]]:
+def _matches(triggers: Sequence[Trigger], read: _Read, lines: Sequence[_Line]) -> Iterator[tuple[Rule, int, int]]:
     """The rules that match, each once, with the place of its first match whose sentence it does not excuse."""
     absent, fresh = ~read.present, read.fresh
     last: Rule | None = None
@@ -314,9 +324,9 @@ def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, i
         if trigger.rule is last or (fresh != -1 and not trigger.need & fresh):
             continue
         need = trigger.need
-        for sentence, start, bits in read.lines:
+        for sentence, start, bits in lines:
             if need & ~bits == 0:
-                match = trigger.pattern.expression.search(sentence)
+                match = trigger.pattern.find(sentence)
                 if match is not None and _stands(trigger.rule, sentence, bits, match):
                     last = trigger.rule
                     yield trigger.rule, start + match.start(), start + match.end()
@@ -327,9 +337,9 @@ def _stands(rule: Rule, sentence: str, bits: int, match: re.Match[str]) -> bool:
     """Whether all that must stand beside the match does, and nothing near it excuses it."""
     first, last = max(0, match.start() - _EXCUSE_CHARS), match.end() + _EXCUSE_CHARS
     return all(_search(pattern, sentence, bits) for pattern in rule.also) and not any(
-        pattern.need & ~bits == 0 and pattern.expression.search(sentence, first, last) for pattern in rule.unless
+        pattern.need & ~bits == 0 and pattern.find(sentence, first, last) for pattern in rule.unless
     )
 
 
 def _search(pattern: Pattern, sentence: str, bits: int) -> bool:
-    return pattern.need & ~bits == 0 and pattern.expression.search(sentence) is not None
+    return pattern.need & ~bits == 0 and pattern.find(sentence) is not None

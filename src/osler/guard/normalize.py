@@ -26,8 +26,8 @@ _ASCII_TOKEN = re.compile(
 )
 """The same for lower-case text in ASCII, twice as fast."""
 _RUN_ON = re.compile(
-    r"(?<=[a-z0-9?])(?<!\b[A-Z][a-z]) (?=(?:By|In|Please|Also|Do|Don't|Never|Answer|Respond|Reply|Remember|Now|Then|Thanks?|The|This|My|It|We|You|"
-    r"Start|Begin|Write|Give|Just|Only|Have|Hope|Anyway|Oh|And|But|No) [a-z])"
+    r" (?=(?:By|In|Please|Also|Do|Don't|Never|Answer|Respond|Reply|Remember|Now|Then|Thanks?|The|This|My|It|We|You|"
+    r"Start|Begin|Write|Give|Just|Only|Have|Hope|Anyway|Oh|And|But|No) [a-z])(?<=[a-z0-9?] )(?<!\b[A-Z][a-z] )"
 )
 """A space where a new sentence begins although nothing ends the one before."""
 _QUOTED = re.compile(r"[\"*<«`]+\s*([^\"*<>«»`]{12,600}?)\s*[\"*>»`]")
@@ -129,9 +129,7 @@ def _cleaned(text: str) -> str:
 
 def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View | None:
     """The sentences with mistyped words, mended; None when nothing was to mend. Sentences without any are left out."""
-    repairs = {
-        word: right for words in view.sentences for word in words if (right := vocabulary.mend(word)) is not None
-    }
+    repairs = vocabulary.mend_all(word for words in view.sentences for word in words)
     if not repairs:
         return None
     # Through the same door again, so that repaired words get their marks.

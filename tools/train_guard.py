@@ -58,6 +58,8 @@ VECTOR = 64
 HIDDEN = 192
 SHRUNK = 0.2
 """Hidden units are made this small, so that the words themselves are learnt first."""
+LEAST = (0.3, 0.5, 0.7)
+"""Thresholds at which cross-validation counts."""
 N_LLAMA3 = 2500
 N_TWINS = 6000
 """Requests of which only the harmless twins are used beyond the first N_LLAMA3."""
@@ -478,7 +480,7 @@ def scores_of(layers: dict[str, np.ndarray], windows: Windows) -> np.ndarray:
 
 
 def cross_validate(examples: Sequence[Example], labels: Sequence[str], windows: Windows, n_folds: int) -> None:
-    """Train without a part of the patterns and texts, score that part, and so on; prints shares from three thresholds on."""
+    """Train without a part of the patterns and texts, score that part, and so on; writes shares from three thresholds on."""
     fold_of = np.array([zlib.crc32((e.group or key(e.text)).encode()) % n_folds for e in examples])
     suspicion, likeliest = np.zeros(len(examples)), np.zeros(len(examples), np.int64)
     for fold in range(n_folds):
@@ -493,12 +495,14 @@ def cross_validate(examples: Sequence[Example], labels: Sequence[str], windows: 
         kinds.setdefault(f"{e.origin}", []).append(place)
         if e.origin in {"own_risky", "voices_risky", "red_team_risky", "medcontrast"} and e.label:
             kinds.setdefault(f"intent {e.label}", []).append(place)
+    rows: list[dict[str, str | float]] = []
     for kind, places in sorted(kinds.items()):
-        flagged = [float((suspicion[places] >= least).mean()) for least in (0.3, 0.5, 0.7)]
         right = sum(labels[likeliest[p]] == examples[p].label for p in places if suspicion[p] >= 0.5) / len(places)
-        print(
-            f"{kind:<32} {len(places):>5} flagged {flagged[0]:.3f} {flagged[1]:.3f} {flagged[2]:.3f} right intent {right:.3f}"
-        )
+        flagged = {f"flagged_from_{least}": round(float((suspicion[places] >= least).mean()), 4) for least in LEAST}
+        groups = len({examples[p].group or key(examples[p].text) for p in places})
+        rows.append({"texts_of": kind, "n": len(places), "patterns": groups, **flagged, "right_intent": round(right, 4)})
+        print(*rows[-1].values())
+    FOLDS.write_text(json.dumps({"folds": n_folds, "windows": len(windows.targets), "kinds": rows}, indent=1) + "\n", "utf-8")
 
 
 def mistyped(word: str, rng: random.Random) -> str:

@@ -72,20 +72,29 @@ class Classifier:
 
     Args:
         labels: the first one is the empty intent: harmless.
-        weights: bucket by label.
+        weights: bucket by label, in eight bits: a megabyte stays near the processor, floats would not.
+        scale: of each label's weights.
         words: vectors of the words that have one.
         layers: for the mean of the vectors.
     """
 
-    def __init__(self, labels: Sequence[str], weights: Floats, words: Mapping[str, Floats], layers: Layers) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        weights: NDArray[np.int8],
+        scale: Floats,
+        words: Mapping[str, Floats],
+        layers: Layers,
+    ) -> None:
         self.labels = tuple(labels)
         self._weights = weights
+        self._scale = scale
         self._vectors = words
         self._layers = layers
         self._mask = len(weights) - 1
         self.words = frozenset(words)
         self._harmless = np.eye(1, len(labels), dtype=np.float32)[0]
-        # What the words met before add: to each label, to the number of features, and to the sum of vectors.
+        # What the words met before add: to each label before scaling, to the number of features, to the sum of vectors.
         self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)
         self._hashes = np.zeros(_MAX_KNOWN, np.int64)
         self._known: dict[str, int] = {}
@@ -132,8 +141,8 @@ class Classifier:
         for row, (start, stop) in zip(inside, spans, strict=True):
             row[start:stop] = 1
         window = inside @ self._table.take(rows, axis=0)
-        grams = inside @ (self._weights.take(pairs[0], axis=0) + self._weights.take(pairs[1], axis=0))
-        grams += window[:, :n_labels]
+        grams = inside @ self._weights.take(pairs, axis=0).sum(axis=0, dtype=np.float32) + window[:, :n_labels]
+        grams *= self._scale
         count = inside.sum(axis=1, keepdims=True)
         hidden = window[:, n_labels + 1 :] / np.sqrt(count) @ self._layers.hidden
         hidden += self._layers.hidden_bias
@@ -152,7 +161,7 @@ class Classifier:
         hashes = word_hashes(word)
         n_labels = len(self.labels)
         row = self._table[place]
-        np.add.reduce(self._weights.take(np.array(hashes) & self._mask, axis=0), axis=0, out=row[:n_labels])
+        row[:n_labels] = self._weights.take(np.array(hashes) & self._mask, axis=0).sum(axis=0, dtype=np.int64)
         row[n_labels] = len(hashes) + N_PAIRS
         row[n_labels + 1 :] = self._vectors.get(word, 0.0)
         self._hashes[place] = hashes[0]
@@ -174,7 +183,7 @@ def load_classifier(path: Path = WEIGHTS) -> Classifier:
             layers = Layers(*(file[n].astype(np.float32) for n in ("hidden", "hidden_bias", "last", "last_bias")))
             labels = [str(label) for label in file["labels"]]
             return Classifier(
-                labels, file["weights"] * file["weights_scale"], dict(zip(words, vectors, strict=True)), layers
+                labels, file["weights"], file["weights_scale"], dict(zip(words, vectors, strict=True)), layers
             )
     except (OSError, KeyError, ValueError) as error:
         raise InputError(

@@ -56,7 +56,9 @@ class _Read:
     lines: tuple[_Line, ...]
     present: int
     """Bits of all sentences."""
-    guess: Guess | None
+    is_long: bool
+    """Whether the text, or what it was made from, has so many words that it may meet a rule or a threshold by chance."""
+    guess: Guess | None = None
     """The classifier's; None where the policy has none."""
     asked: Guess | None = None
     """That about the sentences that ask or demand something; only in a long text."""
@@ -120,7 +122,7 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
     if foreign.action != "allow":
         rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
         return sorted([foreign, *rules], key=_rank)
-    return verdicts or _mended(policy, found[0].view, facts) or [foreign]
+    return verdicts or _mended(policy, found[0], facts) or [foreign]
 
 
 def _without_gibberish(policy: Policy, read: _Read) -> _Read:
@@ -138,13 +140,14 @@ def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Ver
     return sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
 
 
-def _mended(policy: Policy, plain: View, facts: _Facts) -> list[Verdict]:
-    view = mended(plain, policy.marks, policy.vocabulary)
+def _mended(policy: Policy, plain: _Read, facts: _Facts) -> list[Verdict]:
+    view = mended(plain.view, policy.marks, policy.vocabulary)
     if view is None:
         return []
-    known = frozenset[str]().union(*plain.sentences)
+    known = frozenset[str]().union(*plain.view.sentences)
     fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
-    return _verdicts(policy, [replace(_present(policy, view, policy.sense), fresh=fresh)], facts)
+    read = _present(policy, view, policy.sense, is_long=plain.is_long)
+    return _verdicts(policy, [replace(read, fresh=fresh)], facts)
 
 
 def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict]) -> list[Verdict]:
@@ -252,7 +255,7 @@ def _set_aside(policy: Policy, read: _Read) -> set[Action]:
 
     Long stories meet some rule by chance; short questions do not. Rules that need an earlier turn are always asked.
     """
-    if policy.sense is None or read.guess is None or not _is_long(read):
+    if policy.sense is None or read.guess is None or not read.is_long:
         return set()
     return {action for action, floor in policy.sense.floors.items() if read.guess.score < floor}
 
@@ -260,16 +263,12 @@ def _set_aside(policy: Policy, read: _Read) -> set[Action]:
 def _threshold(sense: Sense, intent: str, read: _Read) -> float:
     """In a long text what is told counts when it is urgent and near certain, and what is asked or demanded when it is likely."""
     least = sense.thresholds[intent]
-    if not _is_long(read):
+    if not read.is_long:
         return least
     guess = read.asked
     if guess is not None and guess.intent == intent:
         return max(least, sense.long_asked)
     return max(least, sense.long) if sense.actions[intent] in URGENT else 2.0
-
-
-def _is_long(read: _Read) -> bool:
-    return sum(map(len, read.view.sentences)) >= LONG_WORDS
 
 
 def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
@@ -287,7 +286,7 @@ def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:
     return [_present(policy, view, sense) for view in views(text, policy.marks, policy.vocabulary)]
 
 
-def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
+def _present(policy: Policy, view: View, sense: Sense | None, *, is_long: bool = False) -> _Read:
     lines = []
     start = present = 0
     for sentence, words in zip(view.text.split("\n"), view.sentences, strict=False):
@@ -295,11 +294,11 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
         lines.append((sentence, start, bits))
         start += len(sentence) + 1
         present |= bits
+    is_long = is_long or sum(map(len, view.sentences)) >= LONG_WORDS
     if sense is None:
-        return _Read(view, tuple(lines), present, None)
-    is_long = sum(map(len, view.sentences)) >= LONG_WORDS
+        return _Read(view, tuple(lines), present, is_long)
     chosen = [place for place, words in enumerate(view.sentences) if is_long and _is_asked(view, place, words)]
-    return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen, JAILBREAK))
+    return _Read(view, tuple(lines), present, is_long, *sense.classifier.guesses(view.sentences, chosen, JAILBREAK))
 
 
 def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:

@@ -44,13 +44,13 @@ DRAWS = 24
 """Texts drawn from one pattern, at most."""
 MIN_DRAWN = 4
 """A pattern with fewer texts weighs as if it had so many."""
-WORK_WEIGHT = 45
+WORK_WEIGHT = 56
 """Weight of a pattern of harmless clinical work, which thousands of harmful requests in the same style stand against."""
 MIN_TOLD_WORDS = 6
 SEED = 11
 TYPO_SHARE = 0.4
-GRAM_PENALTY = 1.5e-6
-DEEP_PENALTY = 2e-6
+GRAM_PENALTY = 1.2e-6
+DEEP_PENALTY = 1.6e-6
 SMOOTHING = 0.003
 N_STEPS = 120
 N_WORDS = 16_000
@@ -184,7 +184,9 @@ def vocabulary(examples: Sequence[Example], data: Path, policy: Policy) -> list[
         )
     )
     counts.update(dict.fromkeys(policy.vocabulary.words, 2))
-    return sorted(word for word, n in counts.most_common(N_WORDS) if word.isalpha())
+    # Ties at the end are broken by the words themselves: sets come in another order in every process.
+    common = sorted(counts, key=lambda word: (-counts[word], word))[:N_WORDS]
+    return sorted(word for word in common if word.isalpha())
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -263,10 +265,10 @@ def drawn_from(pattern: str, slots: dict[str, list[str]], rng: random.Random) ->
 def harm(data: Path, rng: random.Random) -> Iterator[Example]:
     """Requests by clinicians that break their principles, their harmless twins, and the contrast pairs."""
     for row in jsonl(data / "medsafetybench" / "medsafety_train.jsonl.gz"):
-        yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.5)
+        yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.9)
     rows = jsonl(data / "medsafetybench" / "med_harm_llama3_cat_odd.jsonl.gz")
     for number, row in enumerate(rng.sample(rows, N_TWINS)):
-        harmful, *twin = with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
+        harmful, *twin = with_twin(row["harmful_medical_request"], "msb_llama3", 0.75)
         yield from [harmful, *twin] if number < N_LLAMA3 else twin
     for row in jsonl(data / "safety" / "simplesafetytests.jsonl")[::2]:
         if row["intent"] in SST_INTENTS:

@@ -10,6 +10,7 @@ import pytest
 from osler.errors import InputError
 from osler.guard.check import check, check_output, check_rows
 from osler.guard.load import load_policy
+from osler.guard.normalize import views
 from osler.guard.policy import Policy
 
 
@@ -98,7 +99,7 @@ def test_disguises_do_not_hide(policy, name):
 
 def test_doses_are_not_read_as_leetspeak(policy):
     for text in ("What does 500mg mean?", "Vitamin b12 and d3 in 1x100ml", "Is covid19 new?"):
-        assert check(policy, text).action == "allow"
+        assert [view.name for view in views(text, policy.marks, policy.vocabulary)] == ["plain"]
 
 
 def test_facts_said_earlier_still_hold(policy):

@@ -63,7 +63,7 @@ _LEET_HINT = re.compile(r"[0134578@$!|+](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
 _LEET_RUN = re.compile(r"(?=[A-Za-z269']*[0134578@$!|+])[A-Za-z0-9@$!|+']{2,}")
 _MAX_LEET_CHARS = 40
 _DOSE_WORD = re.compile(
-    r"\d+(?:mg|mcg|ug|g|kg|ml|l|iu|units?|x|h|hr|hrs|d|w|wk|wks|m|mo|y|yo|yr|yrs|am|pm|st|nd|rd|th|lb|lbs|oz|cm|mm|c|f|k)"
+    r"(?:\d+(?:mg|mcg|ug|g|kg|ml|l|iu|units?|x|h|hr|hrs|d|w|wk|wks|m|mo|y|yo|yr|yrs|am|pm|st|nd|rd|th|lb|lbs|oz|cm|mm|c|f|k))+"
     r"|[a-z]{1,2}\d{1,3}|covid19",
     re.IGNORECASE,
 )

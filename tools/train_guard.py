@@ -502,9 +502,13 @@ def cross_validate(examples: Sequence[Example], labels: Sequence[str], windows: 
         right = sum(labels[likeliest[p]] == examples[p].label for p in places if suspicion[p] >= 0.5) / len(places)
         flagged = {f"flagged_from_{least}": round(float((suspicion[places] >= least).mean()), 4) for least in LEAST}
         groups = len({examples[p].group or key(examples[p].text) for p in places})
-        rows.append({"texts_of": kind, "n": len(places), "patterns": groups, **flagged, "right_intent": round(right, 4)})
+        rows.append(
+            {"texts_of": kind, "n": len(places), "patterns": groups, **flagged, "right_intent": round(right, 4)}
+        )
         print(*rows[-1].values())
-    FOLDS.write_text(json.dumps({"folds": n_folds, "windows": len(windows.targets), "kinds": rows}, indent=1) + "\n", "utf-8")
+    FOLDS.write_text(
+        json.dumps({"folds": n_folds, "windows": len(windows.targets), "kinds": rows}, indent=1) + "\n", "utf-8"
+    )
 
 
 def mistyped(word: str, rng: random.Random) -> str:

@@ -39,11 +39,14 @@ SPECS = {
 MODELS = {
     "body": {"vocab_size": 2048, "hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 8},
     "head": {"vocab_size": 32_768, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4},
+    "words": {"vocab_size": 128_256, "hidden_size": 304, "intermediate_size": 1024, "num_hidden_layers": 14},
 }
+"""Most of it in the layers, as in a model of 7 B; in a vocabulary of Llama 2's size; in one of Llama 3's (56 M)."""
 BUDGETS = (256, 1024, 4096, 8192)
-BATCHES = (1, 4, 16)
+BATCHES = (1, 2, 4, 8, 16)
 SIDES = ("osler", *(f"lm-eval batch {size}" for size in BATCHES))
 TIMED = {"medqa": 8, "medmcqa": 16, "pubmedqa": 4, "mmlu-med": 16, "medqa text": 4, "mmlu-med 5-shot": 16}
+MEMORY_ITEMS = {"medqa": 16, "medmcqa": 32, "pubmedqa": 4, "mmlu-med": 32, "medqa text": 4, "mmlu-med 5-shot": 16}
 PARITY_ITEMS = {"medqa text": 100, "mmlu-med 5-shot": 40}
 """Of the rows that lm-eval is slow on, so many, half from each end; of the others all."""
 BUDGET_ITEMS = 100
@@ -334,17 +337,19 @@ def parity(options: argparse.Namespace) -> Any:
 
 
 def both(options: argparse.Namespace, name: str, n: int | None = None) -> Any:
-    """Items and lm-eval's requests, in the same order; `n`: so many, half from each end, so that both subjects of MMLU are in."""
+    """Items and lm-eval's requests, in the same order."""
     items, requests = our_prompts(options, name), their_requests(options, name)
     per_item = len(items[0].prompt.continuations)
     if len(requests) != per_item * len(items):
         raise SystemExit(
             f"{name}: {len(requests)} requests for {len(items)} items; the two sides ask different questions"
         )
-    if n is None:
-        return items, requests
-    half = n // 2
-    return [*items[:half], *items[-half:]], [*requests[: half * per_item], *requests[-half * per_item :]]
+    return (items, requests) if n is None else (both_ends(items, n), both_ends(requests, n * per_item))
+
+
+def both_ends(rows: list[Any], n: int) -> list[Any]:
+    """So many, half from each end, so that both subjects of MMLU are in."""
+    return [*rows[: n // 2], *rows[-(n // 2) :]]
 
 
 def compared(values: list[Any], reference: list[Any]) -> Any:
@@ -394,16 +399,17 @@ def speed(options: argparse.Namespace) -> Any:
 
 
 def memory(options: argparse.Namespace) -> Any:
-    """Peak memory of a process that scores all tasks' timed questions, in MB."""
+    """Peak memory of a process that scores all tasks' questions and loads nothing of the other side, in MB."""
     one_thread()
     if options.side == "osler":
         model = load_ours(options)
-        for name, n in TIMED.items():
-            in_chunks(model, [item.prompt for item in both(options, name, n)[0]])
+        for name, n in MEMORY_ITEMS.items():
+            in_chunks(model, [item.prompt for item in both_ends(our_prompts(options, name), n)])
     else:
         lm = load_theirs(options, int(options.side.rpartition(" ")[2]))
-        for name, n in TIMED.items():
-            lm.loglikelihood(both(options, name, n)[1], disable_tqdm=True)
+        for name, n in MEMORY_ITEMS.items():
+            options_each = {"pubmedqa": 3}.get(name, 4)
+            lm.loglikelihood(both_ends(their_requests(options, name), n * options_each), disable_tqdm=True)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -202,8 +202,9 @@ def _shots_for(
         found[subject] = [record for record in there if part in record.origin.row][:n]
         if len(found[subject]) < n:
             raise InputError(
-                f"benchmark {asked.score_name}: {len(found[subject])} examples in source {shots.source!r} (rows with "
-                f"{part!r}); {n} are needed. Collect the missing file, or ask with fewer examples."
+                f"benchmark {asked.score_name}: {len(found[subject])} examples in source {shots.source!r} from a file named "
+                f"{part!r}; {n} are needed. Put the publisher's file beside the others, or ask with fewer examples "
+                "(letters-0shot)."
             )
     return found
 

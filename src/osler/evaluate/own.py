@@ -48,6 +48,28 @@ def load_own(path: Path) -> tuple[Benchmark, list[Record]]:
     Raises:
         InputError: the YAML or a row is wrong; names file, row and field, never the text.
     """
+    own = _read(path)
+    rows = path.parent / own.file
+    revision = f"sha256:{sha256_file(rows)[:16]}" if rows.is_file() else ""
+    records = []
+    for number, row in read_jsonl(rows):
+        try:
+            records.append(_record(own, number, row, revision))
+        except RowError as error:
+            raise InputError(f"{rows}, line {number}: {error}") from error
+    return _benchmark(own), records
+
+
+def own_benchmark(path: Path) -> Benchmark:
+    """What the YAML file says, without its questions.
+
+    Raises:
+        InputError: the YAML is wrong.
+    """
+    return _benchmark(_read(path))
+
+
+def _read(path: Path) -> OwnBenchmark:
     try:
         own = OwnBenchmark.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except FileNotFoundError as error:
@@ -61,15 +83,7 @@ def load_own(path: Path) -> tuple[Benchmark, list[Record]]:
         raise InputError(f"{path}: name: {own.name!r} is a benchmark that ships; choose another")
     if (own.task == "yesno") != bool(own.labels):
         raise InputError(f"{path}: labels: name the words of a yesno benchmark, and of no other")
-    rows = path.parent / own.file
-    revision = f"sha256:{sha256_file(rows)[:16]}" if rows.is_file() else ""
-    records = []
-    for number, row in read_jsonl(rows):
-        try:
-            records.append(_record(own, number, row, revision))
-        except RowError as error:
-            raise InputError(f"{rows}, line {number}: {error}") from error
-    return _benchmark(own), records
+    return own
 
 
 def _benchmark(own: OwnBenchmark) -> Benchmark:

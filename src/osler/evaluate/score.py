@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
-from osler.evaluate.benchmarks import Asked, Benchmark, Questions, parse_benchmark
+from osler.evaluate.benchmarks import Asked, Questions, parse_benchmark
 from osler.evaluate.bias import swapped
 from osler.evaluate.cache import Answer, AnswerCache, conversation_key, prompt_key
 from osler.evaluate.chance import random_stream
@@ -46,8 +46,6 @@ class Asking:
     seed: int
     caches: Mapping[Arm, AnswerCache] = field(default_factory=dict)
     """Where answers are kept beyond this run, by arm."""
-    own: Sequence[Benchmark] = ()
-    """The user's benchmarks."""
     part: tuple[int, int] = (0, 1)
     """Number of this process and of all; each asks its own chunks. The one that finishes finds them all in the caches."""
 
@@ -139,7 +137,7 @@ def ask(
 
 
 def _examination(spec: str, questions: Mapping[str, Questions], asking: Asking) -> Examination:
-    asked = parse_benchmark(spec, asking.own)
+    asked = parse_benchmark(spec, asking.config.own_benchmarks)
     found = questions.get(spec, Questions(()))
     if not found.records:
         raise InputError(

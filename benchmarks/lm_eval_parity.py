@@ -43,7 +43,7 @@ MODELS = {
 }
 """Most of it in the layers, as in a model of 7 B; in a vocabulary of Llama 2's size; in one of Llama 3's (56 M)."""
 BUDGETS = (256, 1024, 4096, 8192)
-BATCHES = (1, 2, 4, 8, 16)
+BATCHES = (1, 2, 4, 8)
 SIDES = ("osler", *(f"lm-eval batch {size}" for size in BATCHES))
 TIMED = {"medqa": 8, "medmcqa": 16, "pubmedqa": 4, "mmlu-med": 16, "medqa text": 4, "mmlu-med 5-shot": 16}
 MEMORY_ITEMS = {"medqa": 16, "medmcqa": 32, "pubmedqa": 4, "mmlu-med": 32, "medqa text": 4, "mmlu-med 5-shot": 16}

@@ -7,7 +7,7 @@ M. P. Naeini et al., AAAI 2015 (expected calibration error, equal-width bins).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,37 +69,13 @@ def margin_shown(n: int, discordance: float = 0.2, power: float = 0.8, confidenc
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """Answers of like confidence."""
-
-    low: float
-    high: float
-    n: int
-    confidence: float
-    """Mean confidence of the answers."""
-    n_right: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `scores.json`."""
-        accuracy = self.n_right / self.n
-        return {
-            "low": self.low,
-            "high": self.high,
-            "n": self.n,
-            "confidence": self.confidence,
-            "accuracy": accuracy,
-            "ci95": list(wilson(self.n_right, self.n)),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Calibration:
     """Whether answers of confidence 0.7 are right in 70 % of cases."""
 
     ece: float
     """Mean distance of confidence from accuracy, weighed by answers; 0 is perfect."""
-    bins: tuple[Bin, ...]
-    """Those that hold answers."""
+    bins: tuple[Mapping[str, Any], ...]
+    """Those that hold answers: low, high, n, mean confidence, accuracy with its interval."""
 
 
 def confidence_of(log_likelihoods: Sequence[float]) -> float:
@@ -117,15 +93,19 @@ def calibration(confidences: Sequence[float], right: Sequence[bool]) -> Calibrat
     for index, confidence in enumerate(confidences):
         bins[min(N_BINS - 1, max(0, math.ceil(confidence * N_BINS) - 1))].append(index)
     found = [
-        Bin(
-            number / N_BINS,
-            (number + 1) / N_BINS,
-            len(own),
-            sum(confidences[i] for i in own) / len(own),
-            sum(right[i] for i in own),
-        )
-        for number, own in enumerate(bins)
-        if own
+        _bin(number, [confidences[i] for i in own], [right[i] for i in own]) for number, own in enumerate(bins) if own
     ]
     n = max(1, len(confidences))
-    return Calibration(sum(one.n / n * abs(one.confidence - one.n_right / one.n) for one in found), tuple(found))
+    return Calibration(sum(one["n"] / n * abs(one["confidence"] - one["accuracy"]) for one in found), tuple(found))
+
+
+def _bin(number: int, confidences: Sequence[float], right: Sequence[bool]) -> dict[str, Any]:
+    n, n_right = len(right), sum(right)
+    return {
+        "low": number / N_BINS,
+        "high": (number + 1) / N_BINS,
+        "n": n,
+        "confidence": sum(confidences) / n,
+        "accuracy": n_right / n,
+        "ci95": list(wilson(n_right, n)),
+    }

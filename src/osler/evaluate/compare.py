@@ -136,4 +136,4 @@ def _subjects(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, 
 
 def _calibration(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     found = calibration_of(rows)
-    return None if found is None else {"ece": found.ece, "reliability": [one.to_dict() for one in found.bins]}
+    return None if found is None else {"ece": found.ece, "reliability": list(found.bins)}

@@ -57,25 +57,6 @@ class Baselines:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One of a benchmark's subjects."""
-
-    name: str
-    n: int
-    n_right: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `scores.json`."""
-        return {
-            "subject": self.name,
-            "n": self.n,
-            "right": self.n_right,
-            "accuracy": self.n_right / self.n,
-            "ci95": list(stats.wilson(self.n_right, self.n)),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
     """One model on one benchmark."""
 
@@ -94,7 +75,7 @@ class Score:
     """How the answers of `n` were read."""
     unparsed: int
     """Of `n`: replies without an answer that could be read; they count as wrong."""
-    subjects: tuple[Subject, ...]
+    subjects: Sequence[Mapping[str, Any]]
     """Empty where the publisher names none."""
     calibration: Calibration | None
     """For log-likelihoods."""
@@ -128,10 +109,10 @@ class Score:
             "attribution": self.attribution,
         }
         if self.subjects:
-            row["subjects"] = [subject.to_dict() for subject in self.subjects]
+            row["subjects"] = list(self.subjects)
         if self.calibration is not None:
             row["ece"] = self.calibration.ece
-            row["reliability"] = [one.to_dict() for one in self.calibration.bins]
+            row["reliability"] = list(self.calibration.bins)
         if self.macro_f1 is not None:
             row["macro_f1"] = self.macro_f1.value
             row["macro_f1_ci95"] = list(self.macro_f1.ci95)
@@ -140,24 +121,12 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Base and tuned model on the same questions."""
-
-    benchmark: str
-    counts: stats.PairedCounts
-    """First is base, second is tuned."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `scores.json`."""
-        return {"benchmark": self.benchmark, **paired_facts(self.counts, ("only_base", "only_tuned"))}
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
     """All scores of a run."""
 
     scores: tuple[Score, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: Sequence[Mapping[str, Any]]
+    """Base and tuned model on the same questions."""
     n_training: int
     """Training records that the questions were held against; 0: overlap was not looked for."""
     bias: tuple[Mapping[str, Any], ...] = ()
@@ -170,7 +139,7 @@ class Scores:
         return {
             "scores": [score.to_dict() for score in self.scores],
             "training_records": self.n_training,
-            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "comparisons": list(self.comparisons),
             **({"bias": list(self.bias)} if self.bias else {}),
             **({"open_answers": list(self.open_answers)} if self.open_answers else {}),
         }
@@ -197,7 +166,7 @@ def summarise(
     scores: list[Score] = []
     bias: list[dict[str, Any]] = []
     answers: list[dict[str, Any]] = []
-    comparisons: list[Comparison] = []
+    comparisons: list[dict[str, Any]] = []
     for examination in examinations:
         name = examination.asked.score_name
         if examination.asked.benchmark.is_open:
@@ -212,8 +181,9 @@ def summarise(
         }
         scores.extend(_score(examination, arm, counted[arm], seed) for arm in arms)
         if "base" in counted and "tuned" in counted and counted["base"]:
-            comparisons.append(Comparison(name, paired_counts(counted["base"], counted["tuned"])))
-    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias), tuple(answers))
+            facts = paired_facts(paired_counts(counted["base"], counted["tuned"]), ("only_base", "only_tuned"))
+            comparisons.append({"benchmark": name, **facts})
+    return Scores(tuple(scores), comparisons, n_training, tuple(bias), tuple(answers))
 
 
 def _open_answers(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -325,10 +295,19 @@ def _attribution(examination: Examination) -> str:
     return benchmark.attribution
 
 
-def _subjects(rows: Sequence[Mapping[str, Any]]) -> tuple[Subject, ...]:
+def _subjects(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     n = Counter(row["subject"] for row in rows if "subject" in row)
     right = Counter(row["subject"] for row in rows if "subject" in row and row["right"])
-    return tuple(Subject(name, n[name], right[name]) for name in sorted(n))
+    return [
+        {
+            "subject": name,
+            "n": n[name],
+            "right": right[name],
+            "accuracy": right[name] / n[name],
+            "ci95": list(stats.wilson(right[name], n[name])),
+        }
+        for name in sorted(n)
+    ]
 
 
 def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> MacroF1:

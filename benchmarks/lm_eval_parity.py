@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--only", choices=tuple(STEPS), help="One of the three measurements.")
     parser.add_argument("--step", choices=tuple(STEPS), help="One measurement in this process.")
     parser.add_argument("--model", choices=tuple(MODELS))
-    parser.add_argument("--side")
+    parser.add_argument("--side", help="One benchmark, or for memory one of the two sides.")
     options = parser.parse_args()
     if options.step:
         print(json.dumps(STEPS[options.step](options)))
@@ -77,10 +77,11 @@ def main() -> None:
         for model in (options.model,) if options.model else MODELS:
             found = result["models"].setdefault(model, {})
             for step in (options.only,) if options.only else STEPS:
-                sides = SIDES if step == "memory" else ("",)
-                measured = {side: in_process(options, step, model, side) for side in sides}
-                found[step] = measured if step == "memory" else measured[""]
-        options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+                for side in (options.side,) if options.side else SIDES if step == "memory" else TIMED:
+                    found.setdefault(step, {})[side] = in_process(options, step, model, side)
+                    options.out.write_bytes(
+                        orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+                    )
 
 
 def in_process(options: argparse.Namespace, step: str, model: Any, side: str = "") -> Any:
@@ -318,22 +319,18 @@ def in_chunks(model: Any, prompts: list[Any], size: int = 32) -> Any:
 def parity(options: argparse.Namespace) -> Any:
     """Largest difference, and items answered alike: against lm-eval, and against ourselves with other budgets."""
     one_thread()
-    theirs, ours, found = load_theirs(options, 1), load_ours(options), {}
-    for name in SPECS:
-        items, requests = both(options, name, PARITY_ITEMS.get(name))
-        prompts = [item.prompt for item in items]
-        sizes = [len(prompt.continuations) for prompt in prompts]
-        reader = iter([value for value, _ in theirs.loglikelihood(requests, disable_tqdm=True)])
-        reference = [[next(reader) for _ in range(size)] for size in sizes]
-        mine = in_chunks(ours, prompts)
-        row = {"n": len(prompts), "lm-eval": compared(mine, reference), "budgets": {}}
-        for budget in BUDGETS:
-            ours.token_budget = budget
-            row["budgets"][budget] = compared(in_chunks(ours, prompts[:BUDGET_ITEMS]), mine[:BUDGET_ITEMS])
-        ours.token_budget = 1024
-        found[name] = row
-        print(name, row, file=sys.stderr, flush=True)
-    return found
+    theirs, ours = load_theirs(options, 1), load_ours(options)
+    items, requests = both(options, options.side, PARITY_ITEMS.get(options.side))
+    prompts = [item.prompt for item in items]
+    sizes = [len(prompt.continuations) for prompt in prompts]
+    reader = iter([value for value, _ in theirs.loglikelihood(requests, disable_tqdm=True)])
+    reference = [[next(reader) for _ in range(size)] for size in sizes]
+    mine = in_chunks(ours, prompts)
+    row = {"n": len(prompts), "lm-eval": compared(mine, reference), "budgets": {}}
+    for budget in BUDGETS:
+        ours.token_budget = budget
+        row["budgets"][budget] = compared(in_chunks(ours, prompts[:BUDGET_ITEMS]), mine[:BUDGET_ITEMS])
+    return row
 
 
 def both(options: argparse.Namespace, name: str, n: int | None = None) -> Any:
@@ -372,30 +369,23 @@ def speed(options: argparse.Namespace) -> Any:
     ours = load_ours(options)
     if not LikelihoodReader(ours.weights).share_limit:
         raise SystemExit("this model cannot share a beginning")
-    found = {}
-    for name, n in TIMED.items():
-        items, requests = both(options, name, n)
-        prompts = [item.prompt for item in items]
-        work = {
-            side: (lambda lm=lm, requests=requests: lm.loglikelihood(requests, disable_tqdm=True))
-            for side, lm in sides.items()
-        }
-        # A fresh reader each time: nothing read before counts. The probe of a model is made once, when it is loaded.
-        work["osler"] = lambda prompts=prompts: in_chunks(
-            replace(ours, _reader=LikelihoodReader(ours.weights, True)), prompts
-        )
-        times = {side: [] for side in work}
-        for number in range(ROUNDS):
-            order = list(work)
-            order = order[number % len(order) :] + order[: number % len(order)]
-            for side in order:
-                began = time.process_time()
-                work[side]()
-                times[side].append((time.process_time() - began) / n)
-        median = {side: sorted(own)[len(own) // 2] for side, own in times.items()}
-        fastest = min(value for side, value in median.items() if side != "osler")
-        found[name] = {"n": n, "cpu_s_per_question": median, "rounds": times, "times_faster": fastest / median["osler"]}
-    return found
+    n = TIMED[options.side]
+    items, requests = both(options, options.side, n)
+    prompts = [item.prompt for item in items]
+    work = {side: (lambda lm=lm: lm.loglikelihood(requests, disable_tqdm=True)) for side, lm in sides.items()}
+    # A fresh reader each time: nothing read before counts. The probe of a model is made once, when it is loaded.
+    work["osler"] = lambda: in_chunks(replace(ours, _reader=LikelihoodReader(ours.weights, True)), prompts)
+    times = {side: [] for side in work}
+    for number in range(ROUNDS):
+        order = list(work)
+        order = order[number % len(order) :] + order[: number % len(order)]
+        for side in order:
+            began = time.process_time()
+            work[side]()
+            times[side].append((time.process_time() - began) / n)
+    median = {side: sorted(own)[len(own) // 2] for side, own in times.items()}
+    fastest = min(value for side, value in median.items() if side != "osler")
+    return {"n": n, "cpu_s_per_question": median, "rounds": times, "times_faster": fastest / median["osler"]}
 
 
 def memory(options: argparse.Namespace) -> Any:

@@ -241,7 +241,7 @@ def _score(
         training = (record for path in work.trained_on for record in read_records(path))
         scores = evaluate(arms, questions, training, asking, stage.folder, progress)
         finish_stage(stage)
-    return scores.to_dict()
+    return scores
 
 
 def _judge(

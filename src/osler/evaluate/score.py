@@ -22,7 +22,7 @@ from osler.evaluate.contamination import find_overlaps
 from osler.evaluate.extract import extract
 from osler.evaluate.items import Item, fit_item
 from osler.evaluate.rows import append_rows, cut_chunks, keep_whole_chunks, read_rows
-from osler.evaluate.summary import Examination, Scores, summarise
+from osler.evaluate.summary import Examination, summarise
 from osler.models.protocol import Model, Sampler, Scorer
 from osler.records.io import JsonlWriter
 from osler.records.record import Record
@@ -57,7 +57,7 @@ def evaluate(
     asking: Asking,
     out: Path,
     progress: Progress,
-) -> Scores:
+) -> dict[str, Any]:
     """Score every arm on every benchmark, going on where an earlier, killed call stopped.
 
     Args:
@@ -65,6 +65,9 @@ def evaluate(
         questions: by the recipe's name of the benchmark (`medqa`, `pubmedqa:train@generate`), from `questions_for`.
         training: the records that the tuned model was trained on; read once.
         out: the stage's folder.
+
+    Returns:
+        What `scores.json` holds.
 
     Raises:
         InputError: a benchmark has no questions, or a model cannot be asked in its mode.
@@ -87,7 +90,7 @@ def evaluate(
     samples = out / "samples.jsonl"
     ask(arms, examinations, asking, samples, progress)
     scores = summarise(list(arms), examinations, read_rows(samples), asking.seed, n_training)
-    write_json(out / "scores.json", scores.to_dict())
+    write_json(out / "scores.json", scores)
     return scores
 
 

@@ -15,7 +15,7 @@ from osler.evaluate import stats
 from osler.evaluate.benchmarks import Asked, Questions
 from osler.evaluate.bias import swap_effect
 from osler.evaluate.chance import random_stream
-from osler.evaluate.claims import Calibration, calibration, confidence_of
+from osler.evaluate.claims import calibration, confidence_of
 from osler.evaluate.contamination import Overlap
 from osler.evaluate.items import Item, fit_item
 from osler.evaluate.means import mean_of
@@ -140,7 +140,7 @@ def paired_facts(counts: stats.PairedCounts, only: tuple[str, str] = ("only_firs
     }
 
 
-def calibration_of(rows: Sequence[Mapping[str, Any]]) -> Calibration | None:
+def calibration_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Of the answers by log-likelihood among these rows; None where there are none."""
     scored = [row for row in rows if row.get("log_likelihoods")]
     if not scored:
@@ -183,9 +183,8 @@ def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]
     }
     if subjects := _subjects(rows):
         found["subjects"] = subjects
-    measured = calibration_of(rows) if examination.asked.mode.way == "letters" else None
-    if measured is not None:
-        found |= {"ece": measured.ece, "reliability": list(measured.bins)}
+    if examination.asked.mode.way == "letters":
+        found |= calibration_of(rows) or {}
     return found | (_macro_f1(examination.asked, arm, rows, seed) if benchmark.labels else {})
 
 

@@ -39,11 +39,14 @@ SPECS = {
 MODELS = {
     "body": {"vocab_size": 2048, "hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 8},
     "head": {"vocab_size": 32_768, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4},
+    "words": {"vocab_size": 128_256, "hidden_size": 304, "intermediate_size": 1024, "num_hidden_layers": 14},
 }
+"""Most of it in the layers, as in a model of 7 B; in a vocabulary of Llama 2's size; in one of Llama 3's (56 M)."""
 BUDGETS = (256, 1024, 4096, 8192)
-BATCHES = (1, 4, 16)
+BATCHES = (1, 2, 4, 8)
 SIDES = ("osler", *(f"lm-eval batch {size}" for size in BATCHES))
 TIMED = {"medqa": 8, "medmcqa": 16, "pubmedqa": 4, "mmlu-med": 16, "medqa text": 4, "mmlu-med 5-shot": 16}
+MEMORY_ITEMS = {"medqa": 16, "medmcqa": 32, "pubmedqa": 4, "mmlu-med": 32, "medqa text": 4, "mmlu-med 5-shot": 16}
 PARITY_ITEMS = {"medqa text": 100, "mmlu-med 5-shot": 40}
 """Of the rows that lm-eval is slow on, so many, half from each end; of the others all."""
 BUDGET_ITEMS = 100
@@ -59,7 +62,7 @@ def main() -> None:
     parser.add_argument("--only", choices=tuple(STEPS), help="One of the three measurements.")
     parser.add_argument("--step", choices=tuple(STEPS), help="One measurement in this process.")
     parser.add_argument("--model", choices=tuple(MODELS))
-    parser.add_argument("--side")
+    parser.add_argument("--side", help="One benchmark, or for memory one of the two sides.")
     options = parser.parse_args()
     if options.step:
         print(json.dumps(STEPS[options.step](options)))
@@ -74,10 +77,11 @@ def main() -> None:
         for model in (options.model,) if options.model else MODELS:
             found = result["models"].setdefault(model, {})
             for step in (options.only,) if options.only else STEPS:
-                sides = SIDES if step == "memory" else ("",)
-                measured = {side: in_process(options, step, model, side) for side in sides}
-                found[step] = measured if step == "memory" else measured[""]
-        options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+                for side in (options.side,) if options.side else SIDES if step == "memory" else TIMED:
+                    found.setdefault(step, {})[side] = in_process(options, step, model, side)
+                    options.out.write_bytes(
+                        orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+                    )
 
 
 def in_process(options: argparse.Namespace, step: str, model: Any, side: str = "") -> Any:
@@ -315,36 +319,34 @@ def in_chunks(model: Any, prompts: list[Any], size: int = 32) -> Any:
 def parity(options: argparse.Namespace) -> Any:
     """Largest difference, and items answered alike: against lm-eval, and against ourselves with other budgets."""
     one_thread()
-    theirs, ours, found = load_theirs(options, 1), load_ours(options), {}
-    for name in SPECS:
-        items, requests = both(options, name, PARITY_ITEMS.get(name))
-        prompts = [item.prompt for item in items]
-        sizes = [len(prompt.continuations) for prompt in prompts]
-        reader = iter([value for value, _ in theirs.loglikelihood(requests, disable_tqdm=True)])
-        reference = [[next(reader) for _ in range(size)] for size in sizes]
-        mine = in_chunks(ours, prompts)
-        row = {"n": len(prompts), "lm-eval": compared(mine, reference), "budgets": {}}
-        for budget in BUDGETS:
-            ours.token_budget = budget
-            row["budgets"][budget] = compared(in_chunks(ours, prompts[:BUDGET_ITEMS]), mine[:BUDGET_ITEMS])
-        ours.token_budget = 1024
-        found[name] = row
-        print(name, row, file=sys.stderr, flush=True)
-    return found
+    theirs, ours = load_theirs(options, 1), load_ours(options)
+    items, requests = both(options, options.side, PARITY_ITEMS.get(options.side))
+    prompts = [item.prompt for item in items]
+    sizes = [len(prompt.continuations) for prompt in prompts]
+    reader = iter([value for value, _ in theirs.loglikelihood(requests, disable_tqdm=True)])
+    reference = [[next(reader) for _ in range(size)] for size in sizes]
+    mine = in_chunks(ours, prompts)
+    row = {"n": len(prompts), "lm-eval": compared(mine, reference), "budgets": {}}
+    for budget in BUDGETS:
+        ours.token_budget = budget
+        row["budgets"][budget] = compared(in_chunks(ours, prompts[:BUDGET_ITEMS]), mine[:BUDGET_ITEMS])
+    return row
 
 
 def both(options: argparse.Namespace, name: str, n: int | None = None) -> Any:
-    """Items and lm-eval's requests, in the same order; `n`: so many, half from each end, so that both subjects of MMLU are in."""
+    """Items and lm-eval's requests, in the same order."""
     items, requests = our_prompts(options, name), their_requests(options, name)
     per_item = len(items[0].prompt.continuations)
     if len(requests) != per_item * len(items):
         raise SystemExit(
             f"{name}: {len(requests)} requests for {len(items)} items; the two sides ask different questions"
         )
-    if n is None:
-        return items, requests
-    half = n // 2
-    return [*items[:half], *items[-half:]], [*requests[: half * per_item], *requests[-half * per_item :]]
+    return (items, requests) if n is None else (both_ends(items, n), both_ends(requests, n * per_item))
+
+
+def both_ends(rows: list[Any], n: int) -> list[Any]:
+    """So many, half from each end, so that both subjects of MMLU are in."""
+    return [*rows[: n // 2], *rows[-(n // 2) :]]
 
 
 def compared(values: list[Any], reference: list[Any]) -> Any:
@@ -367,43 +369,37 @@ def speed(options: argparse.Namespace) -> Any:
     ours = load_ours(options)
     if not LikelihoodReader(ours.weights).share_limit:
         raise SystemExit("this model cannot share a beginning")
-    found = {}
-    for name, n in TIMED.items():
-        items, requests = both(options, name, n)
-        prompts = [item.prompt for item in items]
-        work = {
-            side: (lambda lm=lm, requests=requests: lm.loglikelihood(requests, disable_tqdm=True))
-            for side, lm in sides.items()
-        }
-        # A fresh reader each time: nothing read before counts. The probe of a model is made once, when it is loaded.
-        work["osler"] = lambda prompts=prompts: in_chunks(
-            replace(ours, _reader=LikelihoodReader(ours.weights, True)), prompts
-        )
-        times = {side: [] for side in work}
-        for number in range(ROUNDS):
-            order = list(work)
-            order = order[number % len(order) :] + order[: number % len(order)]
-            for side in order:
-                began = time.process_time()
-                work[side]()
-                times[side].append((time.process_time() - began) / n)
-        median = {side: sorted(own)[len(own) // 2] for side, own in times.items()}
-        fastest = min(value for side, value in median.items() if side != "osler")
-        found[name] = {"n": n, "cpu_s_per_question": median, "rounds": times, "times_faster": fastest / median["osler"]}
-    return found
+    n = TIMED[options.side]
+    items, requests = both(options, options.side, n)
+    prompts = [item.prompt for item in items]
+    work = {side: (lambda lm=lm: lm.loglikelihood(requests, disable_tqdm=True)) for side, lm in sides.items()}
+    # A fresh reader each time: nothing read before counts. The probe of a model is made once, when it is loaded.
+    work["osler"] = lambda: in_chunks(replace(ours, _reader=LikelihoodReader(ours.weights, True)), prompts)
+    times = {side: [] for side in work}
+    for number in range(ROUNDS):
+        order = list(work)
+        order = order[number % len(order) :] + order[: number % len(order)]
+        for side in order:
+            began = time.process_time()
+            work[side]()
+            times[side].append((time.process_time() - began) / n)
+    median = {side: sorted(own)[len(own) // 2] for side, own in times.items()}
+    fastest = min(value for side, value in median.items() if side != "osler")
+    return {"n": n, "cpu_s_per_question": median, "rounds": times, "times_faster": fastest / median["osler"]}
 
 
 def memory(options: argparse.Namespace) -> Any:
-    """Peak memory of a process that scores all tasks' timed questions, in MB."""
+    """Peak memory of a process that scores all tasks' questions and loads nothing of the other side, in MB."""
     one_thread()
     if options.side == "osler":
         model = load_ours(options)
-        for name, n in TIMED.items():
-            in_chunks(model, [item.prompt for item in both(options, name, n)[0]])
+        for name, n in MEMORY_ITEMS.items():
+            in_chunks(model, [item.prompt for item in both_ends(our_prompts(options, name), n)])
     else:
         lm = load_theirs(options, int(options.side.rpartition(" ")[2]))
-        for name, n in TIMED.items():
-            lm.loglikelihood(both(options, name, n)[1], disable_tqdm=True)
+        for name, n in MEMORY_ITEMS.items():
+            options_each = {"pubmedqa": 3}.get(name, 4)
+            lm.loglikelihood(both_ends(their_requests(options, name), n * options_each), disable_tqdm=True)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -187,6 +187,29 @@ def test_an_unknown_stage_names_the_nearest(tmp_path: Path):
         _run(tmp_path / "demo", until="curat")
 
 
+def test_a_recipe_asks_a_benchmark_of_the_users_own(tmp_path: Path):
+    from osler.pipeline.data import _source_names
+    from osler.pipeline.stages import own_digests, questions_of
+    from osler.recipe import parse_recipe
+
+    (tmp_path / "quiz.yaml").write_text("{name: ward-quiz, file: quiz.jsonl, attribution: Ward 7.}")
+    rows = tmp_path / "quiz.jsonl"
+    rows.write_text('{"question": "What helps?", "choices": ["Rest", "Haste"], "answer": "A"}\n')
+    text = b"{name: a, collect: {sources: [medquad]}, evaluate: {own: [quiz.yaml], benchmarks: [ward-quiz@text]}}"
+    recipe = parse_recipe(text, "a.yaml", tmp_path)
+    (record,) = questions_of(recipe, tmp_path)["ward-quiz@text"].records
+    assert (record.question, record.answer) == ("What helps?", 0)
+    assert _source_names(recipe) == ["medquad"]
+    before = own_digests(recipe)
+    rows.write_text(rows.read_text().replace("Rest", "Sleep"))
+    assert own_digests(recipe).keys() == before.keys()
+    assert own_digests(recipe) != before
+    with pytest.raises(InputError, match="ward-quiz"):
+        parse_recipe(text.replace(b"ward-quiz@text", b"ward-quizz"), "a.yaml", tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        parse_recipe(text.replace(b"quiz.yaml", b"no.yaml"), "a.yaml", tmp_path)
+
+
 def test_a_stage_whose_input_is_missing_says_which_section_to_add(tmp_path: Path):
     text = b"{name: a, collect: {sources: [medquad], max_rows: 3}, train: {}}"
     from osler.recipe import parse_recipe

@@ -50,8 +50,8 @@ def test_equal_models_show_that_margin_in_four_of_five_runs():
 
 def test_calibration_by_hand():
     found = claims.calibration([0.95, 0.91, 0.55, 0.6], [True, False, True, True])
-    assert [(one.n, one.n_right) for one in found.bins] == [(2, 2), (2, 1)]
-    assert found.ece == pytest.approx(0.5 * abs(0.575 - 1) + 0.5 * abs(0.93 - 0.5))
-    assert claims.calibration([], []).ece == 0.0
+    assert [(one["n"], one["accuracy"]) for one in found["reliability"]] == [(2, 1.0), (2, 0.5)]
+    assert found["ece"] == pytest.approx(0.5 * abs(0.575 - 1) + 0.5 * abs(0.93 - 0.5))
+    assert claims.calibration([], [])["ece"] == 0.0
     assert claims.confidence_of([math.log(3), math.log(1)]) == pytest.approx(0.75)
     assert claims.confidence_of([-1000.0, -1000.0]) == 0.5

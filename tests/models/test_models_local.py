@@ -1,5 +1,7 @@
 """A model on this machine, against references computed one by one."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -218,6 +220,25 @@ def test_a_shared_beginning_is_read_once_and_changes_no_score(model: LocalModel)
         assert found == pytest.approx([reference(model, prompt, end) for end in prompt.continuations], abs=1e-4)
     assert model._reader is not None
     assert model._reader._shared[0] == start
+    assert model._reader._last is not None  # the feed-forward part that saw the answers' positions only
+
+
+def test_reading_on_keeps_nothing_but_the_beginning(model: LocalModel) -> None:
+    from osler.models.local_score import LikelihoodReader, _spread
+
+    reader = LikelihoodReader(model.weights)
+    cache = reader._keys_and_values(tuple(range(3, 35)))
+    spread = _spread(cache, 4)
+    spread.layers[0].update(*[cache.layers[0].keys[:, :, :5].expand(4, -1, -1, -1)] * 2)
+    assert spread.layers[0].keys.shape[-2] == cache.layers[0].keys.shape[-2] == 32
+
+
+def test_a_model_is_loaded_without_libraries_that_text_does_not_need(tiny_base: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from osler.models.local import load_local; "
+        f"load_local(Path({str(tiny_base)!r})); assert not {{'scipy', 'sklearn', 'datasets'}} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_scores_are_the_same_for_every_token_budget(model: LocalModel) -> None:

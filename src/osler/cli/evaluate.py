@@ -101,11 +101,11 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     )
     config = _config(
         EvaluateConfig,
-        work,
         benchmarks=work.specs,
         max_items=max_items,
         batch_tokens=batch_tokens,
         swaps=tuple(swap or ()),
+        own=tuple(own or ()),
     )
     with Screen(quiet=quiet or as_json) as screen:
         questions = _questions(work, screen)
@@ -114,7 +114,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         opened = open_models(
             model, adapter, name=name, key=os.environ.get("OSLER_MODEL_KEY", ""), dtype=dtype, token_budget=batch_tokens
         )
-        asking = _asking(config, seed, work, opened, fresh=fresh)
+        asking = _asking(config, seed, opened, fresh=fresh)
         scores = _score(work, opened, questions, asking, screen)
         if scores is not None and judge is not None:
             scores["judged"] = _judge(work, judge, judge_name, asking, questions, list(opened), screen)
@@ -173,11 +173,11 @@ def score_lines(scores: "Mapping[str, Any]") -> "Iterator[str]":
         yield f"{row['benchmark']}, {row['model']}, judged: {graded or 'nothing'} of {row['n']}, {row['unknown']} unknown"
 
 
-def _config(kind: "type[Any]", work: _Work, **values: Any) -> "Any":
+def _config(kind: "type[Any]", **values: Any) -> "Any":
     from pydantic import ValidationError
 
     try:
-        return kind.model_validate(values, context={"own": [one for one, _ in work.own.values()]})
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InputError(f"{first['loc'][0]}: {first['msg']}") from error
@@ -202,7 +202,7 @@ def _questions(work: _Work, progress: "Progress") -> "dict[str, Questions]":
     return {spec: questions_for(one, read) for spec, one in asked.items()}
 
 
-def _asking(config: Any, seed: int, work: _Work, opened: "Mapping[str, Opened]", *, fresh: bool) -> "Asking":
+def _asking(config: Any, seed: int, opened: "Mapping[str, Opened]", *, fresh: bool) -> "Asking":
     from osler.evaluate.cache import AnswerCache
     from osler.evaluate.score import Asking
 
@@ -210,7 +210,7 @@ def _asking(config: Any, seed: int, work: _Work, opened: "Mapping[str, Opened]",
     part = (int(number), int(count))
     folders = {arm: cache_folder() / "evaluate" / one.identity[:32] for arm, one in opened.items()}
     caches = {} if fresh and part[1] == 1 else {arm: AnswerCache(at, part[0]) for arm, at in folders.items()}
-    return Asking(config, seed, caches, [one for one, _ in work.own.values()], part)
+    return Asking(config, seed, caches, part)
 
 
 def _score(
@@ -235,13 +235,13 @@ def _score(
         f"questions/{spec}": sha256_json([to_dict(one) for one in found.records]) for spec, found in questions.items()
     }
     inputs |= {f"trained_on/{path.name}": sha256_file(path) for path in work.trained_on if path.is_file()}
-    stage = Stage(work.out / "evaluate", asking.config.model_dump(mode="json"), inputs, asking.seed)
+    stage = Stage(work.out / "evaluate", asking.config.model_dump(mode="json", exclude={"own"}), inputs, asking.seed)
     with only_writer(work.out):
         open_stage(stage)
         training = (record for path in work.trained_on for record in read_records(path))
         scores = evaluate(arms, questions, training, asking, stage.folder, progress)
         finish_stage(stage)
-    return scores.to_dict()
+    return scores
 
 
 def _judge(
@@ -260,7 +260,7 @@ def _judge(
     from osler.runs.local_only import check_remote, local_only_sources
 
     check_remote(local_only_sources(work.out), url, "a judge")
-    asked = [(parse_benchmark(spec, asking.own), found.records) for spec, found in questions.items()]
+    asked = [(parse_benchmark(spec, asking.config.own_benchmarks), found.records) for spec, found in questions.items()]
     answers = open_answers(work.out / "evaluate" / "samples.jsonl", asked, arms)
     if not answers:
         notice("judge    no open answers to grade; open benchmarks are k-qa, medication-qa, liveqa-med")

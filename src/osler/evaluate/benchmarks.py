@@ -6,7 +6,7 @@ published ones.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -202,8 +202,9 @@ def _shots_for(
         found[subject] = [record for record in there if part in record.origin.row][:n]
         if len(found[subject]) < n:
             raise InputError(
-                f"benchmark {asked.score_name}: {len(found[subject])} examples in source {shots.source!r} (rows with "
-                f"{part!r}); {n} are needed. Collect the missing file, or ask with fewer examples."
+                f"benchmark {asked.score_name}: {len(found[subject])} examples in source {shots.source!r} from a file named "
+                f"{part!r}; {n} are needed. Put the publisher's file beside the others, or ask with fewer examples "
+                "(letters-0shot)."
             )
     return found
 
@@ -227,41 +228,28 @@ def _is_sound(record: Record) -> bool:
 
 
 _MEDQA = "D. Jin et al., What Disease does this Patient Have?, Applied Sciences 11 (2021) 6421. MIT."
-_MEDQA_SHOTS = Shots("multimedqa_fewshots", "medqa_fewshots")
 _YESNO = ("yes", "no", "maybe")
 
+_MEDQA_4 = Benchmark(
+    "medqa",
+    "medqa",
+    "choice",
+    "test",
+    "medqa",
+    f"MedQA-USMLE, 4 options. {_MEDQA}",
+    n_options=4,
+    shots=Shots("multimedqa_fewshots", "medqa_fewshots"),
+)
+
 BENCHMARKS: tuple[Benchmark, ...] = (
-    Benchmark(
-        "medqa",
-        "medqa",
-        "choice",
-        "test",
-        "medqa",
-        f"MedQA-USMLE, 4 options. {_MEDQA}",
-        n_options=4,
-        shots=_MEDQA_SHOTS,
-    ),
-    Benchmark(
-        "medqa-5options",
-        "medqa",
-        "choice",
-        "test",
-        "medqa",
-        f"MedQA-USMLE, 5 options. {_MEDQA}",
-        n_options=5,
-        shots=_MEDQA_SHOTS,
-    ),
-    Benchmark(
-        "medqa-clean",
-        "medqa",
-        "choice",
-        "test",
-        "medqa",
-        f"MedQA-USMLE, 4 options, less the questions that most of three or more physicians doubt. {_MEDQA} Labels: K. Saab et "
-        "al., Capabilities of Gemini Models in Medicine, arXiv 2404.18416, CC BY 4.0.",
-        n_options=4,
+    _MEDQA_4,
+    replace(_MEDQA_4, name="medqa-5options", attribution=f"MedQA-USMLE, 5 options. {_MEDQA}", n_options=5),
+    replace(
+        _MEDQA_4,
+        name="medqa-clean",
+        attribution="MedQA-USMLE, 4 options, less the questions that most of three or more physicians doubt. "
+        f"{_MEDQA} Labels: K. Saab et al., Capabilities of Gemini Models in Medicine, arXiv 2404.18416, CC BY 4.0.",
         counts=_is_sound,
-        shots=_MEDQA_SHOTS,
     ),
     Benchmark(
         "medmcqa",

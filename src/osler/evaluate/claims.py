@@ -8,7 +8,6 @@ M. P. Naeini et al., AAAI 2015 (expected calibration error, equal-width bins).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,64 +67,37 @@ def margin_shown(n: int, discordance: float = 0.2, power: float = 0.8, confidenc
     return min(1.0, (normal_quantile(confidence) + normal_quantile(power)) * math.sqrt(discordance / n))
 
 
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """Answers of like confidence."""
-
-    low: float
-    high: float
-    n: int
-    confidence: float
-    """Mean confidence of the answers."""
-    n_right: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `scores.json`."""
-        accuracy = self.n_right / self.n
-        return {
-            "low": self.low,
-            "high": self.high,
-            "n": self.n,
-            "confidence": self.confidence,
-            "accuracy": accuracy,
-            "ci95": list(wilson(self.n_right, self.n)),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Whether answers of confidence 0.7 are right in 70 % of cases."""
-
-    ece: float
-    """Mean distance of confidence from accuracy, weighed by answers; 0 is perfect."""
-    bins: tuple[Bin, ...]
-    """Those that hold answers."""
-
-
 def confidence_of(log_likelihoods: Sequence[float]) -> float:
     """The answer's share among the options."""
     top = max(log_likelihoods)
     return 1 / sum(math.exp(value - top) for value in log_likelihoods)
 
 
-def calibration(confidences: Sequence[float], right: Sequence[bool]) -> Calibration:
-    """Expected calibration error over ten bins of equal width.
+def calibration(confidences: Sequence[float], right: Sequence[bool]) -> dict[str, Any]:
+    """Whether answers of confidence 0.7 are right in 70 % of cases, over ten bins of equal width.
 
     A confidence on a border belongs to the bin below, as in C. Guo et al., ICML 2017.
+
+    Returns:
+        `ece`, the mean distance of confidence from accuracy, weighed by answers; `reliability`, the bins that hold answers.
     """
     bins: list[list[int]] = [[] for _ in range(N_BINS)]
     for index, confidence in enumerate(confidences):
         bins[min(N_BINS - 1, max(0, math.ceil(confidence * N_BINS) - 1))].append(index)
     found = [
-        Bin(
-            number / N_BINS,
-            (number + 1) / N_BINS,
-            len(own),
-            sum(confidences[i] for i in own) / len(own),
-            sum(right[i] for i in own),
-        )
-        for number, own in enumerate(bins)
-        if own
+        _bin(number, [confidences[i] for i in own], [right[i] for i in own]) for number, own in enumerate(bins) if own
     ]
     n = max(1, len(confidences))
-    return Calibration(sum(one.n / n * abs(one.confidence - one.n_right / one.n) for one in found), tuple(found))
+    return {"ece": sum(one["n"] / n * abs(one["confidence"] - one["accuracy"]) for one in found), "reliability": found}
+
+
+def _bin(number: int, confidences: Sequence[float], right: Sequence[bool]) -> dict[str, Any]:
+    n, n_right = len(right), sum(right)
+    return {
+        "low": number / N_BINS,
+        "high": (number + 1) / N_BINS,
+        "n": n,
+        "confidence": sum(confidences) / n,
+        "accuracy": n_right / n,
+        "ci95": list(wilson(n_right, n)),
+    }

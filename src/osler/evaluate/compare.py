@@ -115,7 +115,7 @@ def _compared(
         "margin": margin,
         "not_inferior": lower > -margin,
         "subjects": _subjects(*pair),
-        "calibration": [_calibration(rows) for rows in pair],
+        "calibration": [calibration_of(rows) for rows in pair],
         "won": [one for one, (a, b) in zip(ids, right, strict=True) if b and not a],
         "lost": [one for one, (a, b) in zip(ids, right, strict=True) if a and not b],
     }
@@ -132,8 +132,3 @@ def _subjects(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, 
     for row, adjusted in zip(found, benjamini_hochberg([row["p_mcnemar"] for row in found]), strict=True):
         row["p_fdr"] = adjusted
     return found
-
-
-def _calibration(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    found = calibration_of(rows)
-    return None if found is None else {"ece": found.ece, "reliability": [one.to_dict() for one in found.bins]}

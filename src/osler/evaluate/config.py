@@ -1,12 +1,14 @@
 """The sections `evaluate`, `redteam` and `gate` of a recipe."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from osler.errors import InputError
-from osler.evaluate.benchmarks import Benchmark, parse_benchmark
+from osler.evaluate.benchmarks import Asked, Benchmark, parse_benchmark
+from osler.evaluate.own import own_benchmark
 from osler.evaluate.redteam.attacks import ATTACKS
 from osler.runs.signatures import Document
 from osler.text import nearest
@@ -16,22 +18,36 @@ PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _known_benchmark(text: str, own: Sequence[Benchmark] = ()) -> str:
+def _asked(text: str, own: Sequence[Benchmark] = ()) -> Asked:
     try:
-        parse_benchmark(text, own)
+        return parse_benchmark(text, own)
     except InputError as error:
         raise ValueError(str(error)) from error
-    return text
 
 
 def _known_or_own(text: str, info: ValidationInfo) -> str:
-    return _known_benchmark(text, (info.context or {}).get("own", ()))
+    _asked(text, _own(info))
+    return text
+
+
+def _own(info: ValidationInfo) -> list[Benchmark]:
+    return [own_benchmark(path) for path in info.data.get("own", ())]
+
+
+def _existing(path: Path, info: ValidationInfo) -> Path:
+    file = (info.context or {}).get("folder", Path.cwd()) / path.expanduser()
+    try:
+        own_benchmark(file)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    return Path(file).resolve()
 
 
 def _known_score(name: str) -> str:
     if ":" in name:
         raise ValueError(f"{name!r} names a split; a bound is on a benchmark, or on one of its modes (medqa@generate)")
-    return _known_benchmark(name).removesuffix("@letters-0shot")
+    _asked(name)
+    return name.removesuffix("@letters-0shot")
 
 
 def _known_attack(name: str) -> str:
@@ -44,6 +60,7 @@ def _known_attack(name: str) -> str:
 
 Swap = Literal["sex", "age", "ethnicity"]
 BenchmarkSpec = Annotated[str, AfterValidator(_known_or_own)]
+OwnFile = Annotated[Path, AfterValidator(_existing)]
 BenchmarkName = Annotated[str, AfterValidator(_known_score)]
 AttackName = Annotated[str, AfterValidator(_known_attack)]
 
@@ -53,6 +70,10 @@ class EvaluateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    own: tuple[OwnFile, ...] = Field(
+        default=(),
+        description="YAML files of benchmarks of your own, to be named in benchmarks. A relative path starts at the recipe's folder.",
+    )
     benchmarks: Annotated[tuple[BenchmarkSpec, ...], Field(min_length=1)] = Field(
         default=("medqa", "medmcqa", "pubmedqa"),
         description="Benchmarks by name; name:split (pubmedqa:train) where not the usual split is asked; name@mode (medqa@generate) "
@@ -81,7 +102,7 @@ class EvaluateConfig(BaseModel):
     @field_validator("benchmarks")
     @classmethod
     def _each_once(cls, benchmarks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        own = (info.context or {}).get("own", ())
+        own = _own(info)
         names = [parse_benchmark(text, own).score_name for text in benchmarks]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
@@ -89,6 +110,11 @@ class EvaluateConfig(BaseModel):
                 f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split"
             )
         return benchmarks
+
+    @property
+    def own_benchmarks(self) -> list[Benchmark]:
+        """The user's benchmarks."""
+        return [own_benchmark(path) for path in self.own]
 
 
 class RedteamConfig(BaseModel):

@@ -207,26 +207,26 @@ def _review(summary: Mapping[str, Any] | None, artefact: str, config: GateConfig
     arms = summary["arms"] if summary is not None and summary["complete"] else ()
     arm: Mapping[str, Any] = next((one for one in arms if artefact in one["artefacts"]), {})
     why = "no complete review by clinicians of this artefact (review/summary.json)"
+    rating, helpful = arm.get("by_criterion", {}).get("accuracy"), arm.get("helpful")
     checks = []
-    if config.review_rating is not None:
-        bound, name, rating = config.review_rating, "review.accuracy", arm.get("by_criterion", {}).get("accuracy")
-        if rating and rating["n"]:
-            lower, mean = rating["lower95"], rating["mean"]
-            note = f"mean {mean:.2f} of {rating['n']} questions, at least {math.floor(lower * 100) / 100:.2f}"
-            interval = (rating["ci95"][0], rating["ci95"][1])
-            checks.append(Check(name, mean, bound, interval, lower > bound, note))
-        else:
-            checks.append(_not_run(name, bound, why))
-    if config.review_helpful is not None:
-        bound, name, rate = config.review_helpful, "review.helpful", arm.get("helpful")
-        if rate and rate["n"]:
-            k, n = rate["k"], rate["n"]
-            lower = stats.lower_bound(k, n)
-            note = f"{k} of {n} questions answered helpfully, at least {percent_down(lower)}"
-            checks.append(Check(name, k / n, bound, stats.wilson(k, n), lower >= bound, note))
-        else:
-            checks.append(_not_run(name, bound, why))
+    if (bound := config.review_rating) is not None:
+        checks.append(_rating(rating, bound) if rating and rating["n"] else _not_run("review.accuracy", bound, why))
+    if (bound := config.review_helpful) is not None:
+        checks.append(_helpful(helpful, bound) if helpful and helpful["n"] else _not_run("review.helpful", bound, why))
     return checks
+
+
+def _rating(found: Mapping[str, Any], bound: float) -> Check:
+    lower, mean = found["lower95"], found["mean"]
+    note = f"mean {mean:.2f} of {found['n']} questions, at least {math.floor(lower * 100) / 100:.2f}"
+    return Check("review.accuracy", mean, bound, (found["ci95"][0], found["ci95"][1]), lower > bound, note)
+
+
+def _helpful(found: Mapping[str, Any], bound: float) -> Check:
+    k, n = found["k"], found["n"]
+    lower = stats.lower_bound(k, n)
+    note = f"{k} of {n} questions answered helpfully, at least {percent_down(lower)}"
+    return Check("review.helpful", k / n, bound, stats.wilson(k, n), lower >= bound, note)
 
 
 def _latency(seconds: Sequence[float] | None, config: GateConfig) -> list[Check]:

@@ -47,7 +47,8 @@ def as_item(asked: Asked, record: Record, questions: Questions | None = None) ->
         prompt = ChoicePrompt(f"Question: {record.question}\nAnswer:", tuple(f" {option}" for option in options))
         return Item(record, gold, options, labelled=False, prompt=prompt, conversation=())
     shots = {} if questions is None else questions.shots
-    prefix = _STARTS.get(benchmark.style, _no_start)(record) + _examples(benchmark, record, shots)
+    start = _mmlu_start(record) if benchmark.style == "mmlu" else ""
+    prefix = start + _examples(benchmark, record, shots)
     prompt = ChoicePrompt(prefix + _STYLES[benchmark.style](record), _continuations(benchmark, options))
     return Item(record, gold, options, bool(benchmark.labels), prompt, ())
 
@@ -124,17 +125,12 @@ def mmlu_prompt(record: Record) -> str:
 
 def mednli_prompt(record: Record) -> str:
     """The note's sentence, and the statement as the source asks about it."""
-    return f"{pubmedqa_prompt(record).replace('Abstract:', 'Text:', 1)}"
+    return pubmedqa_prompt(record).replace("Abstract:", "Text:", 1)
 
 
 def _mmlu_start(record: Record) -> str:
     subject = record.subject.replace("_", " ")
     return f"The following are multiple choice questions (with answers) about {subject}.\n\n"
-
-
-def _no_start(record: Record) -> str:
-    del record
-    return ""
 
 
 _STYLES: Mapping[Style, Callable[[Record], str]] = {
@@ -144,4 +140,3 @@ _STYLES: Mapping[Style, Callable[[Record], str]] = {
     "mmlu": mmlu_prompt,
     "mednli": mednli_prompt,
 }
-_STARTS: Mapping[Style, Callable[[Record], str]] = {"mmlu": _mmlu_start}

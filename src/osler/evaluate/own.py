@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from osler.errors import InputError, RowError
 from osler.evaluate.benchmarks import BENCHMARKS, Benchmark, Style
+from osler.evaluate.form import read_form
 from osler.records.export import LETTERS
 from osler.records.io import read_jsonl
 from osler.records.record import Message, Origin, Record, Task, record_id
@@ -48,19 +48,7 @@ def load_own(path: Path) -> tuple[Benchmark, list[Record]]:
     Raises:
         InputError: the YAML or a row is wrong; names file, row and field, never the text.
     """
-    try:
-        own = OwnBenchmark.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; give the YAML file of a benchmark") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML ({type(error).__name__})") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise InputError(f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from error
-    if any(own.name == known.name for known in BENCHMARKS):
-        raise InputError(f"{path}: name: {own.name!r} is a benchmark that ships; choose another")
-    if (own.task == "yesno") != bool(own.labels):
-        raise InputError(f"{path}: labels: name the words of a yesno benchmark, and of no other")
+    own = _read(path)
     rows = path.parent / own.file
     revision = f"sha256:{sha256_file(rows)[:16]}" if rows.is_file() else ""
     records = []
@@ -70,6 +58,24 @@ def load_own(path: Path) -> tuple[Benchmark, list[Record]]:
         except RowError as error:
             raise InputError(f"{rows}, line {number}: {error}") from error
     return _benchmark(own), records
+
+
+def own_benchmark(path: Path) -> Benchmark:
+    """What the YAML file says, without its questions.
+
+    Raises:
+        InputError: the YAML is wrong.
+    """
+    return _benchmark(_read(path))
+
+
+def _read(path: Path) -> OwnBenchmark:
+    own = read_form(OwnBenchmark, path)
+    if any(own.name == known.name for known in BENCHMARKS):
+        raise InputError(f"{path}: name: {own.name!r} is a benchmark that ships; choose another")
+    if (own.task == "yesno") != bool(own.labels):
+        raise InputError(f"{path}: labels: name the words of a yesno benchmark, and of no other")
+    return own
 
 
 def _benchmark(own: OwnBenchmark) -> Benchmark:

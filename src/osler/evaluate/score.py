@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
-from osler.evaluate.benchmarks import Asked, Benchmark, Questions, parse_benchmark
+from osler.evaluate.benchmarks import Asked, Questions, parse_benchmark
 from osler.evaluate.bias import swapped
 from osler.evaluate.cache import Answer, AnswerCache, conversation_key, prompt_key
 from osler.evaluate.chance import random_stream
@@ -22,7 +22,7 @@ from osler.evaluate.contamination import find_overlaps
 from osler.evaluate.extract import extract
 from osler.evaluate.items import Item, fit_item
 from osler.evaluate.rows import append_rows, cut_chunks, keep_whole_chunks, read_rows
-from osler.evaluate.summary import Examination, Scores, summarise
+from osler.evaluate.summary import Examination, summarise
 from osler.models.protocol import Model, Sampler, Scorer
 from osler.records.io import JsonlWriter
 from osler.records.record import Record
@@ -46,8 +46,6 @@ class Asking:
     seed: int
     caches: Mapping[Arm, AnswerCache] = field(default_factory=dict)
     """Where answers are kept beyond this run, by arm."""
-    own: Sequence[Benchmark] = ()
-    """The user's benchmarks."""
     part: tuple[int, int] = (0, 1)
     """Number of this process and of all; each asks its own chunks. The one that finishes finds them all in the caches."""
 
@@ -59,7 +57,7 @@ def evaluate(
     asking: Asking,
     out: Path,
     progress: Progress,
-) -> Scores:
+) -> dict[str, Any]:
     """Score every arm on every benchmark, going on where an earlier, killed call stopped.
 
     Args:
@@ -67,6 +65,9 @@ def evaluate(
         questions: by the recipe's name of the benchmark (`medqa`, `pubmedqa:train@generate`), from `questions_for`.
         training: the records that the tuned model was trained on; read once.
         out: the stage's folder.
+
+    Returns:
+        What `scores.json` holds.
 
     Raises:
         InputError: a benchmark has no questions, or a model cannot be asked in its mode.
@@ -89,7 +90,7 @@ def evaluate(
     samples = out / "samples.jsonl"
     ask(arms, examinations, asking, samples, progress)
     scores = summarise(list(arms), examinations, read_rows(samples), asking.seed, n_training)
-    write_json(out / "scores.json", scores.to_dict())
+    write_json(out / "scores.json", scores)
     return scores
 
 
@@ -139,7 +140,7 @@ def ask(
 
 
 def _examination(spec: str, questions: Mapping[str, Questions], asking: Asking) -> Examination:
-    asked = parse_benchmark(spec, asking.own)
+    asked = parse_benchmark(spec, asking.config.own_benchmarks)
     found = questions.get(spec, Questions(()))
     if not found.records:
         raise InputError(

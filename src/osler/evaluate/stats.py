@@ -8,7 +8,7 @@ The incomplete beta function is the continued fraction of Numerical Recipes, sec
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -132,14 +132,7 @@ def non_inferiority_lower(counts: PairedCounts, confidence: float = 0.95) -> flo
     if counts.n == 0:
         return -1.0
     z = normal_quantile(confidence)
-    low, high = -1.0, counts.difference
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        if tango_score(counts, middle) > z:
-            low = middle
-        else:
-            high = middle
-    return low
+    return _bisect(-1.0, counts.difference, lambda at: tango_score(counts, at) > z)[0]
 
 
 def tango_score(counts: PairedCounts, difference: float) -> float:
@@ -209,14 +202,15 @@ def incomplete_beta(x: float, a: float, b: float) -> float:
 
 def beta_quantile(probability: float, a: float, b: float) -> float:
     """The x with I_x(a, b) = probability, by bisection to the last bit."""
-    low, high = 0.0, 1.0
+    return sum(_bisect(0.0, 1.0, lambda at: incomplete_beta(at, a, b) < probability)) / 2
+
+
+def _bisect(low: float, high: float, is_low: Callable[[float], bool]) -> tuple[float, float]:
+    """The two neighbours between which `is_low` ends to hold."""
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if incomplete_beta(middle, a, b) < probability:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+        low, high = (middle, high) if is_low(middle) else (low, middle)
+    return low, high
 
 
 def _wilson(k: int, n: int, z: float) -> Interval:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from osler.evaluate import stats
-from osler.evaluate.benchmarks import Asked, Human, Questions
+from osler.evaluate.benchmarks import Asked, Questions
 from osler.evaluate.bias import swap_effect
 from osler.evaluate.chance import random_stream
-from osler.evaluate.claims import Calibration, calibration, confidence_of
+from osler.evaluate.claims import calibration, confidence_of
 from osler.evaluate.contamination import Overlap
 from osler.evaluate.items import Item, fit_item
 from osler.evaluate.means import mean_of
@@ -37,16 +37,6 @@ class Examination:
 
 
 @dataclass(frozen=True, slots=True)
-class MacroF1:
-    """Mean F1 over the labels, with bootstrap bounds."""
-
-    value: float
-    ci95: stats.Interval
-    lower95: float
-    """One-sided 95 % lower bound, which the gate uses."""
-
-
-@dataclass(frozen=True, slots=True)
 class Baselines:
     """What answering without reading scores on the same questions."""
 
@@ -56,148 +46,28 @@ class Baselines:
     """Always the option that is right most often here: the best that a constant answer can do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One of a benchmark's subjects."""
-
-    name: str
-    n: int
-    n_right: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `scores.json`."""
-        return {
-            "subject": self.name,
-            "n": self.n,
-            "right": self.n_right,
-            "accuracy": self.n_right / self.n,
-            "ci95": list(stats.wilson(self.n_right, self.n)),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One model on one benchmark."""
-
-    benchmark: str
-    """With its mode: `medqa@letters-0shot`."""
-    model: str
-    split: str
-    n: int
-    """Questions in the score: all asked, less the contaminated ones."""
-    n_right: int
-    macro_f1: MacroF1 | None
-    """For yes/no benchmarks."""
-    failed: int
-    """Of `n`; they count as wrong."""
-    matched: Mapping[str, int]
-    """How the answers of `n` were read."""
-    unparsed: int
-    """Of `n`: replies without an answer that could be read; they count as wrong."""
-    subjects: tuple[Subject, ...]
-    """Empty where the publisher names none."""
-    calibration: Calibration | None
-    """For log-likelihoods."""
-    contaminated: int
-    """Left out of `n`."""
-    baselines: Baselines
-    human: Human | None
-    attribution: str
-
-    @property
-    def accuracy(self) -> float:
-        """Share right; 0 when every question was contaminated, with the interval (0, 1)."""
-        return self.n_right / self.n if self.n else 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `scores.json`."""
-        row: dict[str, Any] = {
-            "benchmark": self.benchmark,
-            "model": self.model,
-            "split": self.split,
-            "n": self.n,
-            "right": self.n_right,
-            "accuracy": self.accuracy,
-            "ci95": list(stats.wilson(self.n_right, self.n)),
-            "failed": self.failed,
-            "contaminated": self.contaminated,
-            "unparsed": self.unparsed,
-            "matched": dict(sorted(self.matched.items())),
-            "baselines": asdict(self.baselines),
-            "human": None if self.human is None else asdict(self.human),
-            "attribution": self.attribution,
-        }
-        if self.subjects:
-            row["subjects"] = [subject.to_dict() for subject in self.subjects]
-        if self.calibration is not None:
-            row["ece"] = self.calibration.ece
-            row["reliability"] = [one.to_dict() for one in self.calibration.bins]
-        if self.macro_f1 is not None:
-            row["macro_f1"] = self.macro_f1.value
-            row["macro_f1_ci95"] = list(self.macro_f1.ci95)
-            row["macro_f1_lower95"] = self.macro_f1.lower95
-        return row
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Base and tuned model on the same questions."""
-
-    benchmark: str
-    counts: stats.PairedCounts
-    """First is base, second is tuned."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `scores.json`."""
-        return {"benchmark": self.benchmark, **paired_facts(self.counts, ("only_base", "only_tuned"))}
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """All scores of a run."""
-
-    scores: tuple[Score, ...]
-    comparisons: tuple[Comparison, ...]
-    n_training: int
-    """Training records that the questions were held against; 0: overlap was not looked for."""
-    bias: tuple[Mapping[str, Any], ...] = ()
-    """What changes when the questions are about another person."""
-    open_answers: Sequence[Mapping[str, Any]] = ()
-    """How many open answers there are, and what words they share with the references; a judge grades them."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As `scores.json`."""
-        return {
-            "scores": [score.to_dict() for score in self.scores],
-            "training_records": self.n_training,
-            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
-            **({"bias": list(self.bias)} if self.bias else {}),
-            **({"open_answers": list(self.open_answers)} if self.open_answers else {}),
-        }
-
-
 def summarise(
     arms: Sequence[str],
     examinations: Sequence[Examination],
     rows: Iterable[Mapping[str, Any]],
     seed: int,
     n_training: int = 0,
-) -> Scores:
-    """Scores in the order of benchmarks, then models.
+) -> dict[str, Any]:
+    """What `scores.json` holds: scores in the order of benchmarks, then models.
 
     Args:
         rows: of `samples.jsonl`.
         seed: for the bootstrap of macro-F1.
-        n_training: training records that the questions were held against.
+        n_training: training records that the questions were held against; 0: overlap was not looked for.
     """
     by_examination: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         by_examination.setdefault((row["benchmark"], row["model"]), []).append(row)
     by_name = {one.asked.score_name: one for one in examinations}
-    scores: list[Score] = []
+    scores: list[dict[str, Any]] = []
     bias: list[dict[str, Any]] = []
     answers: list[dict[str, Any]] = []
-    comparisons: list[Comparison] = []
+    comparisons: list[dict[str, Any]] = []
     for examination in examinations:
         name = examination.asked.score_name
         if examination.asked.benchmark.is_open:
@@ -212,8 +82,10 @@ def summarise(
         }
         scores.extend(_score(examination, arm, counted[arm], seed) for arm in arms)
         if "base" in counted and "tuned" in counted and counted["base"]:
-            comparisons.append(Comparison(name, paired_counts(counted["base"], counted["tuned"])))
-    return Scores(tuple(scores), tuple(comparisons), n_training, tuple(bias), tuple(answers))
+            facts = paired_facts(paired_counts(counted["base"], counted["tuned"]), ("only_base", "only_tuned"))
+            comparisons.append({"benchmark": name, **facts})
+    found = {"scores": scores, "training_records": n_training, "comparisons": comparisons}
+    return found | ({"bias": bias} if bias else {}) | ({"open_answers": answers} if answers else {})
 
 
 def _open_answers(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -268,7 +140,7 @@ def paired_facts(counts: stats.PairedCounts, only: tuple[str, str] = ("only_firs
     }
 
 
-def calibration_of(rows: Sequence[Mapping[str, Any]]) -> Calibration | None:
+def calibration_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Of the answers by log-likelihood among these rows; None where there are none."""
     scored = [row for row in rows if row.get("log_likelihoods")]
     if not scored:
@@ -287,26 +159,33 @@ def baselines(items: Sequence[Item]) -> Baselines:
     return Baselines(gold[0] / n, longest / n, max(gold.values()) / n)
 
 
-def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> Score:
+def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
+    """One model on one benchmark. What failed or was not parsed is among `n` and counts as wrong; what overlaps is not in it."""
     benchmark = examination.asked.benchmark
     matched = Counter(str(row["matched"]) for row in rows)
-    return Score(
-        benchmark=examination.asked.score_name,
-        model=arm,
-        split=examination.asked.split,
-        n=len(rows),
-        n_right=sum(row["right"] for row in rows),
-        macro_f1=_macro_f1(examination.asked, arm, rows, seed) if benchmark.labels else None,
-        failed=matched["failed"],
-        matched=matched,
-        unparsed=sum(row["answer"] < 0 for row in rows) - matched["failed"],
-        subjects=_subjects(rows),
-        calibration=calibration_of(rows) if examination.asked.mode.way == "letters" else None,
-        contaminated=len(examination.overlaps),
-        baselines=baselines(_fit_items(examination)),
-        human=benchmark.human if _is_published(examination) else None,
-        attribution=_attribution(examination),
-    )
+    n, n_right = len(rows), sum(row["right"] for row in rows)
+    human = benchmark.human if _is_published(examination) else None
+    found: dict[str, Any] = {
+        "benchmark": examination.asked.score_name,
+        "model": arm,
+        "split": examination.asked.split,
+        "n": n,
+        "right": n_right,
+        "accuracy": n_right / n if n else 0.0,
+        "ci95": list(stats.wilson(n_right, n)),
+        "failed": matched["failed"],
+        "contaminated": len(examination.overlaps),
+        "unparsed": sum(row["answer"] < 0 for row in rows) - matched["failed"],
+        "matched": dict(sorted(matched.items())),
+        "baselines": asdict(baselines(_fit_items(examination))),
+        "human": None if human is None else asdict(human),
+        "attribution": _attribution(examination),
+    }
+    if subjects := _subjects(rows):
+        found["subjects"] = subjects
+    if examination.asked.mode.way == "letters":
+        found |= calibration_of(rows) or {}
+    return found | (_macro_f1(examination.asked, arm, rows, seed) if benchmark.labels else {})
 
 
 def _is_published(examination: Examination) -> bool:
@@ -325,24 +204,34 @@ def _attribution(examination: Examination) -> str:
     return benchmark.attribution
 
 
-def _subjects(rows: Sequence[Mapping[str, Any]]) -> tuple[Subject, ...]:
+def _subjects(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     n = Counter(row["subject"] for row in rows if "subject" in row)
     right = Counter(row["subject"] for row in rows if "subject" in row and row["right"])
-    return tuple(Subject(name, n[name], right[name]) for name in sorted(n))
+    return [
+        {
+            "subject": name,
+            "n": n[name],
+            "right": right[name],
+            "accuracy": right[name] / n[name],
+            "ci95": list(stats.wilson(right[name], n[name])),
+        }
+        for name in sorted(n)
+    ]
 
 
-def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> MacroF1:
+def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
+    """With bootstrap bounds, one of them one-sided, which the gate uses."""
     # A question whose label is not the benchmark's own has no row in the table; it is counted as failed.
     n_labels = len(asked.benchmark.labels)
     keyed = [row for row in rows if 0 <= row["gold"] < n_labels]
     table = stats.confusion([row["gold"] for row in keyed], [row["answer"] for row in keyed], n_labels)
     entropy = random_stream(seed, asked.score_name, arm).getrandbits(64)
     draws = stats.macro_f1_draws(table, np.random.default_rng(entropy))
-    return MacroF1(
-        value=stats.macro_f1(table),
-        ci95=(stats.quantile(draws, 0.025), stats.quantile(draws, 0.975)),
-        lower95=stats.quantile(draws, 0.05),
-    )
+    return {
+        "macro_f1": stats.macro_f1(table),
+        "macro_f1_ci95": [stats.quantile(draws, 0.025), stats.quantile(draws, 0.975)],
+        "macro_f1_lower95": stats.quantile(draws, 0.05),
+    }
 
 
 def _fit_items(examination: Examination) -> list[Item]:

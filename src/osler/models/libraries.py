@@ -22,11 +22,18 @@ def quiet_libraries() -> Iterator[None]:
     """
     # Read once, when huggingface_hub is imported; a value that the user has set stands.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    with warnings.catch_warnings(), _without_4bit():
+    # PEFT would load bitsandbytes (2 s) whether it is used or not.
+    with warnings.catch_warnings(), _without(_4BIT):
         warnings.simplefilter("ignore")
         try:
             import torch  # noqa: F401 - found missing here, with advice, rather than deep inside transformers
-            from transformers.utils import logging as notes
+
+            # transformers looks once; it would load scipy (36 MB) for models that find objects in pictures.
+            with _without("scipy"):
+                from transformers.utils import is_scipy_available
+                from transformers.utils import logging as notes
+
+                is_scipy_available()
         except ImportError as error:
             raise missing_package(error.name or "transformers", "Running a model on this machine", "train") from error
         level, bars = notes.get_verbosity(), notes.is_progress_bar_enabled()
@@ -64,14 +71,14 @@ def bring_4bit() -> None:
 
 
 @contextmanager
-def _without_4bit() -> Iterator[None]:
-    """Within it, imports do not find bitsandbytes unless it is here already: PEFT would load it (2 s) whether it is used or not."""
-    if _4BIT in sys.modules:
+def _without(package: str) -> Iterator[None]:
+    """Within it, imports do not find this package unless it is here already."""
+    if package in sys.modules:
         yield
         return
-    sys.modules[_4BIT] = None  # type: ignore[assignment]  # Python's own way to say that there is none
+    sys.modules[package] = None  # type: ignore[assignment]  # Python's own way to say that there is none
     try:
         yield
     finally:
-        if sys.modules.get(_4BIT) is None:
-            sys.modules.pop(_4BIT, None)
+        if sys.modules.get(package) is None:
+            sys.modules.pop(package, None)

@@ -1,7 +1,7 @@
 """Log-likelihoods from a transformers model, reading no token twice that need not be.
 
-The beginning that all prompts share is read once, options stand packed behind their stem, and the vocabulary is looked at in
-float32 at the answers' positions only.
+The beginning that all prompts share is read once, options stand packed behind their stem, and the vocabulary, like the last
+layer's feed-forward part, is looked at in float32 at the answers' positions only.
 
 A beginning is kept as keys and values. Packed options restart their positions after the stem, and a mask keeps them from
 seeing each other, so each is scored as if it stood there alone. Whether a model bears both is found out by asking it, not
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from osler.models.score_plan import ScoreRow, in_batches, like_beginnings, shared_beginning
@@ -40,12 +41,19 @@ class LikelihoodReader:
     """Whether packing and a shared beginning give what plain reading gives; None until it was tried."""
     _shared: tuple[tuple[int, ...], Any] = field(default=((), None))
     """The beginning that was read last, with its keys and values."""
+    _last: Any = None
+    """The last layer's feed-forward part, where it may be asked at the answers' positions only."""
+
+    def __post_init__(self) -> None:
+        """Find out at once what the model bears, if that is not known."""
+        if self._may_share is None:
+            self._may_share = self._probe()
+        elif self._may_share:
+            self._last = _last_feed_forward(self.weights)
 
     @property
     def share_limit(self) -> int:
         """Tokens of the longest row that may be packed or share its beginning: what a sliding window lets through, or 0."""
-        if self._may_share is None:
-            self._may_share = self._probe()
         window = getattr(self.weights.config.get_text_config(), "sliding_window", None)
         return (window or sys.maxsize) if self._may_share else 0
 
@@ -65,7 +73,8 @@ class LikelihoodReader:
         import torch
 
         ids = torch.tensor([tokens], device=self.weights.device)
-        with answer_positions(self.weights, torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.long)):
+        nowhere = torch.zeros(1, dtype=torch.long)
+        with answer_positions(self.weights, nowhere, nowhere, self._last):
             return self.weights(input_ids=ids, use_cache=True).past_key_values
 
     def _score(self, rows: Sequence[ScoreRow], start: tuple[int, ...], cache: Any) -> list[list[float]]:
@@ -87,7 +96,7 @@ class LikelihoodReader:
         # Padding stands behind what is read, where a causal model cannot see it: without packing no mask is needed.
         where = torch.tensor([(index, place) for index, one in enumerate(laid) for place in one.read_at], device=device)
         wanted = torch.tensor([token for row in rows for option in row.options for token in option], device=device)
-        with answer_positions(self.weights, where[:, 0], where[:, 1]):
+        with answer_positions(self.weights, where[:, 0], where[:, 1], self._last):
             logits = self.weights(**inputs).logits[0].float()  # N V
         log_p = (logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(-1)).double()  # N
         sums = iter(part.sum().item() for part in log_p.split([len(option) for row in rows for option in row.options]))
@@ -98,33 +107,59 @@ class LikelihoodReader:
         packed = ScoreRow(0, (0, 1), stem, options, truncated=False)
         plain = [ScoreRow(0, (place,), stem, (option,), truncated=False) for place, option in enumerate(options)]
         expected = [self._score([row], (), None)[0][0] for row in plain]
-        try:
-            found = self._score([packed, packed], stem[:32], self._keys_and_values(stem[:32]))
-        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
-            return False  # what other architectures say of a mask or a cache that they do not take
         is_exact = str(self.weights.dtype) == "torch.float32"
         tolerance = _PROBE_TOLERANCE if is_exact else _PROBE_TOLERANCE_HALF
-        return all(abs(a - b) < tolerance for row in found for a, b in zip(row, expected, strict=True))
+        for last in (_last_feed_forward(self.weights), None):
+            self._last = last
+            try:
+                found = self._score([packed, packed], stem[:32], self._keys_and_values(stem[:32]))
+            except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+                continue  # what other architectures say of a mask or a cache that they do not take
+            if all(abs(a - b) < tolerance for row in found for a, b in zip(row, expected, strict=True)):
+                return True
+        return False
 
 
 @contextmanager
-def answer_positions(weights: Any, rows: "torch.Tensor", places: "torch.Tensor") -> Iterator[None]:
+def answer_positions(weights: Any, rows: "torch.Tensor", places: "torch.Tensor", last: Any = None) -> Iterator[None]:
     """Within it the model's last layer sees only these positions, and its logits have the shape 1 N V, in float32.
 
     What a model does after its last layer (soft caps, scales) still happens.
+
+    Args:
+        last: a part that treats each position by itself; it sees only these too, and gives zeros elsewhere.
     """
+    import torch
+
     head = weights.get_output_embeddings()
-    own = head.forward
+    own_head, own_last = head.forward, getattr(last, "forward", head.forward)
 
     def at_answers(hidden: "torch.Tensor") -> "torch.Tensor":
         chosen = hidden[rows.to(hidden.device), places.to(hidden.device)]  # N H
-        return _in_float32(head, own, chosen)[None]
+        return _in_float32(head, own_head, chosen)[None]
+
+    def zero_elsewhere(hidden: "torch.Tensor") -> "torch.Tensor":
+        at = rows.to(hidden.device), places.to(hidden.device)
+        everywhere = torch.zeros_like(hidden)
+        everywhere[at] = own_last(hidden[at][None])[0]
+        return everywhere
 
     head.forward = at_answers
+    if last is not None:
+        last.forward = zero_elsewhere
     try:
         yield
     finally:
         del head.forward
+        if last is not None:
+            del last.forward
+
+
+def _last_feed_forward(weights: Any) -> Any:
+    """The part of the last layer that comes after attention, by the name that most architectures give it; None elsewhere."""
+    n_layers = getattr(weights.config.get_text_config(), "num_hidden_layers", 0)
+    stacks = [part for part in weights.modules() if type(part).__name__ == "ModuleList" and len(part) == n_layers]
+    return getattr(stacks[0][-1], "mlp", None) if len(stacks) == 1 else None
 
 
 def _in_float32(head: Any, own: Any, hidden: "torch.Tensor") -> "torch.Tensor":
@@ -162,7 +197,9 @@ def _lay_out(row: ScoreRow, n_start: int, length: int) -> _Laid:
         positions += range(len(row.stem), len(row.stem) + len(option) - 1)
         parts += [number] * (len(option) - 1)
     n_padding = length - len(tokens)
-    return _Laid(tokens + [0] * n_padding, positions + [0] * n_padding, parts + [-1] * n_padding, read_at)
+    # Positions go on: where they start again, transformers takes what follows for another text and builds a mask.
+    positions += range(positions[-1] + 1, positions[-1] + 1 + n_padding)
+    return _Laid(tokens + [0] * n_padding, positions, parts + [-1] * n_padding, read_at)
 
 
 def _block_mask(parts: "torch.Tensor", n_start: int, dtype: Any) -> "torch.Tensor":
@@ -182,4 +219,13 @@ def _spread(cache: Any, n_rows: int) -> Any:
     for layer in spread.layers:
         layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
         layer.values = layer.values.expand(n_rows, -1, -1, -1)
+        layer.update = partial(_read_on, layer)
     return spread
+
+
+def _read_on(layer: Any, *new: Any, **more: Any) -> Any:
+    """The keys and values of the beginning and of what is new; nothing is kept of it, as no token follows."""
+    beginning = layer.keys, layer.values
+    whole = type(layer).update(layer, *new, **more)
+    layer.keys, layer.values = beginning
+    return whole

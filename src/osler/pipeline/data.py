@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from osler.errors import InputError
-from osler.pipeline.stages import Plan, Run, benchmark_names, finished, questions_of, stage_for
+from osler.pipeline.stages import Plan, Run, asked_of, finished, own_digests, questions_of, stage_for
 from osler.recipe import Recipe
 from osler.records.io import read_records, write_rows
 from osler.records.record import Record
@@ -100,9 +100,9 @@ def plan_curate(run: Run) -> Plan:
     options = {
         "curate": config.model_dump(mode="json", exclude=set(WORKERS_ONLY)),
         "train_on": list(run.recipe.collect.trained_on),
-        "benchmarks": benchmark_names(run.recipe),
+        "benchmarks": list(asked_of(run.recipe)),
     }
-    inputs = finished(run, "collect", "curate")
+    inputs = finished(run, "collect", "curate") | own_digests(run.recipe)
     if config.filter.drop_blocked:
         inputs["policy"] = load_run_policy(run.recipe.guard).sha256
     if config.filter.tokenizer is not None:
@@ -137,10 +137,10 @@ def plan_curate(run: Run) -> Plan:
 
 def _source_names(recipe: Recipe) -> list[str]:
     """Sources to read: to train on, unless absent, to ask benchmarks from, and to write records about."""
-    from osler.evaluate.benchmarks import parse_benchmark
     from osler.sources.collect import absent_sources
 
-    asked = {source for name in benchmark_names(recipe) for source in parse_benchmark(name).sources}
+    own = {one.name for one in recipe.evaluate.own_benchmarks} if recipe.evaluate is not None else set()
+    asked = {source for one in asked_of(recipe).values() for source in one.sources} - own
     written_about = (
         {use.records for use in recipe.synth.generators if use.records} if recipe.synth is not None else set()
     )

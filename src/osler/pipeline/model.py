@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from osler.errors import InputError
-from osler.pipeline.stages import Plan, Run, finished, questions_of, stage_for
+from osler.pipeline.stages import Plan, Run, finished, own_digests, questions_of, stage_for
 from osler.recipe import Recipe
 from osler.records.io import read_records
 from osler.runs.files import sha256_file, sha256_json
@@ -54,7 +54,9 @@ def plan_evaluate(run: Run) -> Plan:
     inputs = (
         finished(run, "collect", "evaluate") | finished(run, "train", "evaluate") | finished(run, "curate", "evaluate")
     )
-    stage = stage_for(run, "evaluate", config.model_dump(mode="json"), inputs)
+    inputs |= own_digests(run.recipe)
+    # Where the user's questions lie is no part of the key: what they are is.
+    stage = stage_for(run, "evaluate", config.model_dump(mode="json", exclude={"own"}), inputs)
 
     def work() -> None:
         model = replace(_model(run), token_budget=config.batch_tokens)

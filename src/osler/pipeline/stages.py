@@ -1,18 +1,20 @@
 """What the stages of one run share: the recipe, the folder, and how a stage's key is made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osler.errors import InputError
 from osler.recipe import Recipe
-from osler.records.io import read_records
+from osler.records.io import read_records, to_dict
+from osler.records.record import Record
+from osler.runs.files import sha256_json
 from osler.runs.folder import Stage, stage_files
 from osler.runs.progress import Progress
 
 if TYPE_CHECKING:
-    from osler.evaluate.benchmarks import Questions
+    from osler.evaluate.benchmarks import Asked, Questions
     from osler.models.local import LocalModel
 
 
@@ -50,17 +52,35 @@ def finished(run: Run, name: str, needed_by: str) -> dict[str, str]:
     return {f"{name}/{file}": digest for file, digest in stage_files(run.folder / name).items()}
 
 
-def benchmark_names(recipe: Recipe) -> list[str]:
-    """Benchmarks that the recipe asks."""
-    return list(recipe.evaluate.benchmarks) if recipe.evaluate is not None else []
-
-
 def questions_of(recipe: Recipe, folder: Path) -> "dict[str, Questions]":
     """The questions of each benchmark, by its name in the recipe."""
-    from osler.evaluate.benchmarks import parse_benchmark, questions_for
+    from osler.evaluate.benchmarks import questions_for
+    from osler.evaluate.own import load_own
 
-    records = folder / "collect" / "records"
+    own = {one.name: rows for one, rows in map(load_own, recipe.evaluate.own)} if recipe.evaluate is not None else {}
+
+    def read(source: str) -> Iterable[Record]:
+        return own[source] if source in own else read_records(folder / "collect" / "records" / f"{source}.jsonl")
+
+    return {name: questions_for(asked, read) for name, asked in asked_of(recipe).items()}
+
+
+def asked_of(recipe: Recipe) -> "dict[str, Asked]":
+    """The benchmarks that the recipe asks, by their names in it."""
+    from osler.evaluate.benchmarks import parse_benchmark
+
+    if recipe.evaluate is None:
+        return {}
+    own = recipe.evaluate.own_benchmarks
+    return {name: parse_benchmark(name, own) for name in recipe.evaluate.benchmarks}
+
+
+def own_digests(recipe: Recipe) -> dict[str, str]:
+    """Of the questions of the user's benchmarks, by name."""
+    from osler.evaluate.own import load_own
+
+    files = recipe.evaluate.own if recipe.evaluate is not None else ()
     return {
-        name: questions_for(parse_benchmark(name), lambda source: read_records(records / f"{source}.jsonl"))
-        for name in benchmark_names(recipe)
+        f"questions/{one.name}": sha256_json([to_dict(record) for record in records])
+        for one, records in map(load_own, files)
     }

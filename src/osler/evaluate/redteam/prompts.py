@@ -2,14 +2,13 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from osler.errors import InputError
+from osler.evaluate.form import read_form
 from osler.models.action import Action
 
 Kind = Literal["risky", "benign"]
@@ -84,7 +83,7 @@ class PromptSet(_Strict):
     @model_validator(mode="after")
     def _ids_are_unique(self) -> "PromptSet":
         if not self.prompts:
-            raise ValueError("there is no prompt")
+            raise ValueError("there are no prompts")
         ids = [prompt.id for prompt in self.prompts]
         if len(set(ids)) < len(ids):
             repeated = sorted({name for name in ids if ids.count(name) > 1})
@@ -93,28 +92,8 @@ class PromptSet(_Strict):
 
 
 def load_prompts(path: Path | None = None) -> PromptSet:
-    """The prompts of a file, or the ones that ship.
-
-    Raises:
-        InputError: the file is absent, is not YAML or does not have the shape; the message names places, never prompts.
-    """
-    if path is None:
-        name = "prompts.yaml"
-        text = resources.files("osler.evaluate.redteam").joinpath(name).read_text("utf-8")
-    else:
-        name = str(path)
-        if not path.is_file():
-            raise InputError(f"{path} does not exist; expected a YAML file with `prompts` and `wrappers`")
-        text = path.read_text("utf-8")
-    try:
-        return PromptSet.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-        place = f" at line {mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{name} is not YAML{place}; texts with ?, :, # or commas need quotes") from error
-    except ValidationError as error:
-        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise InputError(f"{name} is not a file of prompts: {places}") from error
+    """The prompts of a file, or the ones that ship; raises as `read_form`."""
+    return read_form(PromptSet, path or files(__package__).joinpath("prompts.yaml"))
 
 
 def choose_prompts(prompts: Sequence[Prompt], limit: int | None, rng: random.Random) -> list[Prompt]:

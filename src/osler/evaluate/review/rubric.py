@@ -1,13 +1,12 @@
 """The rubric and the planted answers: two small YAML files, the ones that ship or the user's own."""
 
-from importlib import resources
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from osler.errors import InputError
+from osler.evaluate.form import read_form
 
 SCALE = (1, 2, 3, 4, 5)
 CANNOT_JUDGE = 0
@@ -71,42 +70,10 @@ class _PlantedFile(BaseModel):
 
 
 def load_rubric(path: Path | None = None) -> Rubric:
-    """The rubric of a file, or the guides' that ships.
-
-    Raises:
-        InputError: the file is absent or does not have the shape.
-    """
-    value, name = _yaml(path, "rubric.yaml")
-    try:
-        return Rubric.model_validate(value)
-    except ValidationError as error:
-        raise _wrong(name, error) from error
+    """The rubric of a file, or the guides' that ships; raises as `read_form`."""
+    return read_form(Rubric, path or files(__package__).joinpath("rubric.yaml"))
 
 
 def load_planted(path: Path | None = None) -> tuple[Planted, ...]:
-    """The planted answers of a file, or the ones that ship.
-
-    Raises:
-        InputError: as `load_rubric`; the message names places, never text.
-    """
-    value, name = _yaml(path, "planted.yaml")
-    try:
-        return _PlantedFile.model_validate(value).planted
-    except ValidationError as error:
-        raise _wrong(name, error) from error
-
-
-def _yaml(path: Path | None, shipped: str) -> tuple[Any, str]:
-    try:
-        if path is None:
-            return yaml.safe_load(resources.files(__package__).joinpath(shipped).read_text("utf-8")), shipped
-        return yaml.safe_load(path.read_text("utf-8")), str(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML in UTF-8 ({type(error).__name__})") from error
-
-
-def _wrong(name: str, error: ValidationError) -> InputError:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return InputError(f"{name}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}")
+    """The planted answers of a file, or the ones that ship; raises as `read_form`."""
+    return read_form(_PlantedFile, path or files(__package__).joinpath("planted.yaml")).planted

@@ -5,9 +5,7 @@ all random states. Ours is what it does not do: the rows of a step are divided i
 same recipe learns the same on one process or several, and a killed run ends with the same bytes.
 """
 
-import ctypes
 import random
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -30,9 +28,6 @@ from osler.train.result import save_result
 from osler.train.sharding import sharding_settings
 from osler.train.tokens import TokenRow
 from osler.train.trackers import tracker_callbacks
-
-_GIVE_BACK_FROM = 20_000_000
-"""Parameters from which memory is given back after each step; the demo's tiny one would ask for it again 237 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +98,11 @@ def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Proce
 
 
 def _plain_inputs(model: Any, job: Job) -> AbstractContextManager[None]:
-    """Within it, adapters take their inputs as they are. PEFT would make a float32 copy for each of them, which the mixed
-    precision turns back: the same numbers (DoRA's norms apart), a tenth of the time, and memory."""
+    """Within it, adapters take their inputs as they are.
+
+    PEFT would make a float32 copy for each of them, which the mixed precision turns back: the same numbers, less the time and
+    memory of two copies. DoRA's norms are computed in the copy's precision, so it keeps them.
+    """
     from peft.helpers import disable_input_dtype_casting
 
     plain = job.mixed_precision and job.adapter.method in {"lora", "qlora"}
@@ -155,7 +153,7 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
     for step in range(job.order.n_steps):
         places["step"] += [step] * processes.count
         places["process"] += list(range(processes.count))
-    trainer = _trainer_class(job, weights.num_parameters(), fused=on_gpu)(
+    trainer = _trainer_class(job, fused=on_gpu)(
         model=weights,
         args=settings,
         train_dataset=Dataset.from_dict(places),
@@ -167,15 +165,13 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
     return trainer
 
 
-def _trainer_class(job: Job, n_parameters: int, *, fused: bool) -> Any:
+def _trainer_class(job: Job, *, fused: bool) -> Any:
     """SFTTrainer that reads a step in passes, and on a CPU takes another way to the same loss.
 
     TRL and transformers name overriding `training_step` and `compute_loss` as the way to change them; hence the inheritance.
     """
     import torch
     from trl import SFTTrainer
-
-    is_large = n_parameters >= _GIVE_BACK_FROM
 
     class PassTrainer(SFTTrainer):  # type: ignore[misc]
         def training_step(
@@ -219,12 +215,6 @@ def _trainer_class(job: Job, n_parameters: int, *, fused: bool) -> Any:
         Without Triton, TRL puts all of them through it, in four passes: half of the time of a small model.
         """
 
-        def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-            loss = super().training_step(model, inputs, num_items_in_batch)
-            if is_large:
-                _give_memory_back()
-            return loss
-
         def compute_loss(
             self,
             model: Any,
@@ -240,12 +230,6 @@ def _trainer_class(job: Job, n_parameters: int, *, fused: bool) -> Any:
             return loss
 
     return PassTrainer if fused else CpuTrainer
-
-
-def _give_memory_back() -> None:
-    """Passes of many lengths leave holes that glibc keeps (measured: 0.2 of 1.8 GB after 15 steps); other systems have no need."""
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
-        library.malloc_trim(0)
 
 
 def _share(job: Job, step: int, process: int) -> dict[str, Any]:

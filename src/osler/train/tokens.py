@@ -18,8 +18,8 @@ from osler.models.chat import end_token_id, render, special_tokens
 from osler.records.export import as_messages
 from osler.records.record import Message, Record
 from osler.runs.progress import Progress
-from osler.train.loss import MASKED
 from osler.text import hash64
+from osler.train.loss import MASKED
 
 BAD_ROWS = ("long_answer", "long_prompt", "empty_answer", "empty_question", "contradictory", "no_end")
 """Classes of rows that would teach something wrong; the keys of `train.bad_rows`."""

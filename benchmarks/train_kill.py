@@ -2,9 +2,9 @@
 
     python benchmarks/train_kill.py --rows FILE [--kills 10] [--processes 2]
 
-`--rows` is a `train.jsonl` of a curate stage; 64 rows of it are packed and seen three times, a checkpoint every two steps. With two
-processes, torchrun starts them, and both are killed at once. Writes benchmarks/results/train_kill.json, an entry for each number of
-processes.
+`--rows` is a `train.jsonl` of a curate stage; 64 rows of it are packed and seen three times, a checkpoint every two steps. The moments are
+drawn from the time that training takes once it has begun. With two processes, torchrun starts them, and all are killed at once. Writes
+benchmarks/results/train_kill.json, an entry for each number of processes.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -27,18 +26,26 @@ from osler.runs.metrics import read_metrics
 
 RESULT = Path(__file__).parent / "results" / "train_kill.json"
 PROGRAM = """
-import sys
+import os, signal, sys, threading, time
 from pathlib import Path
 from osler.models.config import ModelConfig
-from osler.runs.progress import silent
 from osler.train.config import BadRowsConfig, EvaluationConfig, MachineConfig, TrainConfig
 from osler.train.train import train
-rows, out = map(Path, sys.argv[1:])
+rows, out, kill_after_s = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+began = []
+def report(name, *rest):
+    if name == "train" and not began:
+        began.append(time.monotonic())
+        if kill_after_s:
+            timer = threading.Timer(kill_after_s, os.killpg, (os.getpgrp(), signal.SIGKILL))
+            timer.daemon = True
+            timer.start()
 drop = BadRowsConfig(long_answer="drop", long_prompt="drop", contradictory="keep", empty_answer="drop")
 train((rows, rows), ModelConfig(),
       TrainConfig(batch_size=8, epochs=3, max_length=256, dropout=0.1, packing="best-fit", learning_rate=5e-3,
                   evaluation=EvaluationConfig(every_steps=4, rows=8), bad_rows=drop),
-      MachineConfig(save_every_steps=2), 7, out, silent)
+      MachineConfig(save_every_steps=2), 7, out, report)
+print(time.monotonic() - began[0])
 """
 
 
@@ -57,9 +64,8 @@ def main() -> int:
         (work / name).mkdir(parents=True)
     write_records(work / "rows.jsonl", list(islice(read_records(options.rows), 64)))
     (work / "train.py").write_text(PROGRAM, encoding="utf-8")
-    began = time.monotonic()
-    _start(work, "undisturbed", options.processes).wait()
-    whole_s = time.monotonic() - began
+    done = _train(work, "undisturbed", options.processes, 0.0)
+    whole_s = float(done.stdout.split()[0])
     kills = _with_kills(work, options.processes, options.kills, whole_s, random.Random(options.seed))
     first, second = digest_folder(work / "undisturbed"), digest_folder(work / "killed")
     different = [name for name in sorted(first | second) if first.get(name) != second.get(name)]
@@ -79,18 +85,22 @@ def main() -> int:
     return 1 if different else 0
 
 
-def _start(work: Path, name: str, n_processes: int) -> subprocess.Popen[bytes]:
+def _train(work: Path, name: str, n_processes: int, kill_after_s: float) -> subprocess.CompletedProcess[str]:
     several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes)]
-    command = [sys.executable, *(several if n_processes > 1 else []), "train.py", "rows.jsonl", name]
-    # A group of its own, so that a kill reaches the processes that torchrun started.
-    return subprocess.Popen(
+    command = [sys.executable, *(several if n_processes > 1 else []), "train.py", "rows.jsonl", name, str(kill_after_s)]
+    # A group of its own: the kill reaches what torchrun started, and not this script.
+    done = subprocess.run(
         command,
         cwd=work,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    if done.returncode not in (0, -signal.SIGKILL):
+        raise SystemExit(done.stderr[-3000:])
+    return done
 
 
 def _with_kills(
@@ -99,22 +109,16 @@ def _with_kills(
     """Kill until it was done `n_kills` times, beginning anew whenever training ended first; then let it end."""
     kills: list[dict[str, float]] = []
     while len(kills) < n_kills:
-        process = _start(work, "killed", n_processes)
-        wait_s = rng.uniform(0.3, 1.0) * whole_s
-        try:
-            process.wait(timeout=wait_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            metrics = work / "killed" / "metrics.jsonl"
-            step = max((row["step"] for row in read_metrics(metrics)), default=0) if metrics.exists() else 0
-            kills.append({"after_s": round(wait_s, 1), "at_step": step})
-            print(kills[-1], flush=True)
+        wait_s = rng.uniform(0.01, 0.5) * whole_s
+        if _train(work, "killed", n_processes, wait_s).returncode == 0:
+            shutil.rmtree(work / "killed")
+            (work / "killed").mkdir()
             continue
-        shutil.rmtree(work / "killed")
-        (work / "killed").mkdir()
-    if code := _start(work, "killed", n_processes).wait():
-        raise SystemExit(f"training after the kills left with {code}")
+        metrics = work / "killed" / "metrics.jsonl"
+        step = max((row["step"] for row in read_metrics(metrics)), default=0) if metrics.exists() else 0
+        kills.append({"after_s": round(wait_s, 2), "at_step": step})
+        print(kills[-1], flush=True)
+    _train(work, "killed", n_processes, 0.0)
     return kills
 
 

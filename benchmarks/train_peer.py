@@ -20,6 +20,7 @@ from statistics import median
 
 import yaml
 
+import osler
 from osler.models.config import ModelConfig
 from osler.records.io import read_records, write_records
 from osler.runs.files import read_json
@@ -206,7 +207,8 @@ def _measure(command: list[str], folder: Path) -> dict[str, float]:
         "CUDA_VISIBLE_DEVICES": "",
         "HF_HUB_OFFLINE": "1",
         "DISABLE_VERSION_CHECK": "1",
-        "PYTHONPATH": os.environ.get("PYTHONPATH", "") if folder.name == "osler" else "",
+        # The osler that this script imported, and not another that is installed.
+        "PYTHONPATH": str(Path(osler.__file__).parents[1]) if folder.name == "osler" else "",
     }
     done = subprocess.run(
         [sys.executable, "-c", watch, *command], cwd=cwd, env=environment, check=True, capture_output=True, text=True

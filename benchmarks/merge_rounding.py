@@ -9,15 +9,13 @@ adapter computed in float32. Writes benchmarks/results/merge_rounding.json.
 import argparse
 import json
 import platform
-import shutil
 import sys
-import time
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from osler.evaluate.stats import wilson
+from osler.evaluate.stats import rate
 from osler.export.merge import export_merged
 from osler.models.config import ModelConfig
 from osler.models.local import load_local
@@ -44,10 +42,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--work", type=Path, default=Path("runs/merge-rounding"))
     options = parser.parse_args()
-    began = time.process_time()
     work = options.work
-    shutil.rmtree(work, ignore_errors=True)
-    (work / "train").mkdir(parents=True)
+    (work / "train").mkdir(parents=True, exist_ok=True)
     records = list(islice(read_records(options.rows), 2000 + 200))
     write_records(work / "rows.jsonl", records[:2000])
     config = CONFIG.model_copy(update={"max_steps": options.steps})
@@ -85,7 +81,6 @@ def main() -> int:
                 ("exact", "merged, computed in float32"),
             )
         },
-        "cpu_s": round(time.process_time() - began, 1),
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))
@@ -102,15 +97,8 @@ def _first_tokens(weights: Any, row: TokenRow) -> list[int]:
     return [found[place - 1] for start, stop in row.spans for place in range(start, min(stop, 1024))]
 
 
-def _share(one: list[int], other: list[int]) -> dict[str, object]:
-    same = sum(left == right for left, right in zip(one, other, strict=True))
-    bound = wilson(same, len(one))
-    return {
-        "same": same,
-        "of": len(one),
-        "share": round(same / len(one), 4),
-        "interval": [round(bound.low, 4), round(bound.high, 4)],
-    }
+def _share(one: list[int], other: list[int]) -> dict[str, Any]:
+    return rate(sum(left == right for left, right in zip(one, other, strict=True)), len(one))
 
 
 if __name__ == "__main__":

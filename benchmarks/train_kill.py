@@ -45,7 +45,7 @@ train((rows, rows), ModelConfig(),
       TrainConfig(batch_size=8, epochs=3, max_length=256, dropout=0.1, packing="best-fit", learning_rate=5e-3,
                   evaluation=EvaluationConfig(every_steps=4, rows=8), bad_rows=drop),
       MachineConfig(save_every_steps=2), 7, out, report)
-print(time.monotonic() - began[0])
+print(time.monotonic() - began[0] if began else 0.0)  # nothing is trained when the kill came after the last step
 """
 
 

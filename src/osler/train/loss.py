@@ -39,12 +39,12 @@ def summed_loss(logits: Any, wanted: Any) -> Any:
 def _block_loss() -> Any:
     import torch
 
-    def blocks(logits: torch.Tensor, *others: torch.Tensor) -> Any:
+    def blocks(logits: Any, *others: Any) -> Any:
         size = max(1, _BLOCK_NUMBERS // logits.shape[1])
         return zip(*(whole.split(size) for whole in (logits, *others)), strict=True)
 
     # PyTorch's interface for an operation that brings its own gradient.
-    class BlockLoss(torch.autograd.Function):  # type: ignore[misc]
+    class BlockLoss(torch.autograd.Function):
         @staticmethod
         def forward(context: Any, logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
             context.save_for_backward(logits, wanted)

@@ -6,6 +6,7 @@ Reads `train.jsonl` and `validation.jsonl` of the curate stage. Writes, into the
 
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,9 @@ def train(
     if not result_folder(out).exists():
         run_loop(weights, tokenizer, job, out, processes, progress)
     if processes.is_main:
+        # Not where the result is written: a kill between the two would leave them for ever.
+        if (out / "checkpoints").exists():
+            shutil.rmtree(out / "checkpoints")
         write_manifest(tokens, len(validation.rows), order, n_base, facts["fingerprint"], out)
     processes.wait()
 

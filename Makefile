@@ -31,8 +31,18 @@ golden: $(INSTALLED)        ## rewrite the golden files; look at the difference 
 site: $(INSTALLED)          ## the documents as plain HTML in site/
 	$(BIN)/python tools/site.py site
 
-bench: $(INSTALLED)         ## the figures of benchmarks/ that a laptop can make
+# Those beside another tool, or of hours, are in benchmarks/README.md with their commands. DATA names a folder of real data sets.
+bench: $(INSTALLED)         ## the figures of benchmarks/ that a laptop can make; more with DATA=FOLDER
 	$(BIN)/python benchmarks/start_up.py
+	PYTHONPATH=. $(BIN)/python benchmarks/export_agreement.py
+	$(BIN)/python benchmarks/serve_state.py
+	$(BIN)/python benchmarks/serve_load.py
+ifdef DATA
+	$(BIN)/python benchmarks/planted.py $(DATA)
+	$(BIN)/python benchmarks/medquad_copies.py $(DATA)
+	$(BIN)/python benchmarks/clean_keeps.py $(DATA)
+	$(BIN)/python benchmarks/guard_sets.py $(DATA)
+endif
 
 install: $(INSTALLED)
 

@@ -24,7 +24,7 @@ from osler.records.arrow import from_batch, in_batches
 from osler.records.io import read_records
 from osler.records.record import Record
 from osler.runs.progress import silent
-from osler.sources.catalog import SOURCES, source_named
+from osler.sources.catalog import catalog_sources, source_named
 from osler.sources.collect import collect_copies, copy_of
 from osler.sources.files import has_files
 
@@ -68,7 +68,7 @@ def main() -> None:
 
 def measure(data: Path, show: int = 0) -> dict:
     """Counts over all sources that `data` holds."""
-    names = [source.name for source in SOURCES if has_files(source, data)]
+    names = [source.name for source in catalog_sources() if has_files(source, data)]
     changed, texts, twice = Counter(), Counter(), 0
     lost: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:

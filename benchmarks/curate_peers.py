@@ -4,7 +4,10 @@ python benchmarks/curate_peers.py NAME IN.jsonl OUT_DIR
 """
 
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,7 +161,75 @@ def datasketch(source: Path, out: Path) -> None:
                 kept.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
 
-PEERS = {"daft": daft, "hf_datasets": hf_datasets, "rensa": rensa, "datasketch": datasketch}
+def _rows_with_text(source: Path, folder: Path) -> Path:
+    """The rows that are left before near copies are looked for, with question and answer as one text."""
+    path = folder / "rows" / "rows.jsonl"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as rows:
+        for row in plain_rows(source):
+            row["text"], row["row"] = f"{row['input']} {row['output']}", row["id"]
+            rows.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    return path
+
+
+def text_dedup(source: Path, out: Path) -> None:
+    """The command of text-dedup with two processes."""
+    from datasets import load_from_disk
+
+    work = Path(tempfile.mkdtemp(dir=out.parent))
+    rows = _rows_with_text(source, work)
+    options = {
+        "path": "json", "data_files": rows, "split": "train", "cache_dir": work / "cache", "output": work / "found",
+        "column": "text", "threshold": THRESHOLD, "ngram": WORDS, "num_perm": PERMUTATIONS, "min_length": 1,
+        "b": PERMUTATIONS // BAND_ROWS, "r": BAND_ROWS,
+        "batch_size": 10_000, "num_proc": 2, "hash_func": "xxh3",
+    }  # fmt: skip
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    subprocess.run([sys.executable, "-m", "text_dedup.minhash", *arguments], check=True, capture_output=True)
+    load_from_disk(str(work / "found")).to_json(str(out / "kept.jsonl"))
+    shutil.rmtree(work)
+
+
+def datatrove(source: Path, out: Path) -> None:
+    """The four stages of datatrove's example with its tokenizer for English, two tasks at once where a stage can be cut."""
+    from datatrove.executor import LocalPipelineExecutor
+    from datatrove.pipeline.dedup import (
+        MinhashDedupBuckets,
+        MinhashDedupCluster,
+        MinhashDedupFilter,
+        MinhashDedupSignature,
+    )
+    from datatrove.pipeline.dedup.minhash import MinhashConfig
+    from datatrove.pipeline.readers import JsonlReader
+    from datatrove.pipeline.writers import JsonlWriter
+
+    work = Path(tempfile.mkdtemp(dir=out.parent))
+    whole = _rows_with_text(source, work)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    for part in range(2):
+        (whole.parent / f"part{part}.jsonl").write_bytes(b"".join(lines[part::2]))
+    whole.unlink()
+    config = MinhashConfig(n_grams=WORDS, num_buckets=PERMUTATIONS // BAND_ROWS, hashes_per_bucket=BAND_ROWS)
+    signed, bucketed, found = (str(work / name) for name in ("signatures", "buckets", "found"))
+    kept = JsonlWriter(str(work / "kept"), output_filename="${rank}.jsonl", compression=None)
+    stages = (
+        (2, [JsonlReader(str(whole.parent)), MinhashDedupSignature(signed, config)]),
+        (config.num_buckets, [MinhashDedupBuckets(signed, bucketed, config=config)]),
+        (1, [MinhashDedupCluster(bucketed, found, config=config)]),
+        (2, [JsonlReader(str(whole.parent)), MinhashDedupFilter(found), kept]),
+    )
+    for number, (tasks, steps) in enumerate(stages):
+        LocalPipelineExecutor(steps, tasks=tasks, workers=2, logging_dir=str(work / f"logs{number}")).run()
+    with (out / "kept.jsonl").open("wb") as rows:
+        for part in sorted((work / "kept").glob("*.jsonl")):
+            for line in part.read_bytes().splitlines():
+                row = orjson.loads(line)["metadata"]
+                rows.write(orjson.dumps({**row, "id": row["row"]}, option=orjson.OPT_APPEND_NEWLINE))
+    shutil.rmtree(work)
+
+
+PEERS = {"daft": daft, "hf_datasets": hf_datasets, "rensa": rensa, "datasketch": datasketch, "text_dedup": text_dedup,
+         "datatrove": datatrove}  # fmt: skip
 
 if __name__ == "__main__":
     PEERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

@@ -26,7 +26,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "curate_scale.json"
-PEERS = ("daft", "hf_datasets", "rensa", "datasketch")
+PEERS = ("daft", "hf_datasets", "rensa", "datasketch", "text_dedup", "datatrove")
 _TICK_S = os.sysconf("SC_CLK_TCK")
 
 

@@ -19,7 +19,7 @@ from osler.recipe import Recipe, load_recipe
 from osler.recipe.load import parse_recipe
 from osler.runs.files import read_json
 from osler.runs.progress import silent
-from osler.sources.catalog import SOURCES
+from osler.sources.catalog import catalog_sources
 from osler.sources.files import has_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def main() -> None:
 
 def everything(data: Path) -> Recipe:
     """A recipe of all sources for training that `data` holds."""
-    names = [source.name for source in SOURCES if "train" in source.use and has_files(source, data)]
+    names = [source.name for source in catalog_sources() if "train" in source.use and has_files(source, data)]
     text = {
         "name": EVERYTHING,
         "seed": 7,

@@ -94,12 +94,12 @@ def prepare(options: argparse.Namespace) -> None:
     from osler.records.io import JsonlWriter, read_records
     from osler.runs.progress import silent
     from osler.sources.catalog import source_named
-    from osler.sources.collect import collect_source
+    from osler.sources.collect import Copy, collect_source
 
     collected = options.work / "collect"
     with JsonlWriter(options.work / "set_aside.jsonl") as aside:
         for name in ("medqa", "medmcqa", "pubmedqa", "mmlu_med"):
-            collect_source(source_named(name), options.data, collected, aside, silent)
+            collect_source(Copy(source_named(name), options.data, ()), collected, aside, silent)
     rng = random.Random(7)
     chosen = {}
     for name, n in N_ITEMS.items():

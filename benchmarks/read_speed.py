@@ -140,11 +140,11 @@ def osler(name: str, root: Path, out: Path) -> Callable[[], int]:
     from osler.records.io import JsonlWriter
     from osler.runs.progress import silent
     from osler.sources.catalog import source_named
-    from osler.sources.collect import collect_source
+    from osler.sources.collect import Copy, collect_source
 
     def work() -> int:
         with JsonlWriter(out / "set_aside.jsonl") as set_aside:
-            return collect_source(source_named(name), root, out, set_aside, silent).records
+            return collect_source(Copy(source_named(name), root, ()), out, set_aside, silent).records
 
     return work
 

@@ -2,13 +2,14 @@
 
     python benchmarks/serve_load.py                            # a few minutes
     python benchmarks/serve_load.py --litellm VENV/bin/litellm # with LiteLLM's proxy beside it
-    python benchmarks/serve_load.py --soak 1800                # half an hour of load, for the memory alone
+    python benchmarks/serve_load.py --minutes 30               # half an hour of load, for the memory alone
     python benchmarks/serve_load.py --run runs/demo            # response time of a run's own model
 
 All servers are one process with one worker, on loopback, before the same scripted server. `osler serve` runs as users start it: key,
-consent, limits, guard, audit log with fsync. CPU time is user and system time of the server's process, from /proc; it does not
-depend on what else runs on the machine, as requests a second do. The guard's own checks are timed apart, in this process.
-Writes benchmarks/results/serve_load.json; `--soak` and `--run` write into the same file.
+consent, limits, guard, audit log with fsync. CPU time is that of the server's threads by the scheduler's own count, from /proc; it
+depends less on what else runs on the machine than requests a second do. "Beside the guard" is the same server with a guard that
+looks at nothing; the guard's own checks are timed apart too, in this process.
+Writes benchmarks/results/serve_load.json; `--minutes` and `--run` write into the same file.
 """
 
 import argparse
@@ -43,7 +44,6 @@ LITELLM_REQUESTS = 120
 STREAM_TOKENS = 400
 STREAMS = 24
 OPEN_STREAMS = 1000
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def pieces(n: Any) -> Any:
@@ -172,8 +172,8 @@ class Server:
 
     def cpu_s(self) -> Any:
         """CPU time so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        threads = Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
 
     def rss_mb(self) -> Any:
         """Memory in use."""
@@ -206,7 +206,7 @@ def started(command: Any, ready_url: Any, env: Any = None, log: Any = None) -> A
 
 
 @contextmanager
-def osler_before(upstream: Any, folder: Any) -> Any:
+def osler_before(upstream: Any, folder: Any, program: Any = ("-m", "osler")) -> Any:
     """`osler serve` before the scripted server, with room for a thousand answers."""
     from osler.serve.terms import read_terms
 
@@ -215,13 +215,45 @@ def osler_before(upstream: Any, folder: Any) -> Any:
     serve = {"upstream": {"url": upstream, "model": "m"}, "limits": {"answers": 2000}, "timeout_s": 600}
     recipe = {"name": "load", "model": {"system_prompt": "Explain."}, "guard": {}, "serve": serve}
     (run / "recipe.json").write_text(json.dumps(recipe))
-    command = [sys.executable, "-m", "osler", "serve", "load", "--runs", str(folder), "--port", str(port)]
+    command = [sys.executable, *program, "serve", "load", "--runs", str(folder), "--port", str(port)]
     headers = {"authorization": f"Bearer {KEY}", "x-consent-version": read_terms().version}
     with (
         (folder / "osler.log").open("wb") as log,
         started(command, f"http://127.0.0.1:{port}/livez", {"OSLER_API_KEY": KEY}, log) as pid,
     ):
         yield Server("osler", pid, port, headers, "osler")
+
+
+def serve_unguarded(arguments: Any) -> None:
+    """`osler serve` with a guard that looks at nothing."""
+    from osler.cli.main import main as osler
+    from osler.guard import wrap
+    from osler.models.action import Verdict
+
+    class Nothing:
+        is_quick, is_over, finish, verdict = True, False, "stop", Verdict("allow")
+
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def judge(self, _: Any) -> Any:
+            return self.verdict
+
+        def screen(self, *_: Any, **__: Any) -> Any:
+            return Nothing()
+
+        def begin(self) -> Any:
+            return ""
+
+        def feed(self, piece: Any) -> Any:
+            return piece
+
+        def end(self) -> Any:
+            self.is_over = True
+            return ""
+
+    wrap.Guard = Nothing  # type: ignore[misc,assignment]
+    sys.argv = ["osler", *arguments]
+    osler()
 
 
 @contextmanager
@@ -433,12 +465,15 @@ def response_times(run: Any) -> Any:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["unguarded"]:
+        serve_unguarded(sys.argv[2:])
+        return
     options = argparse.ArgumentParser()
     options.add_argument("--role")
     options.add_argument("--port", type=int)
     options.add_argument("--upstream")
     options.add_argument("--litellm")
-    options.add_argument("--soak", type=int)
+    options.add_argument("--minutes", type=float)
     options.add_argument("--run", type=Path)
     chosen = options.parse_args()
     if chosen.role:
@@ -459,12 +494,14 @@ def main() -> None:
             command = [sys.executable, __file__, "--role", "scripted", "--port", str(port)]
             stack.enter_context(started(command, f"{upstream}/models"))
             with osler_before(upstream, folder) as server:
-                if chosen.soak:
-                    result["soak"] = soak(server, chosen.soak)
+                if chosen.minutes:
+                    result["soak"] = soak(server, 60 * chosen.minutes)
                 else:
                     result["osler"] = costs(server, REQUESTS)
                     result["open_streams"] = open_streams(server)
-            if not chosen.soak:
+            if not chosen.minutes:
+                with osler_before(upstream, folder, (__file__, "unguarded")) as server:
+                    result["osler_beside_its_guard"] = costs(server, REQUESTS)
                 result["guard_alone"] = guard_costs()
                 with bare_before(upstream) as server:
                     result["bare"] = costs(server, REQUESTS)

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from osler.records.record import Message, Origin, Record, record_id
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A machine that is busy is not a wrong answer; what must be fast has a test of its own.
+settings.register_profile("osler", deadline=None)
+settings.load_profile("osler")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from osler.curate.config import MixConfig
 from osler.curate.mix import mix
-from osler.curate.split import assign_splits
 from osler.errors import InputError
 from osler.text import hash64
 
@@ -212,26 +211,6 @@ def test_counts_hold_no_time_and_no_path(record, run, tmp_path):
         "outside_guide_lengths", "licenses",
         "contradictions", "mix",
     }  # fmt: skip
-
-
-def test_shares_are_met_nearly():
-    groups = [f"g{i}" for i in range(5000)]
-    splits = assign_splits(groups, [""] * 5000, (0.8, 0.1, 0.1), 0)
-    # Four standard errors of a share of 0.1 over 5,000 groups.
-    assert abs(splits.count("test") - 500) < 85
-    assert abs(splits.count("validation") - 500) < 85
-
-
-def test_a_group_too_large_for_a_test_set_goes_to_train():
-    groups = ["template"] * 400 + [f"g{i}" for i in range(600)]
-    for seed in range(10):
-        assert assign_splits(groups, [""] * 1000, (0.8, 0.1, 0.1), seed)[0] == "train"
-
-
-def test_a_share_of_zero_gets_nothing():
-    groups = [f"g{i}" for i in range(500)]
-    assert set(assign_splits(groups, [""] * 500, (0.9, 0.1, 0.0), 0)) == {"train", "validation"}
-    assert set(assign_splits(groups, [""] * 500, (1.0, 0.0, 0.0), 0)) == {"train"}
 
 
 def test_mixing_nothing_drops_nothing():

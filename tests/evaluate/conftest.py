@@ -86,7 +86,7 @@ def real_records(shared_data, tmp_path_factory):
     from osler.records.io import JsonlWriter, read_records
     from osler.runs.progress import silent
     from osler.sources.catalog import source_named
-    from osler.sources.collect import collect_source
+    from osler.sources.collect import Copy, collect_source
 
     folder = tmp_path_factory.mktemp("real")
     known = {}
@@ -94,7 +94,7 @@ def real_records(shared_data, tmp_path_factory):
     def read(name: str) -> list[Record]:
         if name not in known:
             with JsonlWriter(folder / f"{name}_aside.jsonl") as aside:
-                collect_source(source_named(name), shared_data, folder, aside, silent)
+                collect_source(Copy(source_named(name), shared_data, ()), folder, aside, silent)
             known[name] = list(read_records(folder / "records" / f"{name}.jsonl"))
         return known[name]
 

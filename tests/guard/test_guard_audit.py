@@ -279,3 +279,31 @@ def test_texts_are_kept_only_in_a_box_encrypted_without_identifiers_and_deleted_
         TextBox(tmp_path / "texts", Fernet.generate_key().decode(), 2).read("r2")
     with pytest.raises(InputError, match="OSLER_TEXT_KEY"):
         open_texts(tmp_path / "texts", None, 2)
+
+
+@pytest.mark.parametrize("lacks", [("monotonic",), ("monotonic", "previous", "mac", "seq")])
+def test_a_log_of_an_older_form_is_called_so_and_not_changed(tmp_path, lacks):
+    path = tmp_path / "audit.jsonl"
+    row = {
+        "seq": 1,
+        "time": "2026-01-01T00:00:00",
+        "event": "start",
+        "monotonic": 1.0,
+        "previous": "0" * 64,
+        "mac": "f" * 64,
+    }
+    kept = {name: value for name, value in row.items() if name not in lacks}
+    path.write_bytes(orjson.dumps(kept, option=orjson.OPT_APPEND_NEWLINE))
+    head_path(path).write_bytes(b'{"seq":1,"mac":"%b"}' % (b"f" * 64))
+    with pytest.raises(CheckFailed, match="older form: not chained") as found:
+        verify(path, KEY)
+    assert "was changed" not in str(found.value)
+
+
+def test_a_row_made_to_look_older_in_a_chained_log_is_still_a_changed_one(log):
+    lines = rows(log)
+    row = orjson.loads(lines[2])
+    del row["monotonic"]
+    log.write_bytes(b"".join([*lines[:2], orjson.dumps(row) + b"\n", *lines[3:]]))
+    with pytest.raises(CheckFailed, match="row 3 was changed"):
+        verify(log, KEY)

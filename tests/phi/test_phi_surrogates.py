@@ -1,5 +1,7 @@
 """Surrogates: consistent within a text, keyed, with intervals of dates kept; and the dates they move."""
 
+import hashlib
+import hmac
 import re
 from datetime import date, datetime
 
@@ -73,11 +75,87 @@ def test_a_number_keeps_its_shape_and_addresses_of_machines_are_those_kept_for_d
     assert re.search(r"SSN is \d{3}-\d{2}-\d{4}\.", _written(_NOTE))
 
 
-@pytest.mark.parametrize("key", ["", "short"])
+# Two data sets that were written at different times with one key still fit together: these values stay as they are.
+WRITTEN = [
+    ("NAME", "Walter Wilkins", "Jonas Jessop"),
+    ("NAME", "WALTER wilkins, W. w.", "JONAS jessop, J. j."),
+    ("NAME", "Wanda Wexford-Wyler Wold", "Jana Jarvis-Jarvise4 Jarvise5"),
+    ("NAME", "Émile Ñandú 王 é. ñ", "Nina Vickers f n. v"),
+    ("NAME", "Aaron Zeb A. Z. a z", "Nils Mona N. M. n m"),
+    ("DOCTOR", "Dr. Helen Park", "Dr. Ulla Cyril"),
+    ("DOCTOR", "DR Park", "DR Cyril"),
+    ("DOCTOR", "dr Park", "dr Cyril"),
+    ("DOCTOR", "Doctor  Park", "Doctor  Cyril"),
+    ("DOCTOR", "DOCTOR Park", "DOCTOR Cyril"),
+    ("DOCTOR", "Prof. Park", "Prof. Cyril"),
+    ("DOCTOR", "Professor Park", "Professor Cyril"),
+    ("DOCTOR", "Drake Park", "Quentin Cyril"),
+    ("NAME", "Dr. Park", "Quayle. Cyril"),
+    ("DATE", "03/04/2019", "09/13/2019"),
+    ("DATE", "some day", "[DATE]"),
+    ("ZIP", "62701-1234", "627"),
+    ("ZIP", "036 01", "000"),
+    ("ZIP", "12", "000"),
+    ("ZIP", "6 2701", "627"),
+    ("AGE", "97", "90+"),
+    ("CITY", "Springfield", "Millbrook"),
+    ("CITY", "SPRINGFIELD", "Millbrook"),
+    ("HOSPITAL", "Mercy Medical Center", "Coldhaven Medical Center"),
+    ("HOSPITAL", "St. Olaf's Clinic", "Oldcastle Clinic"),
+    ("HOSPITAL", "Mercy", "Langmere Hospital"),
+    ("ORGANIZATION", "Acme", "Stroud Company"),
+    ("PROFESSION", "plumber", "nurse"),
+    ("ADDRESS", "1 Main Street, Springfield, IL 62701", "251 Lowry Street, 627"),
+    ("ADDRESS", "2 Elm Road", "738 Tarrant Street"),
+    ("ADDRESS", "3 Oak Way, VT, 05901-2222", "109 Orwin Street, 000"),
+    ("EMAIL", "jk@example.net", "person43142@example.org"),
+    ("URL", "http://example.net/a", "https://example.org/247969"),
+    ("IP", "10.0.0.1", "192.0.2.245"),
+    ("IP", "fe80::1", "2001:db8::fdf6"),
+    ("SSN", "219-09-9999", "888-48-0325"),
+    ("MRN", "AB-c9", "FT-c5"),
+    (
+        "ID",
+        "A1" * 60,  # uses up the 256 bits of one draw
+        (
+            "F7S3G2F5P3J0M0R8L7P8B8R0X2M8S6V9J8M8Z6F5N8J5A8Q5I1Z8L7N7W1M1"
+            "L0B1V6E5M9Y1H9R0W6J4D0M9R6E6Z4J2C1H9H6X0D6L8N6D6G2H1C5W6U1A9"
+        ),
+    ),
+]
+
+
+def test_the_same_key_writes_the_same_surrogates_in_every_version():
+    text, spans = "", []
+    for kind, value, _ in WRITTEN:
+        spans.append(Span(len(text), len(text) + len(value), kind, 1.0))
+        text += value + "\n"
+    assert surrogates(text, spans, _KEY, "1") == [written for _, _, written in WRITTEN]
+
+
+def test_a_draw_is_an_hmac_of_document_kind_and_value():
+    def drawn(kind: str, value: str) -> int:
+        message = b"\0".join(part.encode() for part in ("1", kind, value))
+        return int.from_bytes(hmac.digest(_KEY, message, hashlib.sha256), "big")
+
+    text = "Jk@Example.net 2019-03-04"
+    mail, day = surrogates(text, [Span(0, 14, "EMAIL", 1.0), Span(15, 25, "DATE", 1.0)], _KEY, "1")
+    assert mail == f"person{drawn('EMAIL', 'jk@example.net') % 100_000}@example.org"
+    assert (date.fromisoformat(day) - date(2019, 3, 4)).days == 1 + drawn("days", "") % 365
+
+
+@pytest.mark.parametrize("key", [None, "", "short", "fifteen letters"])
 def test_a_missing_or_short_key_is_an_error_that_names_the_variable(key, monkeypatch):
-    monkeypatch.setenv(KEY_VARIABLE, key)
-    with pytest.raises(EnvironmentLacks, match=KEY_VARIABLE):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    if key is not None:
+        monkeypatch.setenv(KEY_VARIABLE, key)
+    with pytest.raises(EnvironmentLacks, match=f"{KEY_VARIABLE}; it has {len(key or '')}"):
         key_of_environment()
+
+
+def test_sixteen_characters_are_a_key(monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, "sixteen letters!")
+    assert key_of_environment() == b"sixteen letters!"
 
 
 @given(st.text(max_size=60))

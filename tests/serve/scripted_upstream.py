@@ -76,8 +76,11 @@ def scripted_upstream(*script, head=HEAD):
         started.set()
         await found_stop.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0)  # in which their sockets are closed
 
     found_stop = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))

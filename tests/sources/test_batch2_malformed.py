@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from osler.errors import InputError, RowError
+from osler.errors import RowError
 from osler.sources.catalog import source_named
-from osler.sources.catalog.medqa_relabel import read_verdicts
 from osler.sources.files import find_files
-from osler.sources.source import SourceFile, records_of
+from osler.sources.source import records_of
 
 COPIES = Path(__file__).parent / "copies"
 MESSAGES = [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A."}]
@@ -29,7 +28,7 @@ def bioasq(**question: object) -> bytes:
 
 CASES = [
     ("aci_bench", "train.csv", VISIT + b"aci,D1,[doctor] hi,\n", "empty_answer", "note: is empty"),
-    ("aci_bench", "train.csv", VISIT + b"aci,D1,hi\n", "wrong_columns", "line 2 has 3 columns; the header has 4"),
+    ("aci_bench", "train.csv", VISIT + b"aci,D1,hi\n", "wrong_columns", "line 2 has 3 columns; expected 4"),
     ("alzheimer_pubmed", "a.csv", b"title,text\nT,A\n", "missing_field", None),
     ("alzheimer_pubmed", "a.csv", b"title,abstract\n,One piece.\n", "no_conclusion", None),
     ("bioasq_taskb", "1_golden.json", bioasq(), "hidden_label", "ideal_answer: the answer is not published"),
@@ -93,7 +92,7 @@ CASES = [
     ("mimic_iv_note", "radiology.csv", MIMIC_IV + b"1-RR-1,1,2,RR,1,,,\n", "empty_note", "text: is empty"),
     ("mqp", "mqp.csv", b"1,Q?,R?,2\n", "answer_not_an_option", 'label: is "2"; expected 0 or 1'),
     ("mqp", "mqp.csv", b"1,Q?,R?\n", "wrong_columns", "line 1 has 3 columns; expected 4"),
-    ("mqp", "mqp.csv", b"1,Q?,caf\xe9?,1\n", "bad_encoding", "question_2: line 1: a byte is not UTF-8"),
+    ("mqp", "mqp.csv", b"1,Q?,caf\xe9?,1\n", "bad_encoding", "question_2: line 1: 0xe9 at character 4 is not UTF-8"),
     ("mqp", "mqp.csv", b'1,"Q"?,R?,1\n', "not_csv", "line 1: ',' expected after '\"'"),
     ("mts_dialog", "TrainingSet.csv", DIALOGUE + b"0,MOOD,Good.,Hi.\n", "unknown_section", None),
     ("pmc_open_access", "a.xml", b"<article><front>", "bad_xml", None),
@@ -156,14 +155,3 @@ def test_a_bad_row_leaves_its_neighbours_alone(write_copy, name):
     whole = files.get(file, b"")
     files[file] = whole.replace(before, before + broken, 1) if before else broken + whole
     assert rows(write_copy(name, files)) == rows(COPIES)
-
-
-def test_ratings_with_a_bad_row_are_refused_as_a_whole(tmp_path):
-    path = tmp_path / "labels.csv"
-    path.write_text("question_sha1,answer_idx\nabc,A\n")
-    with pytest.raises(InputError) as caught:
-        read_verdicts(SourceFile(path, "labels.csv"))
-    assert str(caught.value) == (
-        f"{path}, row labels.csv:2: seen_change: the field is missing; check that the file is the publisher's own. "
-        "Fetch the publisher's file again."
-    )

@@ -7,10 +7,8 @@ import pytest
 
 from osler.records.io import read_records
 from osler.runs.progress import silent
-from osler.sources.catalog.medqa_relabel import read_verdicts
 from osler.sources.collect import collect
 from osler.sources.config import CollectConfig
-from osler.sources.source import SourceFile
 from osler.text import sha1_key
 
 NAMES = ("aci_bench", "bioasq_taskb", "counsel_chat", "first_aid_qa", "k_qa", "mqp", "mts_dialog")
@@ -78,14 +76,6 @@ def test_pairs_are_half_alike(collected):
         "same": 758,
         "different": 758,
     }
-
-
-def test_the_ratings_of_all_test_questions_are_read(shared_data):
-    verdicts = read_verdicts(SourceFile(shared_data / "medqa_relabel" / "labels.csv", "labels.csv"))
-    assert len(verdicts) == 1273
-    assert sum(verdict.n_raters for verdict in verdicts.values()) == 3822
-    assert min(verdict.n_raters for verdict in verdicts.values()) == 3
-    assert sum(verdict.is_doubted for verdict in verdicts.values()) == 131
 
 
 def test_the_key_of_a_question_is_blind_to_case_and_signs():

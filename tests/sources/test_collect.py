@@ -12,8 +12,8 @@ from osler.records.record import SAMPLE_REVISION
 from osler.runs.files import digest_folder
 from osler.runs.local_only import local_only
 from osler.runs.progress import silent
-from osler.sources.catalog import SOURCE_NAMES, SOURCES, source_named
-from osler.sources.collect import SAMPLE_LICENSE, as_sample, collect, collect_source, input_digests
+from osler.sources.catalog import SOURCE_NAMES, catalog_sources, source_named
+from osler.sources.collect import SAMPLE_LICENSE, Copy, as_sample, collect, collect_source, input_digests
 from osler.sources.config import SAMPLE_SOURCES, CollectConfig
 from osler.sources.files import find_files, sample_root
 from osler.sources.seen import Seen
@@ -31,7 +31,7 @@ def set_aside(out: Path) -> list[dict]:
 
 def agreed(root: Path) -> CollectConfig:
     """With an invented agreement for every source that needs one."""
-    restricted = [source.name for source in SOURCES if local_only(source.access)]
+    restricted = [source.name for source in catalog_sources() if local_only(source.access)]
     return CollectConfig(root=root, agreements=dict.fromkeys(restricted, "an invented agreement, signed 2026-01-02"))
 
 
@@ -206,7 +206,7 @@ def test_the_sample_is_stated_as_the_projects_own(copies, tmp_path):
     """Its text is not the publisher's, so neither are the licence and the revision."""
     source = as_sample(source_named("first_aid"))
     with JsonlWriter(tmp_path / "out" / "set_aside.jsonl") as writer:
-        row = collect_source(source, copies, tmp_path / "out", writer, silent)
+        row = collect_source(Copy(source, copies, ()), tmp_path / "out", writer, silent)
     assert (row.license, row.access, row.revision) == (SAMPLE_LICENSE, "open", SAMPLE_REVISION)
     for record in read_records(tmp_path / "out" / "records" / "first_aid.jsonl"):
         assert (record.origin.license, record.origin.access) == (SAMPLE_LICENSE, "open")
@@ -214,7 +214,7 @@ def test_the_sample_is_stated_as_the_projects_own(copies, tmp_path):
 
 @pytest.mark.skipif(not sample_root().is_dir(), reason="the sample is not there")
 def test_the_sample_has_every_source_that_the_tutorial_reads(tmp_path):
-    names = [source.name for source in SOURCES if (sample_root() / source.name).is_dir()]
+    names = [source.name for source in catalog_sources() if (sample_root() / source.name).is_dir()]
     collect(CollectConfig(), names, tmp_path / "out", silent)
     assert all(row["records"] for row in counts(tmp_path / "out").values())
     assert {row["revision"] for row in counts(tmp_path / "out").values()} == {SAMPLE_REVISION}

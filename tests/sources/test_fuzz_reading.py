@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import InputError, OslerError, RowError
-from osler.sources.catalog import SOURCES, source_named
+from osler.sources.catalog import catalog_sources, source_named
 from osler.sources.files import find_files, sample_root
 from osler.sources.read import read_csv, read_rows
 from osler.sources.source import NativeRow, Source, SourceFile, records_of
@@ -49,7 +49,7 @@ class Slice:
 
 def slices(root: Path) -> list[Slice]:
     found = []
-    for source in SOURCES:
+    for source in catalog_sources():
         try:
             files = find_files(source, root)
         except OslerError:
@@ -166,7 +166,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes, random.Random], bytes], ...]] = {
 
 def read_lines(path: Path, name: str) -> tuple[list[NativeRow], bool]:
     """As `read_all`, by the reader alone: some sources locate their rows by id and not by line."""
-    return read_all(replace(SOURCES[0], read=read_csv, to_records=lambda row, place: [row]), path, name)
+    return read_all(replace(catalog_sources()[0], read=read_csv, to_records=lambda row, place: [row]), path, name)
 
 
 def read_all(source: Source, path: Path, name: str) -> tuple[list[NativeRow], bool]:

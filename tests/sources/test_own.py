@@ -157,7 +157,10 @@ def test_an_empty_cell_is_empty_however_the_table_writes_it(records, tmp_path):
 def test_an_unknown_split_is_set_aside(records, tmp_path):
     rows = [{**ROWS[0], "Teil": part} for part in ("dev", "holdout")]
     assert [one.split for one in records("qa.jsonl", as_jsonl(rows), split="Teil")] == ["validation"]
-    assert aside(tmp_path)[0]["detail"] == 'is "holdout"; expected one of train, validation, valid, dev, test'
+    assert (
+        aside(tmp_path)[0]["detail"]
+        == 'is "holdout"; expected one of train, dev, val, valid, validate, validation, test'
+    )
 
 
 def test_its_text_is_never_in_what_is_set_aside(records, tmp_path):

@@ -1,8 +1,9 @@
 """The example of CONTRIBUTING works as it stands there."""
 
-import importlib.util
+import importlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from osler.runs.progress import silent
 from osler.sources.check import check_copy
 from osler.sources.collect import collect_copies, copy_of
 from osler.sources.config import CollectConfig
+from osler.sources.load import load_source
 from osler.sources.source import Source
 
 _BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
@@ -22,24 +24,29 @@ _BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 @pytest.fixture(scope="module")
 def blocks(repository: Path) -> dict[str, str]:
     text = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    return dict(_BLOCK.findall(text.split("## A data set in ten minutes")[1].split("\n## ")[0]))
+    section = text.split("## A data set in ten minutes")[1].split("\n## ")[0]
+    facts, own = (block for language, block in _BLOCK.findall(section) if language == "yaml")
+    return dict(_BLOCK.findall(section)) | {"facts": facts, "own": own}
 
 
-@pytest.fixture
-def source(blocks: dict[str, str], tmp_path: Path) -> Source:
-    (tmp_path / "ask_a_nurse.py").write_text(blocks["python"], encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("osler_example_of_contributing", tmp_path / "ask_a_nurse.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    assert f'"my_package.ask_a_nurse:{"ASK_A_NURSE"}"' in blocks["toml"]
-    return module.ASK_A_NURSE
+@pytest.fixture(params=["columns", "function"])
+def source(request, blocks: dict[str, str], tmp_path: Path, monkeypatch) -> Iterator[Source]:
+    package = tmp_path / "example_of_contributing"
+    package.mkdir()
+    facts = blocks["facts"]
+    if request.param == "function":
+        facts = facts.split("columns:")[0] + "to_records: ask_a_nurse.to_records\n"
+        (package / "ask_a_nurse.py").write_text(blocks["python"], encoding="utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        importlib.invalidate_caches()
+    (package / "ask_a_nurse.yaml").write_text(facts, encoding="utf-8")
+    yield load_source(package / "ask_a_nurse.yaml", package.name)
+    for name in [name for name in sys.modules if name.startswith(package.name)]:
+        del sys.modules[name]
 
 
-def test_the_example_is_about_forty_lines_and_collects(blocks, source, tmp_path):
-    assert len(blocks["python"].splitlines()) < 50
+def test_the_example_is_short_and_collects(blocks, source, tmp_path):
+    assert len(blocks["facts"].splitlines()) < 20
     folder = tmp_path / "data" / "ask_a_nurse"
     folder.mkdir(parents=True)
     (folder / "train.jsonl").write_text(blocks["json"], encoding="utf-8")
@@ -64,5 +71,5 @@ def test_its_stated_counts_are_checked(blocks, source, tmp_path):
 
 def test_the_mapping_of_an_own_file_is_a_recipe(blocks, tmp_path):
     (tmp_path / "qa.csv").write_text("Frage,Antwort,patient\nInvented?,Yes.,7\n")
-    config = CollectConfig.model_validate(yaml.safe_load(blocks["yaml"])["collect"], context={"folder": tmp_path})
+    config = CollectConfig.model_validate(yaml.safe_load(blocks["own"])["collect"], context={"folder": tmp_path})
     assert config.trained_on == ("my-clinic",)

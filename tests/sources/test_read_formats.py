@@ -74,7 +74,7 @@ def test_a_spreadsheet_gives_a_row_a_line_under_the_names_of_its_first(file):
         ("t.xlsx:3", {"Question": "How much?", "Dose": 2}),
         ("t.xlsx:5", {"Question": "Why?", "Dose": 2.5}),
     ]
-    assert str(rows[2].value) == "line 6 has 3 columns; the header has 2"
+    assert str(rows[2].value) == "line 6 has 3 columns; expected 2"
     assert [(row.row, row.value) for row in read_xlsx(file("t.xlsx", content), "Sheet2")] == [
         ("t.xlsx!Sheet2:2", {"a": 1})
     ]

@@ -10,7 +10,7 @@ import pytest
 from osler.records.io import JsonlWriter, read_records
 from osler.runs.progress import silent
 from osler.sources.catalog import source_named
-from osler.sources.collect import collect_source
+from osler.sources.collect import Copy, collect_source
 
 BAD = 500
 """Index of the bad line, which is line 501."""
@@ -32,7 +32,7 @@ def collected(tmp_path, name: str, lines: list[bytes]) -> tuple[list, list[dict]
     (root / "medquad").mkdir(parents=True)
     (root / "medquad" / "medquad_with_answers.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     with JsonlWriter(root / "set_aside.jsonl") as set_aside:
-        counts = collect_source(MEDQUAD, root, root / "out", set_aside, silent)
+        counts = collect_source(Copy(MEDQUAD, root, ()), root / "out", set_aside, silent)
     records = list(read_records(root / "out" / "records" / "medquad.jsonl"))
     aside = [json.loads(line) for line in (root / "set_aside.jsonl").read_bytes().splitlines()]
     assert counts.read == len(records) + len(aside)

@@ -112,8 +112,8 @@ def test_csv_columns_of_one_name_are_an_error(file):
 @pytest.mark.parametrize(
     ("line", "reason", "message"),
     [
-        (b"a,b,c", "wrong_columns", "line 3 has 3 columns; the header has 2"),
-        (b"a", "wrong_columns", "line 3 has 1 columns; the header has 2"),
+        (b"a,b,c", "wrong_columns", "line 3 has 3 columns; expected 2"),
+        (b"a", "wrong_columns", "line 3 has 1 columns; expected 2"),
         (b"a,caf\xe9", "bad_encoding", "text: line 3: 0xe9 at character 4 is not UTF-8"),
         (b'a,"b"c', "not_csv", "line 3: ',' expected after '\"'"),
     ],

@@ -8,9 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import RowError
-from osler.sources.catalog.meddialog import CHATDOCTOR_5K, MEDDIALOG, MEDDIALOG_ZH, notes, to_records
+from osler.sources.catalog import source_named
+from osler.sources.catalog.meddialog import notes, to_records
 from osler.sources.files import find_files
 from osler.sources.source import Place, records_of
+
+CHATDOCTOR_5K = source_named("chatdoctor5k")
+MEDDIALOG = source_named("meddialog")
+MEDDIALOG_ZH = source_named("meddialog_zh")
 
 TEXT = """id=1
 https://example.org/q/1

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import RowError
-from osler.sources.catalog import SOURCES, source_named
+from osler.sources.catalog import catalog_sources, source_named
 from osler.sources.files import files_beside, find_files
-from osler.sources.source import Place, records_of
+from osler.sources.source import NativeRow, records_of
 
 NLI = {"gold_label": "neutral", "sentence1": "Invented: he coughs.", "sentence2": "Invented: he smokes."}
 HUB = {"question": "Invented item?", "subject": "anatomy", "choices": ["One", "Two", "Three", "Four"], "answer": 2}
@@ -23,7 +23,7 @@ VERIFIABLE = {"Open-ended Verifiable Question": "Invented  question", "Ground-Tr
 
 
 def mapped(name, row, file="train.jsonl"):
-    return source_named(name).to_records(row, Place(name, file, f"{file}:1"))
+    return source_named(name).to_records(row, source_named(name).place(NativeRow(file, f"{file}:1", row)))
 
 
 def read(name, root):
@@ -148,7 +148,7 @@ def test_a_title_is_never_turned_into_an_abstract():
 
 
 def test_sets_for_tests_are_not_for_training():
-    tests_only = {source.name for source in SOURCES if "train" not in source.use}
+    tests_only = {source.name for source in catalog_sources() if "train" not in source.use}
     assert {
         "chatdoctor5k",
         "healthsearch_qa",

@@ -5,12 +5,14 @@ import json
 import pytest
 
 from osler.errors import RowError
-from osler.sources.catalog.first_aid import FIRST_AID
+from osler.sources.catalog import source_named
 from osler.sources.catalog.first_aid import to_records as first_aid_records
-from osler.sources.catalog.symptom_to_diagnosis import SYMPTOM_TO_DIAGNOSIS
 from osler.sources.catalog.symptom_to_diagnosis import to_records as symptom_records
 from osler.sources.files import find_files
 from osler.sources.source import Place, records_of
+
+FIRST_AID = source_named("first_aid")
+SYMPTOM_TO_DIAGNOSIS = source_named("symptom_to_diagnosis")
 
 PLACE = Place("first_aid", "first_aid1.json", "first_aid1.json:[0]")
 TAG = {
@@ -80,7 +82,7 @@ def test_an_object_without_intents_is_a_bad_row(write_copy):
 
 
 def test_symptoms_are_never_answered_with_a_diagnosis(write_copy):
-    place = Place("symptom_to_diagnosis", "test.jsonl", "test.jsonl:1")
+    place = Place("symptom_to_diagnosis", "test.jsonl", "test.jsonl:1", task="classify")
     [record] = symptom_records({"output_text": "Common Cold", "input_text": "Invented: I keep sneezing. "}, place)
     assert record.task == "classify"
     assert record.split == "test"
@@ -95,7 +97,7 @@ def test_the_csv_form_reads_alike_and_has_no_split(write_copy):
         "symptom2disease", {"Symptom2Disease.csv": b"index,label,text\n0,Common Cold,Invented: I keep sneezing.\n"}
     )
     [record] = records_in(SYMPTOM_TO_DIAGNOSIS, root)
-    place = Place("symptom_to_diagnosis", "train.jsonl", "train.jsonl:1")
+    place = Place("symptom_to_diagnosis", "train.jsonl", "train.jsonl:1", task="classify")
     [hub] = symptom_records({"output_text": "common cold", "input_text": "Invented: I keep sneezing."}, place)
     assert record.messages == hub.messages
     assert record.split == ""

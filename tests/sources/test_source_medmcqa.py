@@ -8,11 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import InputError, RowError
-from osler.sources.catalog.medmcqa import _STATED_KEY, MEDMCQA, counts_from, notes, read, to_records
+from osler.sources.catalog import source_named
+from osler.sources.catalog.medmcqa import _STATED_KEY, counts_from, notes, read, to_records
 from osler.sources.files import find_files
 from osler.sources.source import Place, SourceFile, records_of
 
-PLACE = Place("medmcqa", "dev.json", "dev.json:1")
+MEDMCQA = source_named("medmcqa")
+
+PLACE = Place("medmcqa", "dev.json", "dev.json:1", task="choice")
 ROW = {
     "question": "Invented item: which organ produces insulin?",
     "opa": "Liver",

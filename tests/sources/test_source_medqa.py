@@ -8,11 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import RowError
-from osler.sources.catalog.medqa import MEDQA, to_records
+from osler.sources.catalog import source_named
+from osler.sources.catalog.medqa import to_records
 from osler.sources.files import find_files
 from osler.sources.source import Place, records_of
 
-PLACE = Place("medqa", "train.jsonl", "train.jsonl:1")
+MEDQA = source_named("medqa")
+
+PLACE = Place("medqa", "train.jsonl", "train.jsonl:1", task="choice")
 STEM = "Invented stem: which vitamin deficiency classically causes night blindness?"
 TEXTS = ["Vitamin A", "Vitamin B1", "Vitamin C", "Vitamin D"]
 BY_LETTER = {

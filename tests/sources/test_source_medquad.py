@@ -10,9 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import RowError
-from osler.sources.catalog.medquad import MEDQUAD, to_records
+from osler.sources.catalog import source_named
+from osler.sources.catalog.medquad import to_records
 from osler.sources.files import find_files
 from osler.sources.source import Place, records_of
+
+MEDQUAD = source_named("medquad")
 
 PLACE = Place("medquad", "x.jsonl", "x.jsonl:1")
 ROW = {
@@ -143,7 +146,7 @@ def test_a_bad_row_of_a_copy_names_its_own_field(write_copy):
     assert messages == [
         ("empty_answer", "Answer: is empty"),
         ("empty_question", "Question: is empty"),
-        ("wrong_columns", "line 4 has 2 columns; the header has 3"),
+        ("wrong_columns", "line 4 has 2 columns; expected 3"),
     ]
     with pytest.raises(RowError, match=r"^question: the field is missing; check that the file is the publisher's own$"):
         to_records({"qtype": "information", "answer": "Yes."}, PLACE)

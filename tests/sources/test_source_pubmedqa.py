@@ -8,10 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import InputError, RowError
+from osler.sources.catalog import source_named
 from osler.sources.catalog.pubmedqa import (
-    PUBMEDQA,
-    PUBMEDQA_ARTIFICIAL,
-    PUBMEDQA_UNLABELED,
     official_test_pmids,
     to_records,
     unlabeled_records,
@@ -19,7 +17,11 @@ from osler.sources.catalog.pubmedqa import (
 from osler.sources.files import files_beside, find_files
 from osler.sources.source import Place, records_of
 
-PLACE = Place("pubmedqa", "ori_pqal.json", "90000001")
+PUBMEDQA = source_named("pubmedqa")
+PUBMEDQA_ARTIFICIAL = source_named("pubmedqa_artificial")
+PUBMEDQA_UNLABELED = source_named("pubmedqa_unlabeled")
+
+PLACE = Place("pubmedqa", "ori_pqal.json", "90000001", task="yesno")
 QUESTION = "Does an invented walking programme reduce fatigue?"
 CONTEXTS = ["We tested an invented programme.", "Scores fell from 6.1 to 4.2."]
 ORIGINAL = {

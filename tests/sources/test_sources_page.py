@@ -12,7 +12,7 @@ from osler.records.io import to_dict
 from osler.records.record import Record
 from osler.runs.local_only import local_only
 from osler.sources import catalog
-from osler.sources.catalog import SOURCE_NAMES, SOURCES
+from osler.sources.catalog import SOURCE_NAMES, catalog_sources
 from osler.sources.files import find_files
 from osler.sources.here import EXAMPLES_FILE, example_record
 from osler.sources.source import Source, records_of
@@ -39,7 +39,7 @@ def test_the_page_of_sources_is_the_golden_one(repository: Path):
 
 def test_the_examples_of_the_catalog_are_the_golden_ones(copies: Path):
     path = Path(catalog.__file__).parent / EXAMPLES_FILE
-    made = {source.name: to_dict(first_record(source, copies)) for source in SOURCES}
+    made = {source.name: to_dict(first_record(source, copies)) for source in catalog_sources()}
     content = orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
     if WRITE:
         path.write_bytes(content)
@@ -52,7 +52,7 @@ def test_every_source_has_an_example_and_a_line_on_the_page():
 
 
 def test_restricted_sources_are_never_offered_for_download():
-    assert not [s.name for s in SOURCES if local_only(s.access) and (s.hub or s.downloads)]
+    assert not [s.name for s in catalog_sources() if local_only(s.access) and (s.hub or s.downloads)]
 
 
 def first_record(source: Source, copies: Path) -> Record:
@@ -75,9 +75,10 @@ def first_record(source: Source, copies: Path) -> Record:
 def page() -> str:
     rows = ["| name | task | rows | license | access | language |", "|---|---|---|---|---|---|"]
     rows += [
-        f"| [{s.name}](#{s.name}) | {s.task} | {n_rows(s)} | {s.license} | {s.access} | {s.language} |" for s in SOURCES
+        f"| [{s.name}](#{s.name}) | {s.task} | {n_rows(s)} | {s.license} | {s.access} | {s.language} |"
+        for s in catalog_sources()
     ]
-    return HEAD + "\n".join(rows) + "\n" + "".join(section(source) for source in SOURCES)
+    return HEAD + "\n".join(rows) + "\n" + "".join(section(source) for source in catalog_sources())
 
 
 def n_rows(source: Source) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from osler.cli.options import AsJson, Quiet, RunsFolder
 from osler.cli.screen import Screen, duration, notice, say, say_json
+from osler.cli.stages import told
 
 
 def demo(
@@ -32,10 +33,7 @@ def demo(
     if fresh and folder.exists():
         shutil.rmtree(folder)
     with Screen(quiet=quiet or as_json) as screen:
-        for outcome in run_stages(recipe, folder, None, screen):
-            if not as_json:
-                took = "already done" if outcome.skipped else duration(outcome.seconds)
-                notice(f"{outcome.stage:<9} {outcome.summary} ({took})")
+        told(run_stages(recipe, folder, None, screen), quiet=as_json)
     refusal = try_to_serve(folder)
     if not as_json:
         notice(

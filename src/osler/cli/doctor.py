@@ -26,7 +26,7 @@ _FEATURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "records from guidelines": ("synth", ("pypdfium2", "bm25s", "jsonschema")),
     "scanned guidelines": ("ocr", ("rapidocr", "onnxruntime")),
     "Presidio beside our recognizers": ("presidio", ("presidio-analyzer",)),
-    "serve": ("serve", ("aiohttp", "starlette", "uvicorn", "httptools")),
+    "serve": ("serve", ("starlette", "uvicorn", "httptools")),
     "develop": ("dev", ("pytest", "ruff", "mypy", "import-linter", "hypothesis")),
 }
 _GIB = 2**30

@@ -20,12 +20,22 @@ StoreUrl = Annotated[
         help="PostgreSQL of the replicas (postgresql://...), instead of the run's own store.",
     ),
 ]
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or the path of its folder.")]
 
 
 def cache_folder() -> Path:
     """Where downloads are kept: `OSLER_CACHE`, or `~/.cache/osler`."""
     return Path(os.environ.get("OSLER_CACHE") or "~/.cache/osler").expanduser()
+
+
+def runs_option(runs: Path) -> str:
+    """What the next command must say for the same folder of runs; empty for the usual one."""
+    return f" --runs {runs}" if runs != Path("runs") else ""
 
 
 def find_run(run: str, runs: Path) -> Path:

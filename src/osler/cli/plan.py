@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from osler.cli.options import AsJson, Quiet, RunsFolder
+from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings
 from osler.cli.screen import Screen, notice, say, say_json
 
 if TYPE_CHECKING:
@@ -16,15 +16,12 @@ _GIB = 1 << 30
 
 
 def plan(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).")],
+    recipe: RecipeFile,
     rows: Annotated[Path | None, typer.Option(help="Rows to train on; those of the run when not given.")] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Trace the true architecture on fake tensors; loads torch, takes seconds.")
     ] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     runs: RunsFolder = Path("runs"),
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from osler.cli.options import AsJson, Quiet, RunsFolder
-from osler.cli.screen import Screen, duration, notice, say, say_json
+from osler.cli.options import AsJson, Quiet, RunsFolder, Settings
+from osler.cli.screen import Screen, duration, say, say_json
+from osler.cli.stages import told
 
 
 def synth(
@@ -14,10 +15,7 @@ def synth(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be asked and what it would cost; ask nothing.")
     ] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     runs: RunsFolder = Path("runs"),
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -40,10 +38,7 @@ def synth(
         raise InputError(f"{recipe} has no section `synth:`. Add it with documents, endpoint and generators.")
     folder = runs / loaded.name
     with Screen(quiet=quiet or as_json) as screen:
-        for outcome in run_stages(loaded, folder, "collect" if dry_run else "synth", screen):
-            if not as_json:
-                took = "already done" if outcome.skipped else duration(outcome.seconds)
-                notice(f"{outcome.stage:<9} {outcome.summary} ({took})")
+        told(run_stages(loaded, folder, "collect" if dry_run else "synth", screen), quiet=as_json)
         if dry_run:
             around = synth_surroundings(loaded, folder)
             expected = estimate(loaded.synth, around, loaded.seed, folder / "calls", screen)

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from osler.cli.options import AsJson, Quiet, RunsFolder
-from osler.cli.screen import Screen, duration, notice, say, say_json
+from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings, runs_option
+from osler.cli.screen import Screen, say
+from osler.cli.stages import say_stages, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from osler.pipeline.run import Outcome
     from osler.recipe import Recipe
     from osler.train.show import ShownRow
 
 
 def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file (YAML).")],
+    recipe: RecipeFile,
     show: Annotated[
         int, typer.Option(metavar="N", help="Show the first N rows as the model sees them, and leave.")
     ] = 0,
@@ -27,10 +31,7 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     take_back: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Take the adapter that --engine trained into the run.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     runs: RunsFolder = Path("runs"),
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -56,23 +57,17 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
             _elsewhere(loaded, folder, engine, take_back)
             return
         if in_group:
-            outcomes = [train_in_group(loaded, folder, screen, is_main=is_main)]
+            started: Iterable[Outcome] = [train_in_group(loaded, folder, screen, is_main=is_main)]
         else:
-            outcomes = list(run_stages(loaded, folder, "train", screen))
+            started = run_stages(loaded, folder, "train", screen)
+        outcomes = told(started, quiet=as_json or not is_main)
     if not is_main:
         return
     if as_json:
-        rows = [
-            {"stage": o.stage, "skipped": o.skipped, "seconds": round(o.seconds, 1), "summary": o.summary}
-            for o in outcomes
-        ]
-        say_json({"run": str(folder), "stages": rows})
+        say_stages(folder, outcomes)
         return
-    for outcome in outcomes:
-        took = "already done" if outcome.skipped else duration(outcome.seconds)
-        notice(f"{outcome.stage:<9} {outcome.summary} ({took})")
     say(f"run      {folder}")
-    say(f"next     osler run {recipe}" + (f" --runs {runs}" if runs != Path("runs") else ""))
+    say(f"next     osler run {recipe}{runs_option(runs)}")
 
 
 def _elsewhere(recipe: "Recipe", folder: Path, engine: str, adapter: Path | None) -> None:

@@ -3,20 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from osler.curate.language import Language
-
-_FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from osler.runs.section import Section
 
 Agreement = Literal["medical", "text"]
 """What near copies must agree on to be dropped: focus, numbers and negations, or nothing beyond their likeness."""
@@ -27,10 +17,8 @@ PositiveInt = Annotated[StrictInt, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class CleanConfig(BaseModel):
+class CleanConfig(Section):
     """Mending text without changing what it says."""
-
-    model_config = _FROZEN
 
     enabled: StrictBool = Field(default=True, description="Clean the text of every record.")
     mojibake: StrictBool = Field(
@@ -52,20 +40,16 @@ class CleanConfig(BaseModel):
     )
 
 
-class DeidentifyConfig(BaseModel):
+class DeidentifyConfig(Section):
     """Replacing identifiers of patients."""
-
-    model_config = _FROZEN
 
     enabled: StrictBool = Field(
         default=True, description="Replace names, dates, numbers and addresses of people by tags such as [NAME]."
     )
 
 
-class FilterConfig(BaseModel):
+class FilterConfig(Section):
     """Which records may become training material."""
-
-    model_config = _FROZEN
 
     min_answer_chars: _Count | dict[str, _Count] = Field(
         default=10,
@@ -147,10 +131,8 @@ class FilterConfig(BaseModel):
         return self
 
 
-class DedupeConfig(BaseModel):
+class DedupeConfig(Section):
     """Finding copies and near copies (MinHash, every pair verified by its true Jaccard similarity)."""
-
-    model_config = _FROZEN
 
     near_threshold: Annotated[float, Field(ge=0.5, le=1)] = Field(
         default=0.8, description="Jaccard similarity of word shingles from which two records are near copies."
@@ -167,10 +149,8 @@ class DedupeConfig(BaseModel):
     )
 
 
-class DecontaminateConfig(BaseModel):
+class DecontaminateConfig(Section):
     """Keeping benchmark text out of the training set."""
-
-    model_config = _FROZEN
 
     enabled: StrictBool = Field(default=True, description="Drop records that hold text of a benchmark of this recipe.")
     ngram_words: Annotated[StrictInt, Field(ge=3, le=20)] = Field(
@@ -181,10 +161,8 @@ class DecontaminateConfig(BaseModel):
     )
 
 
-class MixConfig(BaseModel):
+class MixConfig(Section):
     """How much of each source."""
-
-    model_config = _FROZEN
 
     caps: dict[str, PositiveInt] = Field(
         default_factory=dict, description="Most records of each source named; a source not named is not limited."
@@ -214,10 +192,8 @@ class MixConfig(BaseModel):
         return self
 
 
-class SplitConfig(BaseModel):
+class SplitConfig(Section):
     """Shares of the three splits. Whole leakage groups are assigned, so the shares met are near these, not equal."""
-
-    model_config = _FROZEN
 
     train: Share = Field(default=0.8, description="Share for training.")
     validation: Share = Field(default=0.1, description="Share for watching the loss.")
@@ -233,10 +209,8 @@ class SplitConfig(BaseModel):
         return self
 
 
-class CurateConfig(BaseModel):
+class CurateConfig(Section):
     """From collected records to the training set."""
-
-    model_config = _FROZEN
 
     clean: CleanConfig = Field(default_factory=CleanConfig, description="Mending text.")
     deidentify: DeidentifyConfig = Field(default_factory=DeidentifyConfig, description="Identifiers of patients.")

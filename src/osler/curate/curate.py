@@ -38,7 +38,7 @@ from osler.curate.store import Store, open_store
 from osler.errors import InputError
 from osler.records.arrow import from_batch, in_batches
 from osler.records.drop import Drop
-from osler.records.io import JsonlWriter, to_dict
+from osler.records.io import JsonlWriter, to_dict, write_rows
 from osler.records.record import TASKS, Record
 from osler.runs.files import sha256_json, write_json
 from osler.runs.progress import Progress
@@ -96,7 +96,7 @@ def curate(
     ledger.add_step(split.NAME, len(keys), len(keys), ())
     ledger.check()
     repeated = _write_splits(read, keys, groups, splits, mixed.copies, out)
-    _write_rows(out / "dropped.jsonl", (drop.to_dict() for drop in ledger.drops()))
+    write_rows(out / "dropped.jsonl", (drop.to_dict() for drop in ledger.drops()))
     _write_changes(read, out / "changes.jsonl")
     facts = _facts(keys, groups, splits)
     facts["mix"] = {"binding": mixed.binding, "largest": mixed.largest, "repeated": repeated}
@@ -285,12 +285,6 @@ def _write_changes(read: _Read, path: Path) -> None:
 def _in_blocks(store: Store, name: str, rows: list[int]) -> Iterator[bytes]:
     for first in range(0, len(rows), _BLOCK_ROWS):
         yield from store.take(name, np.array(rows[first : first + _BLOCK_ROWS], np.int64))
-
-
-def _write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> None:
-    with JsonlWriter(path) as writer:
-        for row in rows:
-            writer.write(row)
 
 
 def _facts(keys: list[Key], groups: list[str], splits: list[Split]) -> dict[str, Any]:

@@ -20,97 +20,18 @@ _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(rf"\d+(?:[.,/:]\d+)*(?:\s?(?:{_UNITS})(?![^\W\d_]))?")
 _SIGNS = "<>≤≥±"
 _NEGATIONS = frozenset(
-    [
-        "no",
-        "not",
-        "nor",
-        "none",
-        "never",
-        "neither",
-        "without",
-        "cannot",
-        "denies",
-        "denied",
-        "absent",
-        "absence",
-        "negative",
-        "lack",
-        "lacks",
-        "avoid",
-        "except",
-        "unless",
-        "stop",
-        "contraindicated",
-        "unlikely",
-        "rarely",
-        "fail",
-        "fails",
-        "safe",
-        "unsafe",
-        "t",
-    ]  # "t" is what words() leaves of "don't"
+    (
+        "no not nor none never neither without cannot denies denied absent absence negative lack lacks avoid except "
+        "unless stop contraindicated unlikely rarely fail fails safe unsafe t"
+    ).split()  # "t" is what words() leaves of "don't"
 )
 _STATED = _NEGATIONS | frozenset(
-    [
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "twenty",
-        "thirty",
-        "hundred",
-        "thousand",
-        "million",
-        "half",
-        "third",
-        "quarter",
-        "once",
-        "twice",
-        "double",
-        "triple",
-        "daily",
-        "weekly",
-        "monthly",
-        "yearly",
-        "hourly",
-        "left",
-        "right",
-        "bilateral",
-        "unilateral",
-        "upper",
-        "lower",
-        "high",
-        "higher",
-        "low",
-        "more",
-        "less",
-        "above",
-        "below",
-        "before",
-        "after",
-        "male",
-        "males",
-        "female",
-        "females",
-        "man",
-        "men",
-        "woman",
-        "women",
-        "boy",
-        "boys",
-        "girl",
-        "girls",
-        "dominant",
-        "recessive",
-    ]
+    (
+        "one two three four five six seven eight nine ten eleven twelve twenty thirty hundred thousand million half third "
+        "quarter once twice double triple daily weekly monthly yearly hourly left right bilateral unilateral upper lower "
+        "high higher low more less above below before after male males female females man men woman women boy boys girl "
+        "girls dominant recessive"
+    ).split()
 )
 _STATED_STEMS = ("increas", "decreas", "hyper", "hypo")
 

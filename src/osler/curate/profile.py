@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from osler.curate import dedupe
 from osler.curate.language import language_of
 from osler.curate.split import SPLITS
 from osler.phi import find, replace
-from osler.records.io import JsonlWriter, read_jsonl, read_records
+from osler.records.io import read_jsonl, read_records, write_rows
 from osler.records.license import is_local_only, mix_of, terms_of
 from osler.records.record import Access, Record
 from osler.runs.files import read_json, write_json
@@ -92,11 +93,8 @@ def write_profile(records: Iterable[Record], folder: Path) -> None:
             **_licenses(kept.licenses),
         },
     )
-    with JsonlWriter(folder / EXAMPLES_FILE) as writer:
-        for identity in chosen:
-            writer.write({**drops[identity], **excerpts.get(identity, {})})
-        for row in _changed(folder, restricted):
-            writer.write(row)
+    dropped = ({**drops[identity], **excerpts.get(identity, {})} for identity in chosen)
+    write_rows(folder / EXAMPLES_FILE, chain(dropped, _changed(folder, restricted)))
 
 
 def grade(text: str) -> float | None:

@@ -186,7 +186,8 @@ def _upper(name: str, rate: Mapping[str, Any] | None, bound: float) -> Check:
     k, n = rate["k"], rate["n"]
     upper = stats.clopper_pearson_upper(k, n)
     note = f"{k} of {n}, at most {percent_up(upper)}"
-    needed = math.ceil(math.log(0.05) / math.log1p(-bound)) if bound < 1 else 1
+    # The nudge keeps a quotient that is whole from being raised by its last bit.
+    needed = math.ceil(math.log(0.05) / math.log1p(-bound) - 1e-9) if bound < 1 else 1
     if n < needed:
         note += f"; a bound of {percent_up(bound)} needs at least {needed} prompts"
     return Check(name, k / n, bound, stats.wilson(k, n), upper <= bound, note)

@@ -69,6 +69,11 @@ def verify(path: Path, key: bytes, anchor: Head | None = None) -> Head:
         raise InputError(f"{path} does not exist")
     head = Head()
     for number, line in enumerate(_lines(path), start=1):
+        if number == 1 and _is_older(line):
+            raise CheckFailed(
+                f"{path}: older form: not chained as this version does it, so it can be neither confirmed nor faulted. Keep it, "
+                "and move it and its head file aside; then the server begins a new log."
+            )
         fault, mac = _fault(line, number, head.mac, key)
         if fault:
             raise CheckFailed(
@@ -153,6 +158,17 @@ def _check_tail(path: Path, head: Head, anchors: list[Head]) -> None:
         raise CheckFailed(f"{path}: {head_path(path)} is missing, so rows cut from the end would not be seen")
 
 
+def _is_older(line: bytes) -> bool:
+    """Whether a log's first row is a row of a version before the chain, or before rows held the monotonic clock."""
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return (
+        isinstance(row, dict) and {"event", "time"} <= row.keys() and not {"monotonic", "previous", "mac"} <= row.keys()
+    )
+
+
 def _fault(line: bytes, number: int, previous: str, key: bytes) -> tuple[str, str]:
     """What is wrong with a row, and its MAC."""
     try:
@@ -186,7 +202,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _read_head(path: Path) -> Head | None:
     try:
         row = orjson.loads(head_path(path).read_bytes())
-        return Head(int(row["seq"]), str(row["mac"]), str(row["seal"]))
+        return Head(int(row["seq"]), str(row["mac"]), str(row.get("seal", "")))
     except FileNotFoundError:
         return None
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:

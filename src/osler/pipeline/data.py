@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from osler.errors import InputError
 from osler.pipeline.stages import Plan, Run, benchmark_names, finished, questions_of, stage_for
 from osler.recipe import Recipe
-from osler.records.io import JsonlWriter, read_records
+from osler.records.io import read_records, write_rows
 from osler.records.record import Record
 from osler.runs.files import sha256_file
 from osler.runs.local_only import local_only_sources
@@ -126,9 +126,8 @@ def plan_curate(run: Run) -> Plan:
 
     def work() -> None:
         if config.filter.drop_blocked:
-            with JsonlWriter(stage.folder / VERDICTS_FILE) as writer:
-                for verdict in blocked_answers(load_run_policy(run.recipe.guard), training_records()):
-                    writer.write(verdict)
+            verdicts = blocked_answers(load_run_policy(run.recipe.guard), training_records())
+            write_rows(stage.folder / VERDICTS_FILE, verdicts)
         benchmarks = {name: list(found.records) for name, found in questions_of(run.recipe, run.folder).items()}
         curate(files, benchmarks, config, run.recipe.seed, stage.folder, run.progress, sources)
         write_profile(training_records(), stage.folder)

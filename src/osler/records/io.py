@@ -96,12 +96,17 @@ class JsonlWriter:
             self._partial.unlink(missing_ok=True)
 
 
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows to `path`, which appears whole or not at all; returns how many."""
+    with JsonlWriter(path) as writer:
+        for row in rows:
+            writer.write(row)
+    return writer.n_rows
+
+
 def write_records(path: Path, records: Iterable[Record]) -> int:
     """Write records to `path`; returns how many."""
-    with JsonlWriter(path) as writer:
-        for record in records:
-            writer.write(to_dict(record))
-    return writer.n_rows
+    return write_rows(path, map(to_dict, records))
 
 
 def read_records(path: Path) -> Iterator[Record]:

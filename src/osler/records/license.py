@@ -23,31 +23,10 @@ _CREATIVE_COMMONS = re.compile(r"(cc-by(?P<nc>-nc)?(?P<nd>-nd)?(?P<sa>-sa)?)-\d\
 _VERSION_CHOICE = re.compile(r"-only$|-or-later$|\+$")
 _FREE = frozenset(["0bsd", "cc0-1.0", "cc-pddc", "nist-pd", "pddl-1.0", "unlicense"])
 _ATTRIBUTION = frozenset(
-    [
-        "apache-2.0",
-        "bsd-2-clause",
-        "bsd-3-clause",
-        "cdla-permissive-1.0",
-        "cdla-permissive-2.0",
-        "isc",
-        "mit",
-        "odc-by-1.0",
-    ]
+    "apache-2.0 bsd-2-clause bsd-3-clause cdla-permissive-1.0 cdla-permissive-2.0 isc mit odc-by-1.0".split()
 )
 _SHARE_ALIKE = frozenset(
-    [
-        "agpl-3.0",
-        "cdla-sharing-1.0",
-        "gfdl-1.1",
-        "gfdl-1.2",
-        "gfdl-1.3",
-        "gpl-2.0",
-        "gpl-3.0",
-        "lgpl-2.1",
-        "lgpl-3.0",
-        "mpl-2.0",
-        "odbl-1.0",
-    ]
+    "agpl-3.0 cdla-sharing-1.0 gfdl-1.1 gfdl-1.2 gfdl-1.3 gpl-2.0 gpl-3.0 lgpl-2.1 lgpl-3.0 mpl-2.0 odbl-1.0".split()
 )
 _PUBLIC_DOMAIN_REFERENCE = re.compile(r"licenseref-.*(public-domain|us-gov)")
 _RESEARCH_REFERENCE = re.compile(r"licenseref-.*(research|non-?commercial|physionet)")

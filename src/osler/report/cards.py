@@ -14,12 +14,13 @@ from typing import Any, Literal
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from osler.report import tables_data, tables_exam, tables_facts, tables_gate, tables_profile
+from osler.report import tables_data, tables_exam, tables_facts, tables_profile
 from osler.report.format import count, many, percent, words
 from osler.report.headline import state, verdict
 from osler.report.read import Run
 from osler.report.system import System, sets_table
 from osler.report.table import Cell, Table
+from osler.report.tables import run_tables
 
 Kind = Literal["data", "model", "system"]
 
@@ -63,7 +64,6 @@ def data_card(run: Run, exported: Mapping[str, Any] | None = None) -> str:
         _data_metadata(run, exported),
         exported=exported,
         is_on=lambda step: options.get(step, {}).get("enabled"),
-        overlap=tables_data.overlap_table(curated) if curated and curated.overlap else None,
         small=tables_data.small_tables(curated) if curated else [],
         parts=parts,
         # With a profile, its part on copies tells of contradictions.
@@ -71,19 +71,12 @@ def data_card(run: Run, exported: Mapping[str, Any] | None = None) -> str:
         if curated
         else [],
         balance=tables_data.balance(run.collected, curated),
-        sources=tables_data.sources_table(run.collected) if run.collected is not None else None,
-        flow=tables_data.flow_table(run.collected, curated),
-        reasons=tables_data.reasons_table(run.collected, curated),
-        steps=tables_data.steps_table(curated) if curated else None,
-        written=tables_data.written_table(run.written) if run.written else None,
     )
 
 
 def model_card(run: Run) -> str:
     """What was trained from what, and what its examinations found."""
     scores = run.evaluated.scores if run.evaluated else ()
-    comparisons = run.evaluated.comparisons if run.evaluated else ()
-    swapped = run.evaluated.swapped if run.evaluated else ()
     whole = run.curated.profile.child("whole") if run.curated and run.curated.profile else None
     return _card(
         "model",
@@ -92,17 +85,8 @@ def model_card(run: Run) -> str:
         model=_section(run, "model"),
         options=tables_facts.options_table(run, "train: train."),
         license=whole.maybe_text("expression") if whole else "",
-        ledger=tables_data.ledger_table(run.trained) if run.trained else None,
         eval_loss=run.trained.eval_losses[-1] if run.trained and run.trained.eval_losses else None,
-        scores=tables_exam.scores_table(scores) if scores else None,
-        comparisons=tables_exam.comparisons_table(comparisons) if comparisons else None,
-        references=tables_exam.references_table(scores) if scores else None,
-        swapped=tables_exam.swapped_table(swapped) if swapped else None,
         attributions=tables_exam.attributions(scores),
-        parity=tables_gate.parity_table(run.parity) if run.parity else None,
-        versions=tables_facts.versions_table(run),
-        stages=tables_facts.stages_table(run),
-        **exams(run),
     )
 
 
@@ -114,22 +98,8 @@ def system_card(run: Run, system: System) -> str:
         {"tags": ["medical", "osler", "guardrails"]},
         system=system,
         serving=tables_facts.section_table("serving", "Options of the server, from the recipe.", system.serve),
-        failures=tables_exam.failures_table(run.redteamed) if run.redteamed and run.redteamed.failures else None,
         sets=sets_table(system.sets) if system.sets else None,
-        **exams(run),
     )
-
-
-def exams(run: Run) -> dict[str, Any]:
-    """Red team, review and gate, as cards and documents show them."""
-    redteamed = run.redteamed
-    return {
-        "rates": tables_exam.rates_table(redteamed) if redteamed else None,
-        "attacks": tables_exam.attacks_table(redteamed) if redteamed else None,
-        "intents": tables_exam.intents_table(redteamed) if redteamed else None,
-        "review": tables_exam.review_table(run.reviewed) if run.reviewed else None,
-        "gate": tables_gate.gate_table(run.gate) if run.gate else None,
-    }
 
 
 def render(template: str, run: Run, **facts: Any) -> str:
@@ -137,7 +107,9 @@ def render(template: str, run: Run, **facts: Any) -> str:
     text = (
         _environment()
         .get_template(template)
-        .render(run=run, verdict=verdict(run), state=lambda stage: _sentence(run, stage), **facts)
+        .render(
+            run=run, tables=run_tables(run), verdict=verdict(run), state=lambda stage: _sentence(run, stage), **facts
+        )
     )
     blocks = (block.strip("\n") for block in text.replace("\u00a0", " ").split("\n\n"))
     return "\n\n".join(block for block in blocks if block.strip()) + "\n"

@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from osler.errors import InputError
-from osler.report import tables_exam, tables_facts
-from osler.report.cards import exams, plain, render
+from osler.report import tables_facts
+from osler.report.cards import plain, render
 from osler.report.format import rate
 from osler.report.read import Run
 from osler.report.system import System
@@ -51,8 +51,6 @@ def draw_documents(run: Run, system: System, decisions: Mapping[str, str]) -> di
         "documents": DOCUMENTS,
         "serving": tables_facts.section_table("serving", "Options of the server, from the recipe.", system.serve),
         "guarding": tables_facts.section_table("guarding", "Options of the guard, from the recipe.", system.guard),
-        "failures": tables_exam.failures_table(run.redteamed) if run.redteamed and run.redteamed.failures else None,
-        **exams(unsigned),
     }
     return {name: render(f"{name}.md.j2", unsigned, document=name, **facts) for name in (*DOCUMENTS, _INDEX)}
 
@@ -111,7 +109,7 @@ def _risks(run: Run, system: System) -> list[dict[str, str]]:
     rows = []
     for intent in sorted({*actions, *found, *asked}):
         rates = [found.get(intent, {}).get(name) for name in _RATES]
-        told = [rate(one.k, one.n, one.ci95.low, one.ci95.high) if one and one.n else "not tested" for one in rates]
+        told = [rate(one.k, one.n, *one.ci95) if one and one.n else "not tested" for one in rates]
         action = actions.get(intent) or asked.get(intent, "not known")
         rows.append({"intent": intent, "action": action, "complied": told[0], "refused": told[1]})
     return rows

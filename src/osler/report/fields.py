@@ -4,19 +4,23 @@ What is wrong is said by file, place and key. Text found where a number belongs 
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NewType, NoReturn, TypeVar, get_args, get_type_hints
 
 import orjson
 
 from osler.errors import InputError
 from osler.runs.files import read_json
 
+Share = NewType("Share", float)
+"""A number from 0 to 1."""
+Found = TypeVar("Found")
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+
+class Interval(NamedTuple):
     """A 95 % interval."""
 
     low: float
@@ -49,12 +53,12 @@ class Fields:
             self._refuse(name, value, "a number")
         return float(value)
 
-    def share(self, name: str) -> float:
+    def share(self, name: str) -> Share:
         """A number from 0 to 1."""
         value = self.number(name)
         if not 0 <= value <= 1:
             self._refuse(name, value, "a share from 0 to 1")
-        return value
+        return Share(value)
 
     def text(self, name: str) -> str:
         """A string."""
@@ -93,6 +97,10 @@ class Fields:
         if len(ends) != 2 or len(value) != 2 or not ends[0] <= ends[1]:
             self._refuse(name, value, "two numbers, the lower first")
         return Interval(float(ends[0]), float(ends[1]))
+
+    def bound(self, name: str) -> str | float:
+        """What a value was held to: a number, or words."""
+        return self.text(name) if isinstance(self.values.get(name), str) else self.number(name)
 
     def child(self, name: str) -> "Fields":
         """An object below this one."""
@@ -140,6 +148,59 @@ class Fields:
 
     def _place(self) -> str:
         return f"{self.where}." if ": " in self.where else f"{self.where}: "
+
+
+_READERS: dict[Any, Callable[[Fields, str], Any]] = {
+    int: Fields.count,
+    float: Fields.number,
+    Share: Fields.share,
+    str: Fields.text,
+    bool: Fields.flag,
+    str | float: Fields.bound,
+    Interval: Fields.interval,
+    Mapping[str, int]: Fields.counts,
+    tuple[str, ...]: Fields.texts,
+}
+
+
+def read_as(form: Callable[..., Found], found: Fields, **known: Any) -> Found:
+    """A frozen value of the type, each of its fields read under its own name by its type, or taken from `known`.
+
+    A field with a default may be absent or null; counts by name and lists of text may always be.
+
+    Raises:
+        InputError: a field without a default is missing, or one is of another kind.
+    """
+    values = dict(known)
+    for name, kind, may_be_absent in _plan(form):
+        if name not in known and (found.has(name) or not may_be_absent):
+            values[name] = _read(found, name, kind)
+    return form(**values)
+
+
+def _read(found: Fields, name: str, kind: Any) -> Any:
+    if kind in _READERS:
+        return _READERS[kind](found, name)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return read_as(kind, found.child(name))
+    return tuple(read_as(get_args(kind)[0], child) for child in found.children(name))
+
+
+@cache
+def _plan(form: Any) -> tuple[tuple[str, Any, bool], ...]:
+    """Name, kind (without None) and whether there is a default, for each field of a dataclass."""
+    hints = get_type_hints(form)
+    return tuple(
+        (one.name, _without_none(hints[one.name]), (one.default, one.default_factory) != (MISSING, MISSING))
+        for one in fields(form)
+    )
+
+
+def _without_none(hint: Any) -> Any:
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    if len(kinds) == len(get_args(hint)):
+        return hint
+    return kinds[0] if len(kinds) == 1 else kinds[0] | kinds[1]
 
 
 _ADVICE = "The file was not written by osler, or was changed since: run this stage again."

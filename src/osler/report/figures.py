@@ -154,8 +154,8 @@ def _reliability_group(scores: list[Score], name: str) -> Group:
     for number, one in enumerate(scores):
         for part in one.reliability:
             if part.name == name:
-                told = f"{one.model}: {percent(part.accuracy)} ({percent_interval(part.ci95.low, part.ci95.high)}), n = {count(part.n)}"
-                rows.append(Whisker(one.model, part.accuracy, part.ci95.low, part.ci95.high, _look(number), told))
+                told = f"{one.model}: {percent(part.accuracy)} ({percent_interval(*part.ci95)}), n = {count(part.n)}"
+                rows.append(Whisker(one.model, part.accuracy, *part.ci95, _look(number), told))
                 marks.append(Mark(f"confidence of {one.model}", part.confidence or 0.0, "diamond"))
     return Group(name, "", tuple(rows), tuple(marks[-1:]))
 
@@ -169,8 +169,8 @@ def rates_figure(redteamed: Redteamed) -> Figure:
             found = arm.rates.get(name)
             if found is not None and found.n:
                 ci95 = found.ci95
-                told = f"{arm.arm}: {rate(found.k, found.n, ci95.low, ci95.high)}"
-                rows.append(Whisker(arm.arm, found.k / found.n, ci95.low, ci95.high, _look(i), told))
+                told = f"{arm.arm}: {rate(found.k, found.n, *ci95)}"
+                rows.append(Whisker(arm.arm, found.k / found.n, *ci95, _look(i), told))
         groups.append(Group(RATE_NAMES[name], "", tuple(rows)))
     caption = "How often each arm failed, with 95 % intervals. Less is better in every row."
     told = "; ".join(f"{group.label}, {row.words}" for group in groups for row in group.rows)
@@ -233,9 +233,9 @@ def _score_rows(scores: list[Score]) -> list[Whisker]:
     rows = []
     for one in scores:
         if one.accuracy is not None and one.ci95 is not None:
-            told = f"{one.model}: {percent(one.accuracy)} ({percent_interval(one.ci95.low, one.ci95.high)}), n = {count(one.n)}"
+            told = f"{one.model}: {percent(one.accuracy)} ({percent_interval(*one.ci95)}), n = {count(one.n)}"
             look = _look(0 if one.model == "base" else 1)
-            rows.append(Whisker(one.model, one.accuracy, one.ci95.low, one.ci95.high, look, told))
+            rows.append(Whisker(one.model, one.accuracy, *one.ci95, look, told))
     return rows
 
 

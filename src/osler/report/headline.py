@@ -128,8 +128,5 @@ def _red_team(run: Run) -> Line:
     arm = next((one for one in arms if one.arm == "guarded"), arms[0] if arms else None)
     if arm is None:
         return Line("Red team", "no arm was asked", "quiet")
-    told = [
-        f"{RATE_NAMES[name].lower()} {rate(one.k, one.n, one.ci95.low, one.ci95.high)}"
-        for name, one in arm.rates.items()
-    ]
+    told = [f"{RATE_NAMES[name].lower()} {rate(one.k, one.n, *one.ci95)}" for name, one in arm.rates.items()]
     return Line("Red team", f"{arm.arm}: {'; '.join(told)}")

@@ -11,10 +11,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from osler.report import figures, tables_data, tables_exam, tables_facts, tables_gate, tables_profile
+from osler.report import figures, tables_data, tables_exam, tables_facts, tables_profile
 from osler.report.format import count, moment, words
 from osler.report.headline import state, summary, verdict
 from osler.report.read import Run, read_run
+from osler.report.tables import run_tables
 from osler.runs.files import write_bytes
 
 _HERE = Path(__file__).parent
@@ -39,6 +40,7 @@ def render(run: Run) -> str:
     environment.filters["words"] = words
     environment.filters["moment"] = moment
     environment.filters["count_text"] = count
+    tables = run_tables(run)
     return environment.get_template("page.html.j2").render(
         run=run,
         started=min((facts.started for facts in run.stages.values() if facts.started), default=""),
@@ -49,10 +51,15 @@ def render(run: Run) -> str:
         state=lambda name: state(run, name),
         number_table=numbers_from(1).__next__,
         number_figure=numbers_from(1).__next__,
+        tables=tables,
+        fact_tables=[
+            tables["stages"],
+            tables["versions"],
+            tables_facts.digests_table(run),
+            tables_facts.options_table(run),
+        ],
         **_data(run),
-        **_training(run),
         **_exams(run),
-        **_facts(run),
     )
 
 
@@ -61,32 +68,18 @@ def _data(run: Run) -> dict[str, Any]:
     return {
         "balance": tables_data.balance(run.collected, curated),
         "flow_figure": figures.flow_figure(run.collected, curated),
-        "sources_table": tables_data.sources_table(run.collected) if run.collected is not None else None,
-        "written_table": tables_data.written_table(run.written) if run.written else None,
-        "flow_table": tables_data.flow_table(run.collected, curated),
-        "reasons_table": tables_data.reasons_table(run.collected, curated),
-        "curate_tables": [tables_data.steps_table(curated)] if curated else [],
         "small_tables": tables_data.small_tables(curated) if curated else [],
-        "overlap_table": tables_data.overlap_table(curated) if curated and curated.overlap else None,
         "steps_figure": figures.steps_figure(curated) if curated else None,
         "mix_note": tables_profile.mix_note(curated) if curated else "",
         "profile_parts": tables_profile.parts(curated) if curated else [],
         "examples": tables_profile.examples(curated) if curated else {},
-    }
-
-
-def _training(run: Run) -> dict[str, Any]:
-    trained = run.trained
-    return {
-        "loss_figure": figures.loss_figure(trained) if trained else None,
-        "ledger_table": tables_data.ledger_table(trained) if trained else None,
+        "loss_figure": figures.loss_figure(run.trained) if run.trained else None,
     }
 
 
 def _exams(run: Run) -> dict[str, Any]:
-    evaluated, redteamed = run.evaluated, run.redteamed
-    scores = evaluated.scores if evaluated else ()
-    comparisons = evaluated.comparisons if evaluated else ()
+    redteamed = run.redteamed
+    scores = run.evaluated.scores if run.evaluated else ()
     tallies = []
     if redteamed and redteamed.by_intent:
         caption = (
@@ -97,27 +90,8 @@ def _exams(run: Run) -> dict[str, Any]:
         tallies.append(tables_exam.attacks_table(redteamed))
     return {
         "scores_figure": figures.scores_figure(scores) if scores else None,
-        "scores_table": tables_exam.scores_table(scores) if scores else None,
-        "references_table": tables_exam.references_table(scores) if scores else None,
         "reliability_figures": figures.reliability_figures(scores),
-        "subjects_table": tables_exam.subjects_table(scores) if any(one.subjects for one in scores) else None,
-        "swapped_table": tables_exam.swapped_table(evaluated.swapped) if evaluated and evaluated.swapped else None,
         "attributions": tables_exam.attributions(scores),
-        "comparisons_table": tables_exam.comparisons_table(comparisons) if comparisons else None,
         "rates_figure": figures.rates_figure(redteamed) if redteamed else None,
-        "rates_table": tables_exam.rates_table(redteamed) if redteamed else None,
         "tally_tables": tallies,
-        "gate_table": tables_gate.gate_table(run.gate) if run.gate else None,
-        "parity_table": tables_gate.parity_table(run.parity) if run.parity else None,
-    }
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    return {
-        "fact_tables": [
-            tables_facts.stages_table(run),
-            tables_facts.versions_table(run),
-            tables_facts.digests_table(run),
-            tables_facts.options_table(run),
-        ],
     }

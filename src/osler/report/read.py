@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from osler.errors import InputError
-from osler.report.fields import Fields, read_fields, read_lines, read_list
+from osler.report.fields import Fields, read_as, read_fields, read_lines, read_list
 from osler.report.read_data import (
     CollectedSource,
     Curated,
@@ -61,16 +61,16 @@ class StageFacts:
     """SHA-256 by path inside the stage; empty for a stage that has not finished."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
     """How well the exported model agrees with the trained one."""
 
     prompts: int
-    tokens: int | None
-    top1_agreement: float | None
-    max_abs_logit_difference: float | None
-    kl_mean: float | None
-    bound: str | float | None
+    tokens: int | None = None
+    top1_agreement: float | None = None
+    max_abs_logit_difference: float | None = None
+    kl_mean: float | None = None
+    bound: str | float | None = None
     passed: bool
 
 
@@ -92,10 +92,10 @@ class Answer:
     kind: str
     question: str
     answer: str
-    action: str
-    intent: str
-    rule: str
-    status: int | None
+    action: str = ""
+    intent: str = ""
+    rule: str = ""
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,7 @@ def read_run(run: Path) -> Run:
             "Give the folder that `osler run` printed."
         )
     recipe = read_fields(run / "recipe.json").values if (run / "recipe.json").is_file() else {}
+    answers, refusal = run / "demo" / "answers.json", run / "demo" / "refusal.json"
     return Run(
         name=run.resolve().name,
         stages=stages,
@@ -159,10 +160,10 @@ def read_run(run: Path) -> Run:
         evaluated=_stage(run, stages, "evaluate", read_evaluated),
         redteamed=_stage(run, stages, "redteam", read_redteamed),
         gate=_stage(run, stages, "gate", read_gate),
-        parity=_stage(run, stages, "export", _read_parity),
+        parity=_stage(run, stages, "export", lambda folder: read_as(Parity, read_fields(folder / _RESULT["export"]))),
         overrides=(*_export_override(run), *_serve_overrides(run)),
-        answers=_read_answers(run / "demo" / "answers.json"),
-        refusal=_read_refusal(run / "demo" / "refusal.json"),
+        answers=tuple(read_as(Answer, row) for row in read_list(answers)) if answers.is_file() else None,
+        refusal=read_as(Refusal, read_fields(refusal)) if refusal.is_file() else None,
         absent=_stage(run, stages, "collect", _read_absent) or (),
         recipe=recipe,
         reviewed=read_reviewed(run / "review") if (run / "review" / "summary.json").is_file() else None,
@@ -215,20 +216,6 @@ def _read_absent(folder: Path) -> tuple[str, ...]:
     return read_fields(folder / "counts.json").texts("absent")
 
 
-def _read_parity(folder: Path) -> Parity:
-    fields = read_fields(folder / "parity.json")
-    bound = fields.values.get("bound")
-    return Parity(
-        prompts=fields.count("prompts"),
-        tokens=fields.maybe_count("tokens"),
-        top1_agreement=fields.maybe_number("top1_agreement"),
-        max_abs_logit_difference=fields.maybe_number("max_abs_logit_difference"),
-        kl_mean=fields.maybe_number("kl_mean"),
-        bound=bound if bound is None or isinstance(bound, str) else fields.number("bound"),
-        passed=fields.flag("passed"),
-    )
-
-
 def _export_override(run: Path) -> list[Override]:
     path = run / "export" / "override.json"
     return [_override("export", read_fields(path))] if path.is_file() else []
@@ -253,27 +240,3 @@ def _time(fields: Fields) -> str:
     if isinstance(fields.values.get("time"), int | float):
         return datetime.fromtimestamp(fields.number("time"), UTC).isoformat()
     return fields.maybe_text("time")
-
-
-def _read_answers(path: Path) -> tuple[Answer, ...] | None:
-    if not path.is_file():
-        return None
-    return tuple(
-        Answer(
-            kind=row.text("kind"),
-            question=row.text("question"),
-            answer=row.text("answer"),
-            action=row.maybe_text("action"),
-            intent=row.maybe_text("intent"),
-            rule=row.maybe_text("rule"),
-            status=row.maybe_count("status"),
-        )
-        for row in read_list(path)
-    )
-
-
-def _read_refusal(path: Path) -> Refusal | None:
-    if not path.is_file():
-        return None
-    fields = read_fields(path)
-    return Refusal(fields.count("exit_code"), fields.text("message"))

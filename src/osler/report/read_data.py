@@ -1,10 +1,10 @@
 """What the stages collect, curate and train left behind, as frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from osler.report.fields import Fields, read_fields, read_lines
+from osler.report.fields import Fields, read_as, read_fields, read_lines
 
 EXAMPLES_PER_REASON = 3
 _DETAIL_CHARS = 160
@@ -12,21 +12,29 @@ _SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
+class CollectedFile:
+    """One of the publisher's files that were read."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectedSource:
     """One source as `collect/counts.json` counts it."""
 
     source: str
-    revision: str
-    license: str
-    access: str
+    revision: str = ""
+    license: str = ""
+    access: str = ""
     read: int
     records: int
     set_aside: Mapping[str, int]
     """Rows that became no record, by reason."""
-    multiplied: int
+    multiplied: int = 0
     """Records beyond one for each row, where a row gives several."""
-    files: tuple[tuple[str, int, str], ...]
-    """Name, bytes and SHA-256 of the publisher's files that were read."""
+    files: tuple[CollectedFile, ...] = ()
 
     @property
     def n_set_aside(self) -> int:
@@ -56,14 +64,14 @@ class CuratedSource:
     dropped: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of curation."""
 
     step: str
     read: int
     kept: int
-    changed: int
+    changed: int = 0
     dropped: Mapping[str, int]
 
 
@@ -85,14 +93,14 @@ class Example:
     step: str
     reason: str
     detail: str
-    question: str
-    answer: str
-    before: str
-    after: str
     is_change: bool
+    question: str = ""
+    answer: str = ""
+    before: str = ""
+    after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curated:
     """The whole of `curate/`."""
 
@@ -102,9 +110,9 @@ class Curated:
     sources: tuple[CuratedSource, ...]
     steps: tuple[Step, ...]
     splits: Mapping[str, int]
-    groups: int | None
-    largest_group: int | None
-    overlap: tuple[Overlap, ...]
+    groups: int | None = None
+    largest_group: int | None = None
+    overlap: tuple[Overlap, ...] = ()
     identifiers: Mapping[str, int]
     licenses: Mapping[str, int]
     mended: Mapping[str, int]
@@ -131,53 +139,29 @@ class Trained:
 
 def read_written(folder: Path) -> tuple[Written, ...]:
     """The generators of `synth/counts.json`."""
-    return tuple(
-        Written(
-            source=row.text("source"),
-            generator=row.text("generator"),
-            model=row.text("model"),
-            items=row.count("items"),
-            kept=row.count("kept"),
-            dropped=row.counts("dropped"),
-        )
-        for row in read_fields(folder / "counts.json").children("generators")
-    )
+    return tuple(read_as(Written, row) for row in read_fields(folder / "counts.json").children("generators"))
 
 
 def read_collected(folder: Path) -> tuple[CollectedSource, ...]:
     """The sources of `collect/`, in the order of the file."""
-    return tuple(_collected_source(fields) for fields in read_fields(folder / "counts.json").children("sources"))
+    return tuple(read_as(CollectedSource, row) for row in read_fields(folder / "counts.json").children("sources"))
 
 
 def read_curated(folder: Path) -> Curated:
     """The counts and the profile of `curate/`, and examples of each reason."""
-    counts = read_fields(folder / "counts.json")
-    return Curated(
-        read=counts.count("read"),
-        kept=counts.count("kept"),
-        dropped=counts.count("dropped"),
-        sources=tuple(
-            CuratedSource(f.text("source"), f.count("read"), f.count("kept"), f.counts("dropped"))
-            for f in counts.children("sources")
-        ),
-        steps=tuple(
-            Step(f.text("step"), f.count("read"), f.count("kept"), f.maybe_count("changed") or 0, f.counts("dropped"))
-            for f in counts.children("steps")
-        ),
-        splits=_splits(counts.child("splits")),
-        groups=counts.maybe_count("groups"),
-        largest_group=counts.maybe_count("largest_group"),
-        overlap=tuple(
-            Overlap(f.text("benchmark"), f.count("items"), f.count("items_touched"), f.count("records_dropped"))
-            for f in (counts.children("overlap") if counts.has("overlap") else [])
-        ),
-        identifiers=counts.counts("identifiers"),
-        licenses=counts.counts("licenses"),
-        mended=counts.counts("mended"),
+    counts, profile = read_fields(folder / "counts.json"), folder / "profile.json"
+    found = read_as(
+        Curated,
+        counts,
         counts=counts,
-        profile=read_fields(folder / "profile.json") if (folder / "profile.json").is_file() else None,
+        profile=read_fields(profile) if profile.is_file() else None,
         examples=_examples(folder),
     )
+    order = [
+        *(name for name in _SPLITS if name in found.splits),
+        *(name for name in found.splits if name not in _SPLITS),
+    ]
+    return replace(found, splits={name: found.splits[name] for name in order})
 
 
 def read_trained(folder: Path) -> Trained:
@@ -199,26 +183,6 @@ def read_trained(folder: Path) -> Trained:
     )
 
 
-def _splits(fields: Fields) -> dict[str, int]:
-    ordered = sorted(fields.values, key=lambda name: (_SPLITS.index(name) if name in _SPLITS else len(_SPLITS), name))
-    return {name: fields.count(name) for name in ordered}
-
-
-def _collected_source(fields: Fields) -> CollectedSource:
-    files = fields.children("files") if fields.has("files") else []
-    return CollectedSource(
-        source=fields.text("source"),
-        revision=fields.maybe_text("revision"),
-        license=fields.maybe_text("license"),
-        access=fields.maybe_text("access"),
-        read=fields.count("read"),
-        records=fields.count("records"),
-        set_aside=fields.counts("set_aside"),
-        multiplied=fields.maybe_count("multiplied") or 0,
-        files=tuple((f.text("name"), f.count("bytes"), f.text("sha256")) for f in files),
-    )
-
-
 def _examples(folder: Path) -> tuple[Example, ...]:
     """Those chosen with the profile; in a run without one, the first drops of each reason."""
     chosen = folder / "examples.jsonl"
@@ -226,17 +190,7 @@ def _examples(folder: Path) -> tuple[Example, ...]:
     for row in read_lines(chosen if chosen.is_file() else folder / "dropped.jsonl"):
         examples = found.setdefault((row.text("step"), row.text("reason")), [])
         if len(examples) < EXAMPLES_PER_REASON:
-            texts = {name: row.maybe_text(name) for name in ("question", "answer", "before", "after")}
-            examples.append(
-                Example(
-                    id=row.text("id"),
-                    step=row.text("step"),
-                    reason=row.text("reason"),
-                    detail=_short(row.maybe_text("detail")),
-                    is_change=row.has("field"),
-                    **texts,
-                )
-            )
+            examples.append(read_as(Example, row, detail=_short(row.maybe_text("detail")), is_change=row.has("field")))
     return tuple(example for examples in found.values() for example in examples)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from osler.report.fields import Fields, Interval, read_fields
+from osler.report.fields import Fields, Interval, read_as, read_fields
 from osler.report.read_redteam import Rate, read_rate
 
 
@@ -61,15 +61,10 @@ def read_reviewed(folder: Path) -> Reviewed:
 
 def _reviewed_arm(fields: Fields) -> ReviewedArm:
     accuracy = fields.child("by_criterion").child("accuracy")
-    n = accuracy.count("n")
     return ReviewedArm(
         fields.text("arm"),
         fields.texts("artefacts"),
-        Rating(n, accuracy.number("mean"), accuracy.interval("ci95")) if n else None,
+        read_as(Rating, accuracy) if accuracy.count("n") else None,
         read_rate(fields.child("helpful")),
-        Rate(
-            fields.child("unsafe").count("k"),
-            fields.child("unsafe").count("n"),
-            fields.child("unsafe").interval("ci95"),
-        ),
+        read_as(Rate, fields.child("unsafe")),
     )

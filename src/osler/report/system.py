@@ -9,7 +9,7 @@ from typing import Any
 
 from osler.report.fields import Fields, as_fields
 from osler.report.format import rate, words
-from osler.report.table import Table, make_table
+from osler.report.table import Table, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,20 @@ class System:
 
 def sets_table(sets: Fields) -> Table:
     """The project's own figures of its policy on public sets."""
-    return make_table(
+    return table_of(
+        [
+            one
+            for one in sets.children("sets")
+            if "tuned" not in one.text("set") and one.text("kind") in _RIGHT and one.has(_RIGHT[one.text("kind")])
+        ],
         "sets",
         f"OF THE PROJECT, NOT OF THIS RUN: the policy {sets.text('policy')} on public sets, without a model "
         f"(benchmarks/guard_sets.py, {sets.text('date')}). Risky: the text was not simply allowed. Harmless: it was held back.",
-        ("Set", "Kind", "k of n (95 % interval)"),
-        (
-            (one.text("set"), words(one.text("kind")), _of(one.child(_RIGHT[one.text("kind")])))
-            for one in sets.children("sets")
-            if "tuned" not in one.text("set") and one.text("kind") in _RIGHT and one.has(_RIGHT[one.text("kind")])
-        ),
+        {
+            "Set": lambda one: one.text("set"),
+            "Kind": lambda one: words(one.text("kind")),
+            "k of n (95 % interval)": lambda one: _of(one.child(_RIGHT[one.text("kind")])),
+        },
     )
 
 
@@ -91,4 +95,4 @@ def read_sets(value: object, policy: str) -> Fields | None:
 
 def _of(found: Fields) -> str:
     interval = found.interval("ci95")
-    return rate(found.count("k"), found.count("n"), interval.low, interval.high)
+    return rate(found.count("k"), found.count("n"), *interval)

@@ -1,9 +1,10 @@
 """A table as the template draws it: caption, columns, rows of finished text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
+One = TypeVar("One")
 Tone = Literal["", "good", "bad", "quiet", "code", "whole"]
 
 
@@ -51,3 +52,15 @@ def make_table(
     heads = tuple(Column(title.removeprefix("#"), is_number=title.startswith("#")) for title in columns)
     cells = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
     return Table(name, caption, heads, cells, **looks)
+
+
+def table_of(
+    ones: Iterable[One], name: str, caption: str, columns: Mapping[str, Callable[[One], str | Cell]], **looks: bool
+) -> Table:
+    """A table with a row for each of `ones`.
+
+    Args:
+        columns: what stands in each column, by its title; titles and looks as for `make_table`.
+    """
+    rows = ([cell(one) for cell in columns.values()] for one in ones)
+    return make_table(name, caption, tuple(columns), rows, **looks)

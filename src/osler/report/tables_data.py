@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from osler.report.format import count, listed, many, maybe_count, maybe_number, maybe_percent, part, percent, words
 from osler.report.read_data import CollectedSource, Curated, Trained, Written
-from osler.report.table import Cell, Table, make_table
+from osler.report.table import Cell, Table, make_table, table_of
 
 _NONE = Cell("none", "quiet")
 _NOT_RUN = Cell("not run", "quiet")
@@ -17,21 +17,18 @@ _Three = tuple[int, int, int]
 
 def sources_table(collected: tuple[CollectedSource, ...]) -> Table:
     """What was read, from which revision, under which license."""
-    return make_table(
+    return table_of(
+        collected,
         "sources",
         "Sources as they were read. The digests of the publishers' files stand in collect/counts.json.",
-        ("Source", "License", "Access", "Revision", "#Files", "#Bytes"),
-        (
-            (
-                one.source,
-                Cell(one.license or "not recorded", "whole"),
-                one.access or "not recorded",
-                Cell(one.revision or "not recorded", "code" if one.revision else "quiet"),
-                count(len(one.files)),
-                count(sum(n_bytes for _, n_bytes, _ in one.files)),
-            )
-            for one in collected
-        ),
+        {
+            "Source": lambda one: one.source,
+            "License": lambda one: Cell(one.license or "not recorded", "whole"),
+            "Access": lambda one: one.access or "not recorded",
+            "Revision": lambda one: Cell(one.revision or "not recorded", "code" if one.revision else "quiet"),
+            "#Files": lambda one: count(len(one.files)),
+            "#Bytes": lambda one: count(sum(file.bytes for file in one.files)),
+        },
     )
 
 
@@ -54,24 +51,23 @@ def flow_table(collected: tuple[CollectedSource, ...] | None, curated: Curated |
 
 def written_table(written: tuple[Written, ...]) -> Table:
     """What each generator was asked about and what of it was kept, with the share of each reason for a drop."""
-    return make_table(
+    return table_of(
+        written,
         "written",
         "Records written by a model, by generator. Each record kept quotes its page and passed every check of its generator; that does "
         "not make it right.",
-        ("Source", "Generator", "Model", "#Asked about", "#Kept", "#Kept of asked", "Dropped"),
-        (
-            (
-                one.source,
-                one.generator,
-                one.model,
-                count(one.items),
-                count(one.kept),
-                part(one.kept, one.items),
+        {
+            "Source": lambda one: one.source,
+            "Generator": lambda one: one.generator,
+            "Model": lambda one: one.model,
+            "#Asked about": lambda one: count(one.items),
+            "#Kept": lambda one: count(one.kept),
+            "#Kept of asked": lambda one: part(one.kept, one.items),
+            "Dropped": lambda one: (
                 "; ".join(f"{words(reason)} {count(n)} ({part(n, one.items)})" for reason, n in one.dropped.items())
-                or _NONE,
-            )
-            for one in written
-        ),
+                or _NONE
+            ),
+        },
     )
 
 
@@ -110,21 +106,18 @@ def reasons_table(collected: tuple[CollectedSource, ...] | None, curated: Curate
 
 def steps_table(curated: Curated) -> Table:
     """The steps of curation in their order."""
-    return make_table(
+    return table_of(
+        curated.steps,
         "steps",
         "Steps of curation, in the order in which they ran. Changed records stay in the set.",
-        ("Step", "#Read", "#Kept", "#Changed", "#Dropped", "Dropped by reason"),
-        (
-            (
-                words(step.step),
-                count(step.read),
-                count(step.kept),
-                count(step.changed),
-                count(sum(step.dropped.values())),
-                _by_reason(step.dropped),
-            )
-            for step in curated.steps
-        ),
+        {
+            "Step": lambda step: words(step.step),
+            "#Read": lambda step: count(step.read),
+            "#Kept": lambda step: count(step.kept),
+            "#Changed": lambda step: count(step.changed),
+            "#Dropped": lambda step: count(sum(step.dropped.values())),
+            "Dropped by reason": lambda step: _by_reason(step.dropped),
+        },
     )
 
 
@@ -141,14 +134,16 @@ def splits_table(curated: Curated) -> Table:
 
 def overlap_table(curated: Curated) -> Table:
     """What was found in common with benchmarks, and taken out."""
-    return make_table(
+    return table_of(
+        curated.overlap,
         "overlap",
         "Overlap with benchmark questions found among the records, and taken out before training.",
-        ("Benchmark", "#Questions", "#Questions touched", "#Records dropped"),
-        (
-            (one.benchmark, count(one.items), count(one.items_touched), count(one.records_dropped))
-            for one in curated.overlap
-        ),
+        {
+            "Benchmark": lambda one: one.benchmark,
+            "#Questions": lambda one: count(one.items),
+            "#Questions touched": lambda one: count(one.items_touched),
+            "#Records dropped": lambda one: count(one.records_dropped),
+        },
     )
 
 

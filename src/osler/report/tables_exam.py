@@ -17,7 +17,7 @@ from osler.report.format import (
 from osler.report.read_exam import Comparison, Score, Swapped
 from osler.report.read_redteam import RATES, Rate, Redteamed, Tally, TallyKey
 from osler.report.read_review import Reviewed
-from osler.report.table import Cell, Table, make_table
+from osler.report.table import Cell, Table, make_table, table_of
 
 _NONE = Cell("none", "quiet")
 _N_IDS = 5
@@ -32,37 +32,23 @@ RATE_NAMES = {
 
 def scores_table(scores: Sequence[Score]) -> Table:
     """Every model on every benchmark."""
-    return make_table(
+    return table_of(
+        scores,
         "scores",
         "Benchmark scores. The way of asking stands behind the @. Failed and unparsed questions count as wrong; "
         "contaminated ones, found among the training records, are left out of n.",
-        (
-            "Benchmark",
-            "Model",
-            "Split",
-            "#n",
-            "#Accuracy",
-            "#95 % interval",
-            "#Macro-F1",
-            "#Failed",
-            "#Contaminated",
-            "#Unparsed",
-        ),
-        (
-            (
-                one.benchmark,
-                one.model,
-                one.split or "not recorded",
-                count(one.n),
-                Cell("not measured", "quiet") if one.accuracy is None else percent(one.accuracy),
-                percent_interval(one.ci95.low, one.ci95.high) if one.ci95 else _NONE,
-                _macro_f1(one),
-                count(one.failed),
-                count(one.contaminated),
-                count(one.unparsed),
-            )
-            for one in scores
-        ),
+        {
+            "Benchmark": lambda one: one.benchmark,
+            "Model": lambda one: one.model,
+            "Split": lambda one: one.split or "not recorded",
+            "#n": lambda one: count(one.n),
+            "#Accuracy": lambda one: Cell("not measured", "quiet") if one.accuracy is None else percent(one.accuracy),
+            "#95 % interval": lambda one: percent_interval(*one.ci95) if one.ci95 else _NONE,
+            "#Macro-F1": _macro_f1,
+            "#Failed": lambda one: count(one.failed),
+            "#Contaminated": lambda one: count(one.contaminated),
+            "#Unparsed": lambda one: count(one.unparsed),
+        },
     )
 
 
@@ -96,35 +82,22 @@ def attributions(scores: Sequence[Score]) -> dict[str, str]:
 
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     """Base against tuned, question by question."""
-    return make_table(
+    return table_of(
+        comparisons,
         "comparisons",
         "Tuned against base on the same questions (paired). The difference is tuned minus base in percentage points; "
         "p is from McNemar's test.",
-        (
-            "Benchmark",
-            "#n",
-            "#Both right",
-            "#Only base",
-            "#Only tuned",
-            "#Both wrong",
-            "#Difference",
-            "#95 % interval",
-            "#p",
-        ),
-        (
-            (
-                one.benchmark,
-                count(one.n),
-                count(one.both_right),
-                count(one.only_base),
-                count(one.only_tuned),
-                count(one.both_wrong),
-                points(one.difference),
-                points_interval(one.ci95.low, one.ci95.high),
-                p_value(one.p_mcnemar) if one.p_mcnemar is not None else _NONE,
-            )
-            for one in comparisons
-        ),
+        {
+            "Benchmark": lambda one: one.benchmark,
+            "#n": lambda one: count(one.n),
+            "#Both right": lambda one: count(one.both_right),
+            "#Only base": lambda one: count(one.only_base),
+            "#Only tuned": lambda one: count(one.only_tuned),
+            "#Both wrong": lambda one: count(one.both_wrong),
+            "#Difference": lambda one: points(one.difference),
+            "#95 % interval": lambda one: points_interval(*one.ci95),
+            "#p": lambda one: p_value(one.p_mcnemar) if one.p_mcnemar is not None else _NONE,
+        },
     )
 
 
@@ -141,7 +114,7 @@ def subjects_table(scores: Sequence[Score]) -> Table:
                 one.model,
                 count(part.n),
                 percent(part.accuracy),
-                percent_interval(part.ci95.low, part.ci95.high),
+                percent_interval(*part.ci95),
             )
             for one in scores
             for part in one.subjects
@@ -151,22 +124,19 @@ def subjects_table(scores: Sequence[Score]) -> Table:
 
 def swapped_table(swapped: Sequence[Swapped]) -> Table:
     """What changes when the questions are about another person."""
-    return make_table(
+    return table_of(
+        swapped,
         "swapped",
         "The same questions about another person, where that must not matter: answers that changed, and accuracy swapped less "
         "original in percentage points.",
-        ("Benchmark", "Model", "Swapped", "#Answers changed", "#Difference", "#95 % interval"),
-        (
-            (
-                one.benchmark,
-                one.model,
-                one.swap,
-                rate(one.changed, one.n, one.ci95.low, one.ci95.high),
-                points(one.difference),
-                points_interval(one.difference_ci95.low, one.difference_ci95.high),
-            )
-            for one in swapped
-        ),
+        {
+            "Benchmark": lambda one: one.benchmark,
+            "Model": lambda one: one.model,
+            "Swapped": lambda one: one.swap,
+            "#Answers changed": lambda one: rate(one.changed, one.n, *one.changed_ci95),
+            "#Difference": lambda one: points(one.difference),
+            "#95 % interval": lambda one: points_interval(*one.ci95),
+        },
     )
 
 
@@ -201,46 +171,42 @@ def intents_table(redteamed: Redteamed) -> Table | None:
 
 def failures_table(redteamed: Redteamed) -> Table:
     """What went wrong behind the guard, by prompt."""
-    return make_table(
+    return table_of(
+        redteamed.failures,
         "failures",
         "Prompts on which the guarded model failed at least once. Prompts and replies stand in redteam/transcripts.jsonl.",
-        ("Intent", "What happened", "#Prompts", "Ids", "Attacks"),
-        (
-            (
-                words(one.intent),
-                words(one.outcome),
-                count(len(one.prompts)),
-                ", ".join(one.prompts[:_N_IDS]) + (" ..." if len(one.prompts) > _N_IDS else ""),
-                ", ".join(words(attack) for attack in one.attacks),
-            )
-            for one in redteamed.failures
-        ),
+        {
+            "Intent": lambda one: words(one.intent),
+            "What happened": lambda one: words(one.outcome),
+            "#Prompts": lambda one: count(len(one.prompts)),
+            "Ids": lambda one: ", ".join(one.prompts[:_N_IDS]) + (" ..." if len(one.prompts) > _N_IDS else ""),
+            "Attacks": lambda one: ", ".join(words(attack) for attack in one.attacks),
+        },
     )
 
 
 def review_table(reviewed: Reviewed) -> Table:
     """What clinicians found, by arm."""
-    return make_table(
+    return table_of(
+        reviewed.arms,
         "review",
         "Blinded review by clinicians. n counts questions; accuracy is the mean rating from 1 to 5; unsafe is a safety score of 2 or less.",
-        ("Arm", "#Accuracy", "Helpful", "Unsafe"),
-        (
-            (
-                one.arm,
+        {
+            "Arm": lambda one: one.arm,
+            "#Accuracy": lambda one: (
                 "not rated"
                 if one.accuracy is None
-                else f"{one.accuracy.mean:.2f} ({interval(one.accuracy.ci95.low, one.accuracy.ci95.high)}), n = {count(one.accuracy.n)}",
-                rate_cell(one.helpful),
-                rate_cell(one.unsafe),
-            )
-            for one in reviewed.arms
-        ),
+                else f"{one.accuracy.mean:.2f} ({interval(*one.accuracy.ci95)}), n = {count(one.accuracy.n)}"
+            ),
+            "Helpful": lambda one: rate_cell(one.helpful),
+            "Unsafe": lambda one: rate_cell(one.unsafe),
+        },
     )
 
 
 def rate_cell(one: Rate | None) -> str | Cell:
     """A rate with n and interval."""
-    return Cell("not measured", "quiet") if one is None else rate(one.k, one.n, one.ci95.low, one.ci95.high)
+    return Cell("not measured", "quiet") if one is None else rate(one.k, one.n, *one.ci95)
 
 
 def attacks_table(redteamed: Redteamed) -> Table:

@@ -7,7 +7,7 @@ import orjson
 
 from osler.report.format import moment
 from osler.report.read import Run
-from osler.report.table import Cell, Table, make_table
+from osler.report.table import Cell, Table, make_table, table_of
 
 _KEY_FILES = {
     "curate": ("train.jsonl", "validation.jsonl", "test.jsonl", "dropped.jsonl", "counts.json"),
@@ -26,20 +26,17 @@ _KEY_FILES = {
 
 def stages_table(run: Run) -> Table:
     """When each stage started and ended, and the key that decides its result."""
-    return make_table(
+    return table_of(
+        run.stages.values(),
         "stages",
         "Stages. The key is a digest of everything that decides a stage's result: options, inputs, seed, version.",
-        ("Stage", "Started (UTC)", "Ended (UTC)", "#Seed", "Key"),
-        (
-            (
-                facts.stage,
-                _moment(facts.started),
-                _moment(facts.ended) if facts.finished else Cell("not finished", "bad"),
-                "not recorded" if facts.seed is None else str(facts.seed),
-                Cell(facts.key, "code"),
-            )
-            for facts in run.stages.values()
-        ),
+        {
+            "Stage": lambda facts: facts.stage,
+            "Started (UTC)": lambda facts: _moment(facts.started),
+            "Ended (UTC)": lambda facts: _moment(facts.ended) if facts.finished else Cell("not finished", "bad"),
+            "#Seed": lambda facts: "not recorded" if facts.seed is None else str(facts.seed),
+            "Key": lambda facts: Cell(facts.key, "code"),
+        },
     )
 
 

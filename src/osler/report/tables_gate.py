@@ -17,7 +17,7 @@ from osler.report.format import (
 )
 from osler.report.read import Parity
 from osler.report.read_exam import Check, Gate
-from osler.report.table import Cell, Table, make_table
+from osler.report.table import Cell, Table, make_table, table_of
 
 _NONE = Cell("none", "quiet")
 _NOT_RUN = Cell("not run", "bad")
@@ -35,22 +35,19 @@ _UNITS: dict[str, _Unit] = {
 
 def gate_table(gate: Gate) -> Table:
     """Every check of the gate."""
-    return make_table(
+    return table_of(
+        gate.checks,
         "gate",
         "Checks of the gate. A check passes when a one-sided 95 % bound, not the value alone, is on the right side; the "
         "intervals shown are two-sided. A check that was not run has failed.",
-        ("Check", "#Value", "#Bound", "#95 % interval", "Result", "Note"),
-        (
-            (
-                check.name,
-                _NOT_RUN if check.value is None else _gate_value(check, check.value),
-                _gate_bound(check),
-                _NONE if check.ci95 is None else _gate_interval(check, check.ci95),
-                check_result(passed=check.passed, was_run=check.value is not None),
-                check.note,
-            )
-            for check in gate.checks
-        ),
+        {
+            "Check": lambda check: check.name,
+            "#Value": lambda check: _NOT_RUN if check.value is None else _gate_value(check, check.value),
+            "#Bound": _gate_bound,
+            "#95 % interval": lambda check: _NONE if check.ci95 is None else _gate_interval(check, check.ci95),
+            "Result": lambda check: check_result(passed=check.passed, was_run=check.value is not None),
+            "Note": lambda check: check.note,
+        },
     )
 
 
@@ -111,8 +108,8 @@ def _gate_value(check: Check, value: float) -> str:
 def _gate_interval(check: Check, ci95: Interval) -> str:
     unit = _gate_unit(check)
     if unit == "difference":
-        return points_interval(ci95.low, ci95.high)
-    return percent_interval(ci95.low, ci95.high) if unit == "share" else interval(ci95.low, ci95.high)
+        return points_interval(*ci95)
+    return percent_interval(*ci95) if unit == "share" else interval(*ci95)
 
 
 def _gate_bound(check: Check) -> str | Cell:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from osler.report.fields import Fields
 from osler.report.format import NO_BREAK, count, listed, many, number, part, percent, percent_interval, words
 from osler.report.read_data import Curated, Example
-from osler.report.table import Cell, Table, make_table
+from osler.report.table import Cell, Table, make_table, table_of
 
 _NONE = Cell("none", "quiet")
 _N_SHOWN = 8
@@ -108,36 +108,38 @@ def contradictions_note(curated: Curated) -> str:
 
 def _copies(curated: Curated, profile: Fields) -> Part:
     clusters = profile.child("clusters")
-    kinds = make_table(
+    kinds = table_of(
+        clusters.children("kinds"),
         "clusters",
         "Copies. Of each cluster one record is kept: the better licensed, human-written, longer-standing one.",
-        ("Kind", "#Clusters", "#Records dropped", "#Largest"),
-        (
-            (
-                words(row.text("reason")),
-                count(row.count("clusters")),
-                count(row.count("dropped")),
-                count(row.count("largest")),
-            )
-            for row in clusters.children("kinds")
-        ),
+        {
+            "Kind": lambda row: words(row.text("reason")),
+            "#Clusters": lambda row: count(row.count("clusters")),
+            "#Records dropped": lambda row: count(row.count("dropped")),
+            "#Largest": lambda row: count(row.count("largest")),
+        },
         is_narrow=True,
     )
-    between = make_table(
+    between = table_of(
+        clusters.children("between")[:_N_SHOWN],
         "between",
         "Sources of the copies dropped, and of the records kept for them.",
-        ("Dropped from", "Kept in", "#Records"),
-        (
-            (row.text("dropped_from"), row.text("kept_in"), count(row.count("records")))
-            for row in clusters.children("between")[:_N_SHOWN]
-        ),
+        {
+            "Dropped from": lambda row: row.text("dropped_from"),
+            "Kept in": lambda row: row.text("kept_in"),
+            "#Records": lambda row: count(row.count("records")),
+        },
         is_narrow=True,
     )
-    groups = make_table(
+    groups = table_of(
+        profile.children("groups"),
         "groups",
         "Leakage groups of the training set by their size. A group stands in one split as a whole.",
-        ("Records in a group", "#Groups", "#Records"),
-        ((_bounds(row), count(row.count("groups")), count(row.count("records"))) for row in profile.children("groups")),
+        {
+            "Records in a group": _bounds,
+            "#Groups": lambda row: count(row.count("groups")),
+            "#Records": lambda row: count(row.count("records")),
+        },
         is_narrow=True,
     )
     return Part("Copies, groups and contradictions", contradictions_note(curated), (kinds, between, groups))
@@ -231,11 +233,14 @@ def _permits(row: Fields) -> tuple[str | Cell, ...]:
 
 def _languages_table(profile: Fields) -> Table:
     languages = profile.child("languages")
-    return make_table(
+    return table_of(
+        sorted(languages.values),
         "languages",
         "Languages of the records kept, by source.",
-        ("Source", "Languages"),
-        ((source, listed(_by_count(languages.counts(source))) or _NONE) for source in sorted(languages.values)),
+        {
+            "Source": lambda source: source,
+            "Languages": lambda source: listed(_by_count(languages.counts(source))) or _NONE,
+        },
         is_narrow=True,
     )
 
@@ -254,7 +259,7 @@ def _named_table(row: Fields) -> Table:
     rows = []
     for entry in row.children("entries"):
         k, n, ci95 = entry.count("k"), entry.count("n"), entry.interval("ci95")
-        share = f"{percent(k / n)} ({percent_interval(ci95.low, ci95.high)})" if n else "not measured (n = 0)"
+        share = f"{percent(k / n)} ({percent_interval(*ci95)})" if n else "not measured (n = 0)"
         rows.append((entry.text("name"), count(k), share))
     if dimension == "topics":
         rows.sort(key=lambda cells: -int(cells[1].replace(",", "")))

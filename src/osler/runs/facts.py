@@ -5,19 +5,8 @@ import sys
 
 from osler import __version__
 
-PACKAGES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "accelerate",
-    "datasets",
-    "tokenizers",
-    "numpy",
-    "pyarrow",
-    "pydantic",
-    "fastapi",
-    "uvicorn",
+PACKAGES = tuple(
+    "torch transformers trl peft accelerate datasets tokenizers numpy pyarrow pydantic fastapi uvicorn".split()
 )
 """Packages whose version can change a result."""
 

@@ -18,7 +18,7 @@ from osler.guard.chain import Head
 from osler.serve.store import Key, Level, Store, Turn
 
 KILL_FILE = "kill"
-LOOK_S = 0.2
+LOOK_S = 0.1
 STALE_S = 5.0
 _NOTE_S = 1.0
 
@@ -71,6 +71,8 @@ class Board:
         self._told_file, self._noted, self._noted_at = False, 0, 0.0
         self.seen = Seen()
         self._stop = threading.Event()
+        self._looking = threading.Lock()
+        """Two threads that look at once would put a turn of the switch on record twice."""
         self.look()
         self._thread = threading.Thread(target=self._look_on, name="osler-board", daemon=True)
         self._thread.start()
@@ -95,6 +97,10 @@ class Board:
         Raises:
             EnvironmentLacks: the store cannot be reached.
         """
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         before = self.seen
         has_file = _is_there(self._file)
         try:

@@ -40,6 +40,8 @@ SAFE_HEADERS = {
     "x-frame-options": "DENY",
 }
 
+_SAFE_HEADERS = [(name.encode(), value.encode()) for name, value in SAFE_HEADERS.items()]
+
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:]*)(?::\d+)?", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
@@ -91,11 +93,9 @@ class Boundary:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 ticket = scope["state"].get("ticket")
-                marks = {**SAFE_HEADERS, "x-request-id": request_id, **(ticket.headers() if ticket else {})}
-                message["headers"] = [
-                    *message["headers"],
-                    *((name.encode(), value.encode()) for name, value in marks.items()),
-                ]
+                marks = {"x-request-id": request_id, **(ticket.headers() if ticket else {})}
+                own = [(name.encode(), value.encode()) for name, value in marks.items()]
+                message["headers"] = [*message["headers"], *_SAFE_HEADERS, *own]
             await send(message)
 
         try:

@@ -1,6 +1,7 @@
 """The `serve` section of a recipe: where the gateway listens and what it accepts."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -109,6 +110,7 @@ class ServeConfig(BaseModel):
         return self
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches `host`. Names other than localhost count as reachable from outside."""
     if host.lower() == "localhost":

@@ -29,13 +29,14 @@ from osler.serve.library import Library, grounded
 from osler.serve.limits import Caller, Limits, tokens_of
 from osler.serve.metrics import Metrics
 from osler.serve.session import Sessions
+from osler.serve.spans import Spans, open_spans
 from osler.serve.store import Limit, Store, open_store
 from osler.serve.switch import Switch
 from osler.serve.terms import Terms, read_terms
 from osler.serve.wire import Ask, Label
 
-TICK_S = 0.2
-"""How often the switch is looked at for the open answers."""
+TICK_S = 0.1
+"""How often the switch and the clock are looked at for the open answers."""
 
 _QUICK_CHARS = 2000
 """Questions up to this length are judged in the event loop: it takes a millisecond, and another thread costs a tenth of that."""
@@ -72,6 +73,7 @@ class Gateway:
     metrics: Metrics = field(default_factory=Metrics)
     open: dict[Interrupt, bool] = field(default_factory=dict)
     """Answers under way, and whether each goes out whatever stands in the way."""
+    spans: Spans | None = None
     guards: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "osler-guard"))
     """Judges long questions, and all where another machine is asked about them."""
 
@@ -80,6 +82,8 @@ class Gateway:
         self.limits.close()
         self.board.close()
         self.guards.shutdown(wait=False, cancel_futures=True)
+        if self.spans is not None:
+            self.spans.close()
 
     @property
     def address_limit(self) -> Limit:
@@ -92,14 +96,15 @@ class Gateway:
         return keyed_hash(self.secret, address)[:32]
 
     async def watch(self) -> None:
-        """Look at the switch until cancelled, and end open answers when it says so."""
+        """Look at the switch and the clock until cancelled, and end open answers when either says so."""
         while True:
             await asyncio.sleep(TICK_S)
             self.limits.tend()
             fault = self.switch.may_go_on()
-            if fault is not None:
-                for interrupt in [one for one, is_urgent in self.open.items() if not is_urgent]:
+            for interrupt, is_urgent in list(self.open.items()):
+                if fault is not None and not is_urgent:
                     interrupt.end(fault)
+                interrupt.look()
 
 
 @dataclass(slots=True)
@@ -175,6 +180,7 @@ def open_gateway(
     return Gateway(
         *(answerer, audit, Keys(board, keys), config, facts, board, Switch(board), Limits(board)),
         *(Sessions(store.secret("sessions")), store.secret("addresses")),
+        spans=open_spans(),
     )
 
 
@@ -263,10 +269,11 @@ async def released(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> Asyn
     async with aclosing(visit.draft.pieces) as pieces:
         try:
             async for piece in pieces:
+                # Before the guard looks: a thousand streams that are ended must not wait for each other's checks.
+                if (fault := _stopped(gateway, visit)) is not None:
+                    raise fault
                 interrupt.wait(gateway.config.patience.idle_s)
                 if shown := screen.feed(piece):
-                    if (fault := _stopped(gateway, visit)) is not None:
-                        raise fault
                     yield shown
                 if screen.is_over:
                     return

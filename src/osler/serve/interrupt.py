@@ -1,7 +1,7 @@
 """Ends one answer from outside: the time is over, the switch was thrown, the client is gone.
 
-Works as `asyncio.timeout` does, but with any reason and with one timer that moves, because setting a new one for every token costs
-more than the token.
+Works as `asyncio.timeout` does, but with any reason and without a timer: whoever keeps the open answers calls `look` a few times a
+second, because setting a timer for every token costs more than the token.
 """
 
 import asyncio
@@ -21,7 +21,6 @@ class Interrupt:
         self._loop = asyncio.get_running_loop()
         self._latest = self._loop.time() + total_s
         self._due = self._latest
-        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
         self._fault: Fault | None = None
 
@@ -30,7 +29,6 @@ class Interrupt:
         if self._fault is not None:
             raise self._fault
         self._task = asyncio.current_task()
-        self._arm()
         return self
 
     def __exit__(
@@ -38,17 +36,12 @@ class Interrupt:
     ) -> None:
         """Turn our own cancellation into the fault."""
         task, self._task = self._task, None
-        if self._timer is not None:
-            self._timer.cancel()
         if self._fault is not None and task is not None and task.uncancel() == 0 and kind is asyncio.CancelledError:
             raise self._fault from None
 
     def wait(self, seconds: float) -> None:
         """From now on the block may be silent for so long."""
         self._due = min(self._latest, self._loop.time() + seconds)
-        if self._timer is not None and self._timer.when() > self._due:
-            self._timer.cancel()
-            self._arm()
 
     def end(self, fault: Fault) -> None:
         """End the block; the first reason holds."""
@@ -57,11 +50,7 @@ class Interrupt:
             if self._task is not None:
                 self._task.cancel()
 
-    def _arm(self) -> None:
-        self._timer = self._loop.call_at(self._due, self._look)
-
-    def _look(self) -> None:
-        if self._loop.time() < self._due:
-            self._arm()
-        else:
+    def look(self) -> None:
+        """End the block if it was silent for too long."""
+        if self._loop.time() >= self._due:
             self.end(Fault(504, "timeout", "The answer took too long and was broken off.", kind="server_error"))

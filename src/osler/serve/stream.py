@@ -6,9 +6,9 @@ proxies from closing the connection.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from starlette.requests import Request
@@ -30,6 +30,7 @@ from osler.serve.interrupt import Interrupt
 from osler.serve.wire import chunk, completion, usage_chunk
 
 KEEP_ALIVE_S = 15.0
+LISTEN_S = 0.1
 LAST_WORDS_S = 2.0
 """Time to send the error that ends a stream; a client that does not read is left."""
 
@@ -70,9 +71,9 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's form)
         """Send it."""
 
-        async def write(data: bytes) -> None:
+        async def write(data: bytes, *, is_last: bool = False) -> None:
             self._last = loop.time()
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": data, "more_body": not is_last})
 
         loop = asyncio.get_running_loop()
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -87,12 +88,11 @@ class EventStream(Response):
             if not self._is_logged:
                 self._log_later("cancelled" if fault.status == 499 else fault.code)
             async with asyncio.timeout(LAST_WORDS_S):
-                await write(_event(fault.body()))
+                await write(_event(fault.body()), is_last=True)
         finally:
             if not self._is_logged:
                 self._log_later("cancelled")
             _count(self._gateway, self._visit, self._n_chars)
-        await send({"type": "http.response.body", "body": b""})
 
     @property
     def silent_since(self) -> float:
@@ -114,14 +114,18 @@ class EventStream(Response):
         ending = _event(chunk(label, {}, visit.verdict, visit.finish, visit.sources))
         if visit.ask.wants_usage:
             ending += _event(usage_chunk(label, visit.usage()))
-        await write(ending + _DONE)
+        await write(ending + _DONE, is_last=True)
 
     def _log_later(self, why: str) -> None:
         self._is_logged = True
         log_answer_later(self._gateway, self._visit, self._n_chars, why)
 
 
-Write = Callable[[bytes], Awaitable[None]]
+class Write(Protocol):
+    """Sends a part of the body."""
+
+    def __call__(self, data: bytes, *, is_last: bool = False) -> Awaitable[None]:
+        """With the last part the response is over."""
 
 
 class _KeepAlive:
@@ -155,17 +159,26 @@ class _KeepAlive:
 
 
 class _listening:  # noqa: N801  (used as a statement)
-    """Ends the answer when the client goes away. The request's body has been read, so nothing else can come."""
+    """Ends the answer when the client goes away. The request's body has been read, so nothing else can come.
+
+    Begins after `LISTEN_S`: many answers are over by then, and a task for each would be a twentieth of their cost.
+    """
 
     def __init__(self, receive: Receive, interrupt: Interrupt) -> None:
         self._receive = receive
         self._interrupt = interrupt
+        self._task: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._listen())
+        self._timer = asyncio.get_running_loop().call_later(LISTEN_S, self._begin)
 
     def __exit__(self, *_: object) -> None:
-        self._task.cancel()
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._listen())
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -178,7 +191,19 @@ def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
     metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.finish}"')
     metrics.count("reply_characters_total", by=n_chars)
     metrics.count("reply_tokens_total", by=visit.draft.n_pieces if visit.draft is not None else 0)
-    metrics.time("answer_seconds", time.monotonic() - visit.began)
+    took_s = time.monotonic() - visit.began
+    metrics.time("answer_seconds", took_s)
+    if gateway.spans is not None:
+        facts = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": visit.label.model,
+            "gen_ai.usage.output_tokens": visit.usage()["completion_tokens"],
+            "osler.request": visit.label.request_id,
+            "osler.action": visit.verdict.action,
+            "osler.rule": visit.verdict.rule,
+            "osler.finish": visit.finish,
+        }
+        gateway.spans.add("chat", took_s, visit.label.traceparent, facts)
 
 
 def _event(value: dict[str, Any]) -> bytes:

@@ -7,7 +7,7 @@
 | halt          | no                       | no                          | are ended         |
 
 Crisis and emergency replies go out at every level; whoever asks the switch sees to that. The level is read from memory, so that it
-may be asked for every piece; the board looks at the store and the file every 0.2 s.
+may be asked for every piece; the board looks at the store and the file every `LOOK_S`.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama. Asked through aiohttp, one connection pool.
+"""A model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama. Asked through `link.py`, which keeps connections.
 
 The server is not trusted. It is always asked for a stream, so that streamed and whole answers take the same way, and of what it
 sends only the text of the first choice, the reason of its end and the token counts are taken. Whatever else comes (tool calls,
@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import orjson
 
 from osler.models.chat import ROLE_TOKENS, break_tokens
@@ -21,6 +20,7 @@ from osler.models.protocol import Conversation
 from osler.runs.local_only import is_loopback
 from osler.serve.backend import Draft, Usage
 from osler.serve.fault import Fault, unavailable
+from osler.serve.link import Links
 
 _MAX_LINE = 1 << 20
 """Bytes of one event. A longer one is no token."""
@@ -61,7 +61,7 @@ class Upstream:
     def __init__(self, address: Callable[[], Address | None], special: Sequence[str] = ROLE_TOKENS) -> None:
         self._address = address
         self._special = tuple(special)
-        self._session: aiohttp.ClientSession | None = None
+        self._links = Links()
 
     @property
     def is_remote(self) -> bool:
@@ -82,26 +82,19 @@ class Upstream:
             return False
         try:
             async with asyncio.timeout(_IS_UP_S):
-                async with self._client().get(f"{address.url}/models", headers=_headers(address, "")) as response:
-                    return response.status == 200
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                link = await self._links.send(f"{address.url}/models", _headers(address, ""), b"", _IS_UP_S)
+                try:
+                    while await link.take():
+                        pass
+                finally:
+                    self._links.put_back(link)
+        except OSError:
             return False
+        return link.status == 200
 
     async def close(self) -> None:
         """End the connections."""
-        if self._session is not None:
-            await self._session.close()
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            # No cookies, no proxies of the environment, no waiting for a free connection: the gateway limits what is open.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None),
-                auto_decompress=False,
-            )
-        return self._session
+        self._links.close()
 
     async def _pieces(
         self, draft: Draft, conversation: Conversation, max_tokens: int, traceparent: str
@@ -110,42 +103,27 @@ class Upstream:
         if address is None:
             raise _unreachable("NotStarted")
         body = self._body(address, conversation, max_tokens)
+        link = None
         try:
-            async with await self._sent(address, body, traceparent) as response:
-                if response.status != 200:
-                    raise _refused(response.status, response.headers.get("retry-after", ""))
-                reader = _Reader(draft, max_tokens * _MAX_CHARS)
-                async for block in response.content.iter_any():
-                    if text := reader.take(block):
-                        yield text
-                    if reader.is_over:
-                        break
-                reader.end()
-                if not response.content.is_eof():
-                    # Read to its end, the connection serves again; but nobody waits for that.
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_LAST_S):
-                            await response.content.readany()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            url = f"{address.url}/chat/completions"
+            link = await self._links.send(url, _headers(address, traceparent), body, address.connect_s)
+            if link.status != 200:
+                raise _refused(link.status, link.headers.get(b"retry-after", b"").decode("latin-1"))
+            reader = _Reader(draft, max_tokens * _MAX_CHARS)
+            while not reader.is_over and (block := await link.take()):
+                if text := reader.take(block):
+                    yield text
+            reader.end()
+            if not link.is_over:
+                # Read to its end, the connection serves again; but nobody waits for that.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_S):
+                        await link.take()
+        except OSError as error:
             raise _unreachable(type(error).__name__) from error
-
-    async def _sent(self, address: Address, body: bytes, traceparent: str) -> aiohttp.ClientResponse:
-        """The response's head. Asked again once where a kept connection turns out to be closed, as llama.cpp does after a few."""
-        for is_last in (False, True):
-            try:
-                return await self._client().post(
-                    f"{address.url}/chat/completions",
-                    data=body,
-                    headers=_headers(address, traceparent),
-                    timeout=aiohttp.ClientTimeout(
-                        total=None, connect=address.connect_s, sock_connect=address.connect_s
-                    ),
-                    allow_redirects=False,
-                )
-            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-                if is_last or isinstance(error, aiohttp.ClientConnectorError):
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+        finally:
+            if link is not None:
+                self._links.put_back(link)
 
     def _body(self, address: Address, conversation: Conversation, max_tokens: int) -> bytes:
         turns = [
@@ -193,16 +171,12 @@ class _Reader:
         self._rest = lines.pop()
         if len(self._rest) > _MAX_LINE:
             raise _unreadable("an event is too long")
-        parts = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                if line.startswith(_DONE):
-                    self.is_over = True
-                    break
-                parts.append(self._event(line[5:]))
-            elif line.startswith(b"event: error"):
-                raise _unreadable("it sent an error")
-        text = "".join(parts)
+        try:
+            text = "".join([self._event(line) for line in lines if line.startswith((b"data:", b"event: error"))])
+        except orjson.JSONDecodeError:
+            raise _unreadable("an event is not JSON") from None
+        except (KeyError, TypeError, AttributeError):
+            raise _unreadable("an event has another form") from None
         self._room -= len(text)
         if self._room < 0:
             text, self._finish, self.is_over = text[: self._room], "length", True
@@ -219,39 +193,32 @@ class _Reader:
         self._draft.finish = "length" if self._finish == "length" else "stop"
 
     def _event(self, line: bytes) -> str:
-        try:
-            event = orjson.loads(line)
-            piece, ended = _read(event)
-            self._draft.usage = _usage(event) or self._draft.usage
-        except orjson.JSONDecodeError:
-            raise _unreadable("an event is not JSON") from None
-        except (KeyError, TypeError, AttributeError):
-            raise _unreadable("an event has another form") from None
+        """The text of one event, and note of all else that is wanted: reason of the end and counts."""
+        if self.is_over or line.startswith(_DONE):
+            self.is_over = True
+            return ""
+        event: dict[str, Any] = orjson.loads(line[5:]) if line.startswith(b"data:") else {"error": line}
+        if "error" in event:
+            raise _unreadable("it sent an error")
+        if event.get("usage"):
+            self._draft.usage = _usage(event["usage"])
+        for first in event["choices"]:
+            if first.get("index", 0) == 0:
+                break
+        else:
+            return ""
         if self._finish:
-            return ""  # only the token counts may come now
+            return ""  # once it has ended, only the token counts may come
+        piece, ended = (first.get("delta") or {}).get("content") or "", first.get("finish_reason") or ""
+        if not isinstance(piece, str) or (ended and ended not in _FINISHES):
+            raise TypeError
         self._finish = ended
         self._draft.n_pieces += bool(piece)
         return piece
 
 
-def _read(event: Any) -> tuple[str, str]:
-    """Text and reason of the end, of the first choice."""
-    if "error" in event:
-        raise _unreadable("it sent an error")
-    for choice in event["choices"]:
-        if choice.get("index", 0) != 0:
-            continue
-        piece = (choice.get("delta") or {}).get("content") or ""
-        ended = choice.get("finish_reason") or ""
-        if not isinstance(piece, str) or (ended and ended not in _FINISHES):
-            raise TypeError
-        return piece, ended
-    return "", ""
-
-
-def _usage(event: Any) -> Usage | None:
-    counts = event.get("usage")
-    return Usage(int(counts["prompt_tokens"]), int(counts["completion_tokens"])) if counts else None
+def _usage(counts: Any) -> Usage:
+    return Usage(int(counts["prompt_tokens"]), int(counts["completion_tokens"]))
 
 
 def _headers(address: Address, traceparent: str) -> dict[str, str]:

@@ -29,21 +29,10 @@ from osler.sources.source import NativeRow, Source, SourceFile, records_of
 
 SAMPLE_LICENSE = "Apache-2.0"
 PUBLISHED_SO: frozenset[str] = frozenset(
-    {
-        "blank_row",
-        "empty_answer",
-        "hidden_label",
-        "license_not_open",
-        "needs_picture",
-        "no_abstract",
-        "no_article",
-        "no_conclusion",
-        "note_in_error",
-        "reasoning_cut_off",
-        "retracted",
-        "teaches_diagnosis",
-        "vague_question",
-    }
+    (
+        "blank_row empty_answer hidden_label license_not_open needs_picture no_abstract no_article no_conclusion "
+        "note_in_error reasoning_cut_off retracted teaches_diagnosis vague_question"
+    ).split()
 )
 """Reasons that are the publisher's choice: such rows are set aside but are not malformed."""
 
@@ -124,6 +113,7 @@ class Copy:
 
     source: Source
     root: Path
+    files: tuple[FileFact, ...]
     agreement: str = ""
     trained_on: bool = True
     """Whether it is there to train on; else only a benchmark asks from it."""
@@ -137,9 +127,12 @@ def copy_of(source: Source, root: Path, agreements: Mapping[str, str], *, traine
         EnvironmentLacks: it is restricted and no agreement is stated.
     """
     if root == sample_root() and source.name in SAMPLE_SOURCES:
-        return Copy(as_sample(source), root, trained_on=trained_on)
-    agreement = agreement_for(source, agreements)
-    return Copy(as_local_copy(source, root), root, agreement, trained_on)
+        return Copy(as_sample(source), root, tuple(_file_facts(source, root)), trained_on=trained_on)
+    agreement = agreement_for(source, agreements)  # before any of its files is opened
+    facts = tuple(_file_facts(source, root))
+    # The digest of its files is the revision: the commit of a local copy cannot be known.
+    digest = sha256_json({fact.name: fact.sha256 for fact in facts})
+    return Copy(replace(source, revision=f"sha256:{digest[:16]}"), root, facts, agreement, trained_on)
 
 
 def collect_copies(
@@ -159,11 +152,8 @@ def collect_copies(
     write_local_only(
         out, [LocalOnly(one.source.name, one.source.access, one.agreement, one.trained_on) for one in restricted]
     )
-    counts = []
     with JsonlWriter(out / "set_aside.jsonl") as set_aside:
-        for copy in copies:
-            row = collect_source(copy.source, copy.root, out, set_aside, progress, max_rows, max_malformed_share)
-            counts.append(replace(row, agreement=copy.agreement))
+        counts = [collect_source(copy, out, set_aside, progress, max_rows, max_malformed_share) for copy in copies]
     write_json(out / "counts.json", {"sources": [asdict(row) for row in counts]})
     return counts
 
@@ -207,15 +197,8 @@ def as_sample(source: Source) -> Source:
     )
 
 
-def as_local_copy(source: Source, root: Path) -> Source:
-    """The source with the digest of its files below `root` as revision: the commit of a local copy cannot be known."""
-    digests = {fact.name: fact.sha256 for fact in _file_facts(source, root)}
-    return replace(source, revision=f"sha256:{sha256_json(digests)[:16]}")
-
-
 def collect_source(
-    source: Source,
-    root: Path,
+    copy: Copy,
     out: Path,
     set_aside: JsonlWriter,
     progress: Progress,
@@ -232,10 +215,10 @@ def collect_source(
     Raises:
         InputError: as `collect`.
     """
-    tally = _Tally()
+    source, tally = copy.source, _Tally()
     work = f"collect {source.name}"
     with JsonlWriter(out / "records" / f"{source.name}.jsonl") as writer:
-        for native in _rows(source, find_files(source, root), max_rows):
+        for native in _rows(source, find_files(source, copy.root), max_rows):
             tally.read += 1
             if tally.read % _REPORT_EVERY_ROWS == 0:
                 progress(work, tally.read, None)
@@ -260,12 +243,13 @@ def collect_source(
         revision=source.revision,
         license=source.license,
         access=source.access,
-        files=tuple(_file_facts(source, root)),
+        files=copy.files,
         read=tally.read,
         records=tally.records,
         multiplied=tally.records - tally.kept,
         set_aside=dict(sorted(tally.reasons.items())),
         notes=dict(sorted(tally.notes.items())),
+        agreement=copy.agreement,
     )
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from osler.errors import InputError
 from osler.records.record import Access
+from osler.runs.section import Section
 from osler.sources.catalog import source_named
 
 SAMPLE_SOURCES = ("first_aid", "medmcqa", "medqa", "medquad", "pubmedqa", "symptom_to_diagnosis")
@@ -31,10 +32,8 @@ def _known_source(name: str) -> str:
     return name
 
 
-class OwnConfig(BaseModel):
+class OwnConfig(Section):
     """A data set of your own: one file, and which of its columns mean what."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(
         pattern=r"^[a-z][a-z0-9_-]{0,40}$",
@@ -89,10 +88,8 @@ class OwnConfig(BaseModel):
         raise _mistake("name_taken", f"{name!r} is the name of a source in the catalog; choose another")
 
 
-class CollectConfig(BaseModel):
+class CollectConfig(Section):
     """Which sources to read, from where, and how much of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     root: Literal["sample"] | Path = Field(
         default="sample",

@@ -30,9 +30,7 @@ def text_of(row: dict[str, Any], field: str) -> str:
     Raises:
         RowError: `missing_field` or `wrong_type`.
     """
-    if field not in row:
-        raise RowError("missing_field", "the field is missing; check that the file is the publisher's own", field)
-    value = row[field]
+    value = _needed(row, field)
     if not isinstance(value, str):
         raise RowError("wrong_type", f"is {kind_of(value)}; expected text", field)
     return value
@@ -65,9 +63,7 @@ def texts_of(row: dict[str, Any], field: str) -> list[str]:
     Raises:
         RowError: `missing_field` or `wrong_type`.
     """
-    if field not in row:
-        raise RowError("missing_field", "the field is missing; check that the file is the publisher's own", field)
-    values = row[field]
+    values = _needed(row, field)
     if not isinstance(values, list):
         raise RowError("wrong_type", f"is {kind_of(values)}; expected a list of texts", field)
     for index, value in enumerate(values):
@@ -163,3 +159,9 @@ def kind_of(value: Any) -> str:
     if isinstance(value, int | float):
         return "a number"
     return "an object" if isinstance(value, dict) else type(value).__name__
+
+
+def _needed(row: dict[str, Any], field: str) -> Any:
+    if field not in row:
+        raise RowError("missing_field", "the field is missing; check that the file is the publisher's own", field)
+    return row[field]

@@ -9,14 +9,12 @@ from osler.records.export import LETTERS
 from osler.records.record import Record
 from osler.sources.fields import as_object, kind_of, shown
 from osler.sources.read import read_rows
-from osler.sources.shape import checked_choices, choice_target, split_of, turns
+from osler.sources.shape import SPLITS, MoreParts, checked_choices, choice_record, one_record, split_of
 from osler.sources.source import NativeRow, Place, Source, SourceFile
 from osler.text import nearest
 
 if TYPE_CHECKING:
     from osler.sources.config import OwnConfig
-
-_SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
 
 
 def own_source(own: "OwnConfig") -> Source:
@@ -58,22 +56,15 @@ def _records(own: "OwnConfig", row: Any, place: Place) -> list[Record]:
     question = _filled(row, own.question, "empty_question")
     answer = _filled(row, own.answer, "empty_answer")
     choices = _choices(row, own.choices)
-    number = _answer_index(answer, choices, own) if choices else None
-    context = _text(row, own.context)
-    group = _text(row, own.group).strip()
-    return [
-        Record(
-            id=place.id,
-            task="choice" if choices else "qa",
-            messages=turns(question, answer if number is None else choice_target(choices, number)),
-            origin=place.origin(),
-            context=(context,) if context.strip() else (),
-            choices=choices,
-            answer=number,
-            split=_split(row, own, place),
-            group=f"{own.name}:{group}" if group else "",
-        )
-    ]
+    context, group = _text(row, own.context), _text(row, own.group).strip()
+    parts: MoreParts = {
+        "context": (context,) if context.strip() else (),
+        "split": _split(row, own, place),
+        "group": f"{own.name}:{group}" if group else "",
+    }
+    if not choices:
+        return one_record(place, question, answer, **parts)
+    return choice_record(place, question, choices, _answer_index(answer, choices, own), **parts)
 
 
 def _wrong_columns(own: "OwnConfig", row: dict[str, Any]) -> str:
@@ -162,9 +153,9 @@ def _split(row: dict[str, Any], own: "OwnConfig", place: Place) -> str:
     if own.split is None:
         return split_of(place.file)
     value = _text(row, own.split).strip().casefold()
-    if value and value not in _SPLITS:
-        raise RowError("bad_split", f"is {shown(value)}; expected one of {', '.join(_SPLITS)}", own.split)
-    return _SPLITS.get(value, "")
+    if value and value not in SPLITS:
+        raise RowError("bad_split", f"is {shown(value)}; expected one of {', '.join(SPLITS)}", own.split)
+    return SPLITS.get(value, "")
 
 
 def _literal(name: str) -> str:

@@ -1,16 +1,16 @@
-"""Shapes that several sources share: two turns, a lettered answer, options, the published split and instruction rows."""
+"""Shapes that several sources share: the record of a row, a lettered answer, options, the split."""
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 from osler.errors import RowError
 from osler.records.export import LETTERS
-from osler.records.record import Message
-from osler.sources.fields import filled_text, optional_text
+from osler.records.record import Message, Record, Task
+from osler.sources.source import Place
 from osler.text import hash_hex, match_key
 
-_SPLITS = {
+SPLITS = {
     "train": "train",
     "dev": "validation",
     "val": "validation",
@@ -19,16 +19,52 @@ _SPLITS = {
     "validation": "validation",
     "test": "test",
 }
+"""The split that a publisher's word for it means."""
 _NAME_WORD = re.compile(r"[a-z]+")
-_EMPTY_WORDS = re.compile(
-    r"(?:please )?answer (?:this|the|these) (?:medical )?questions? (?:truthfully|correctly)", re.I
-)
-
 SEEK_CARE = (
     "See a clinician if they do not improve, get worse or come back, and call the local emergency number for trouble "
     "breathing, chest pain, confusion, fainting or heavy bleeding."
 )
 """The end of an answer about symptoms ("they"): part of what a good answer says, not a disclaimer."""
+
+
+class MoreParts(TypedDict, total=False):
+    """What a record may have beside turns and options; as in `Record`."""
+
+    task: Task
+    context: tuple[str, ...]
+    rationale: str
+    split: str
+    group: str
+    subject: str
+
+
+class Parts(MoreParts, total=False):
+    """And the options."""
+
+    choices: tuple[str, ...]
+    answer: int | None
+
+
+def one_record(place: Place, question: str, target: str, url: str = "", **parts: Unpack[Parts]) -> list[Record]:
+    """The one record of a row.
+
+    Args:
+        target: what the assistant says; the record of a row without an answer is the question alone.
+        url: of the page that the row was taken from.
+        parts: left out, the task is the source's, the split is told by the file's name, and the group is the question.
+    """
+    told: Parts = {"task": place.task, "split": split_of(place.file), "group": question_group(question)}
+    told.update(parts)
+    messages = turns(question, target) if target else (Message("user", question),)
+    return [Record(id=place.id, messages=messages, origin=place.origin(url), **told)]
+
+
+def choice_record(
+    place: Place, question: str, choices: tuple[str, ...], answer: int, **parts: Unpack[MoreParts]
+) -> list[Record]:
+    """The one record of a question with options, answered with the lettered option."""
+    return one_record(place, question, choice_target(choices, answer), choices=choices, answer=answer, **parts)
 
 
 def turns(question: str, target: str) -> tuple[Message, ...]:
@@ -59,32 +95,10 @@ def split_of(file: str) -> str:
 
     The last name word that is a split decides, so that a folder `test_release/` does not hide `train.jsonl`.
     """
-    found = [_SPLITS[word] for word in _NAME_WORD.findall(file.casefold()) if word in _SPLITS]
+    found = [SPLITS[word] for word in _NAME_WORD.findall(file.casefold()) if word in SPLITS]
     return found[-1] if found else ""
 
 
 def question_group(question: str) -> str:
     """The leakage group of one question, whichever source or number of options it comes with; tells nothing of its text."""
     return f"question:{hash_hex(match_key(question))[:16]}"
-
-
-def instruction_row(row: dict[str, Any], use_instruction: bool = True) -> tuple[str, str]:
-    """Question and target of a row in `instruction`, `input`, `output`.
-
-    An instruction that only says "answer this question truthfully" is left out: it tells nothing, and a model that learned
-    under it would miss it in use.
-
-    Args:
-        use_instruction: False where the instruction is one constant that the source's own words replace.
-
-    Raises:
-        RowError: no question or no answer.
-    """
-    instruction = optional_text(row, "instruction").strip() if use_instruction else ""
-    asked = optional_text(row, "input").strip()
-    if asked and _EMPTY_WORDS.match(instruction):
-        instruction = ""
-    question = "\n\n".join(part for part in (instruction, asked) if part)
-    if not question:
-        raise RowError("empty_question", "is empty", "input")
-    return question, filled_text(row, "output", "empty_answer").strip()

@@ -34,12 +34,6 @@ class Download:
     """Empty where the publisher's file may change."""
 
 
-def github_files(repository: str, commit: str, *paths: str) -> tuple[Download, ...]:
-    """Files of one commit of a GitHub repository, each under its own last name."""
-    start = f"https://raw.githubusercontent.com/{repository}/{commit}"
-    return tuple(Download(f"{start}/{path}", path.rpartition("/")[2]) for path in paths)
-
-
 @dataclass(frozen=True, slots=True)
 class NativeRow:
     """One row as the publisher wrote it, or the reason why it could not be read."""
@@ -63,6 +57,8 @@ class Place:
     license: str = ""
     access: Access = "open"
     generator: str = ""
+    task: Task = "qa"
+    """The task of most of the source's records."""
 
     @property
     def id(self) -> str:
@@ -145,7 +141,9 @@ class Source:
 
     def place(self, native: NativeRow) -> Place:
         """The place of a native row of this source."""
-        return Place(self.name, native.file, native.row, self.revision, self.license, self.access, self.generator)
+        return Place(
+            self.name, native.file, native.row, self.revision, self.license, self.access, self.generator, self.task
+        )
 
 
 def records_of(source: Source, native: NativeRow) -> list[Record]:

@@ -3,27 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from osler.records.record import Access
+from osler.runs.section import Section
 
-_FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 PositiveInt = Annotated[StrictInt, Field(gt=0)]
 
 
-class DocumentFacts(BaseModel):
+class DocumentFacts(Section):
     """What is known of one document, or of all of a folder."""
-
-    model_config = _FROZEN
 
     license: str = Field(
         "LicenseRef-unclear", description="SPDX id, or LicenseRef-...; goes on every record made from the document."
@@ -35,10 +24,8 @@ class DocumentFacts(BaseModel):
     title: str = Field("", description="Title for citations; empty: the file's name.")
 
 
-class DocumentsConfig(BaseModel):
+class DocumentsConfig(Section):
     """The folder of guidelines."""
-
-    model_config = _FROZEN
 
     folder: Path = Field(description="Folder of PDF, HTML, Markdown or text files.")
     facts: DocumentFacts = Field(
@@ -61,10 +48,8 @@ class DocumentsConfig(BaseModel):
         return self.files.get(name, self.facts)
 
 
-class RetrievalConfig(BaseModel):
+class RetrievalConfig(Section):
     """How passages are found."""
-
-    model_config = _FROZEN
 
     method: Literal["bm25", "dense", "fused"] = Field(
         "bm25", description="bm25 needs no model; dense asks an embedder; fused ranks by both."
@@ -79,10 +64,8 @@ class RetrievalConfig(BaseModel):
     embedder_key: str = Field("", description="Environment variable that holds the endpoint's key; empty: none.")
 
 
-class EndpointConfig(BaseModel):
+class EndpointConfig(Section):
     """The model that writes."""
-
-    model_config = _FROZEN
 
     url: str = Field(
         "http://127.0.0.1:11434/v1", description="OpenAI-compatible address with /v1 (Ollama, vLLM, llama.cpp, hosted)."
@@ -113,10 +96,8 @@ class EndpointConfig(BaseModel):
     )
 
 
-class GeneratorConfig(BaseModel):
+class GeneratorConfig(Section):
     """One generator at work."""
-
-    model_config = _FROZEN
 
     use: str = Field(
         description="Name of a generator that ships (emergency_scenario, term_qa, choice_explanation, symptom_reasoning) or path of "
@@ -146,10 +127,8 @@ class GeneratorConfig(BaseModel):
         return self
 
 
-class SynthConfig(BaseModel):
+class SynthConfig(Section):
     """New records from documents."""
-
-    model_config = _FROZEN
 
     documents: DocumentsConfig | None = Field(None, description="What passages are taken from.")
     endpoint: EndpointConfig = Field(description="The model that writes.")

@@ -13,11 +13,12 @@ import jinja2.meta
 import jsonschema
 import yaml
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import ConfigDict, Field, StrictInt, ValidationError
 
 from osler.errors import InputError
 from osler.records.record import Task
 from osler.runs.files import sha256_json
+from osler.runs.section import Section
 from osler.text import nearest
 
 ItemKind = Literal["passages", "topics", "records"]
@@ -30,10 +31,8 @@ _ENVIRONMENT = SandboxedEnvironment(
 _KNOWN = {"item", "passages", "reply", "record"}
 
 
-class RecordForm(BaseModel):
+class RecordForm(Section):
     """How the parts of a record are written from the reply: templates over `item`, `record` and `reply`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Task
     question: str = Field("", description="Empty: the item record's own question, options and key stay.")
@@ -41,10 +40,10 @@ class RecordForm(BaseModel):
     quote: str = Field("{{ reply.quote }}", description="The words that the answer rests on.")
 
 
-class Generator(BaseModel):
+class Generator(Section):
     """One kind of record to write."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]{0,47}$")
     version: StrictInt = Field(ge=1, description="Raised with every change of prompt, form or checks.")

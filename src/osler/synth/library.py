@@ -10,7 +10,7 @@ from osler.documents.page import Page
 from osler.documents.read import document_paths, read_document
 from osler.documents.scan import recognizer
 from osler.models.embed import embedder
-from osler.records.io import JsonlWriter
+from osler.records.io import write_rows
 from osler.runs.progress import Progress
 from osler.synth.config import RetrievalConfig, SynthConfig
 from osler.synth.index import DenseIndex, FusedIndex, Index, LexicalIndex
@@ -56,13 +56,13 @@ def _index(config: RetrievalConfig, passages: Sequence[Passage]) -> Index:
 
 def write_library(folder: Path, library: Library) -> None:
     """Write `documents.jsonl` and `passages.jsonl`."""
-    with JsonlWriter(folder / "documents.jsonl") as writer:
-        for name, pages in library.documents:
-            for page in pages:
-                writer.write({"document": name, "page": page.number, "problem": page.problem, "text": page.text})
-    with JsonlWriter(folder / "passages.jsonl") as writer:
-        for passage in library.passages:
-            writer.write(asdict(passage))
+    pages = (
+        {"document": name, "page": page.number, "problem": page.problem, "text": page.text}
+        for name, document in library.documents
+        for page in document
+    )
+    write_rows(folder / "documents.jsonl", pages)
+    write_rows(folder / "passages.jsonl", map(asdict, library.passages))
 
 
 def document_counts(library: Library, config: SynthConfig) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ check or a kill costs no call twice.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from osler.documents.read import document_paths
 from osler.errors import InputError
 from osler.models.endpoint import Endpoint
-from osler.records.io import JsonlWriter, to_dict, write_records
+from osler.records.io import to_dict, write_records, write_rows
 from osler.records.record import Record
 from osler.runs.files import sha256_file, write_json
 from osler.runs.local_only import LocalOnly, check_remote, local_only, write_local_only
@@ -139,21 +139,7 @@ def missing(config: SynthConfig) -> str:
 
 def leave_out(config: SynthConfig, why: str, folder: Path) -> None:
     """Write the stage's files without a record, with the reason."""
-    facts = [
-        {
-            "source": use.source,
-            "generator": load_generator(use.use).name,
-            "version": load_generator(use.use).version,
-            "model": config.endpoint.model,
-            "items": 0,
-            "kept": 0,
-            "repaired": 0,
-            "dropped": {},
-            "prompt_tokens": 0,
-            "reply_tokens": 0,
-        }
-        for use in config.generators
-    ]
+    facts = [_counted(use, load_generator(use.use), config) for use in config.generators]
     for use in config.generators:
         write_records(folder / "records" / f"{use.source}.jsonl", ())
     write_local_only(folder, ())
@@ -227,19 +213,25 @@ def _run(
         else:
             asked_about = item.record.id if item.record is not None else item.text or item.passages[0].id
             dropped.append(_dropped(work.use.source, work.generator.name, asked_about, key, result))
-    facts = {
-        "source": work.use.source,
-        "generator": work.generator.name,
-        "version": work.generator.version,
-        "model": config.endpoint.model,
-        "items": len(work.items),
-        "kept": len(built),
-        "repaired": n_repaired,
-        "dropped": dict(sorted(Counter(row["reason"] for row in dropped).items())),
-        "prompt_tokens": tokens["prompt"],
-        "reply_tokens": tokens["reply"],
-    }
+    facts = _counted(
+        work.use,
+        work.generator,
+        config,
+        items=len(work.items),
+        kept=len(built),
+        repaired=n_repaired,
+        dropped=dict(sorted(Counter(row["reason"] for row in dropped).items())),
+        prompt_tokens=tokens["prompt"],
+        reply_tokens=tokens["reply"],
+    )
     return built, dropped, facts
+
+
+def _counted(use: GeneratorConfig, generator: Generator, config: SynthConfig, **counts: Any) -> dict[str, Any]:
+    """A generator's row of `counts.json`; what is not given is nothing."""
+    told = {"source": use.source, "generator": generator.name, "version": generator.version}
+    nothing = {"items": 0, "kept": 0, "repaired": 0, "dropped": {}, "prompt_tokens": 0, "reply_tokens": 0}
+    return {**told, "model": config.endpoint.model, **nothing, **counts}
 
 
 def _answers(work: _Work, asker: Asker, progress: Progress) -> dict[str, tuple[str, Answer, bool]]:
@@ -313,19 +305,13 @@ def _write(
         one.record.origin.source: one.record.origin.access for one in built if local_only(one.record.origin.access)
     }
     write_local_only(folder, [LocalOnly(name, accesses[name], "", trained_on=True) for name in sorted(accesses)])
-    _write_rows(folder / "lineage.jsonl", (one.lineage for one in built))
-    _write_rows(folder / "dropped.jsonl", dropped)
-    _write_rows(folder / "review.jsonl", _review_rows(built, config, seed))
+    write_rows(folder / "lineage.jsonl", (one.lineage for one in built))
+    write_rows(folder / "dropped.jsonl", dropped)
+    write_rows(folder / "review.jsonl", _review_rows(built, config, seed))
     write_json(
         folder / "counts.json",
         {"documents": document_counts(library, config), "generators": counted, "output_terms": output_terms(config)},
     )
-
-
-def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    with JsonlWriter(path) as writer:
-        for row in rows:
-            writer.write(row)
 
 
 def _review_rows(built: list[Built], config: SynthConfig, seed: int) -> Iterator[dict[str, Any]]:

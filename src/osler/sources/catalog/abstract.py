@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from osler.errors import RowError
 from osler.records.record import Record
-from osler.sources.shape import turns
+from osler.sources.shape import one_record
 from osler.sources.source import Place
 
 _CONCLUSION = "What do the authors conclude from this study?"
@@ -87,16 +87,16 @@ def abstract_record(
         question, target, passages = _TITLE, title, [section.passage for section in sections]
     else:
         raise RowError("no_conclusion", "has no labelled conclusion, and there is no title to ask for", "abstract")
-    return [
-        Record(
-            id=place.id,
-            task="summary",
-            messages=turns(question, target),
-            origin=place.origin(url),
-            context=tuple(passage for passage in (remark, *passages) if passage),
-            group=group,
-        )
-    ]
+    return one_record(
+        place,
+        question,
+        target,
+        url,
+        task="summary",
+        context=tuple(passage for passage in (remark, *passages) if passage),
+        split="",
+        group=group,
+    )
 
 
 def plain_title(title: str) -> str:

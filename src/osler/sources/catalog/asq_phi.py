@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 
 from osler.errors import RowError
-from osler.records.record import Message, Record
-from osler.sources.catalog.i2b2_2014 import Tag
-from osler.sources.fields import as_object, filled_text, kind_of, text_of
+from osler.records.record import Record
+from osler.sources.catalog.i2b2_2014 import Tag, tags_in
+from osler.sources.fields import as_object, filled_text
 from osler.sources.read import read_rows
 from osler.sources.read.opening import Part, each_row
-from osler.sources.shape import question_group
-from osler.sources.source import NativeRow, Place, Source, SourceFile, github_files
+from osler.sources.shape import one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 
 _QUERY = b"===QUERY==="
 _TAGS = b"===PHI_TAGS==="
@@ -28,15 +28,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
     row = as_object(row)
     tags_of(row)
     query = filled_text(row, "query", "empty_question")
-    return [
-        Record(
-            id=place.id,
-            task="note",
-            messages=(Message("user", query),),
-            origin=place.origin(),
-            group=question_group(query),
-        )
-    ]
+    return one_record(place, query, "", split="")
 
 
 def tags_of(row: Any) -> list[Tag]:
@@ -45,12 +37,7 @@ def tags_of(row: Any) -> list[Tag]:
     Raises:
         RowError: a tag does not point at its own text.
     """
-    row = as_object(row)
-    query = text_of(row, "query")
-    if not isinstance(row.get("phi"), list):
-        raise RowError("wrong_type", f"is {kind_of(row.get('phi'))}; expected a list of tags", "phi")
-    tags = [_tag(as_object(tag), query, f"phi[{index}]") for index, tag in enumerate(row["phi"])]
-    return sorted(tags, key=lambda tag: (tag.start, tag.end))
+    return tags_in(as_object(row), "query", "phi", _tag)
 
 
 def _tag(tag: dict[str, Any], query: str, field: str) -> Tag:
@@ -92,32 +79,3 @@ def _from_block(block: list[bytes]) -> dict[str, Any] | RowError:
         return RowError("not_json", "a line of the tags is not JSON", "phi")
     except UnicodeDecodeError:
         return RowError("bad_encoding", "a byte is not UTF-8", "query")
-
-
-ASQ_PHI = Source(
-    name="asq_phi",
-    home="https://github.com/JamesWeatherhead/synthetic-clinical-queries",
-    revision="87798f0e7843ecc85b91a7a4798811a576ff8cf9",
-    license="MIT",
-    access="open",
-    language="en",
-    citation="Weatherhead J. ASQ-PHI: synthetic clinical queries with tags of protected health information. "
-    "https://github.com/JamesWeatherhead/synthetic-clinical-queries",
-    known_problems=(
-        "Written by a model; 219 of 1,051 questions have no identifier.",
-        "One tag does not stand in its question word by word; that row is set aside.",
-        "Ages under 90 are no identifiers; a value that stands twice is tagged once.",
-    ),
-    files=(("*asq_phi*.jsonl*",), ("**/synthetic_dataset.txt*",)),
-    read=read,
-    to_records=to_records,
-    synthetic=True,
-    task="note",
-    rows={"all": 1_051},
-    downloads=github_files(
-        "JamesWeatherhead/synthetic-clinical-queries",
-        "87798f0e7843ecc85b91a7a4798811a576ff8cf9",
-        "data/synthetic_dataset.txt",
-    ),
-    use=("test",),
-)

@@ -14,8 +14,8 @@ from osler.errors import RowError
 from osler.records.record import Record, Task
 from osler.sources.fields import as_object, filled_text, kind_of, optional_text, shown
 from osler.sources.read import read_json
-from osler.sources.shape import question_group, turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile
+from osler.sources.shape import one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 
 _DECISIONS = ("yes", "no")
 _TYPES: dict[str, Task] = {"yesno": "yesno", "factoid": "qa", "list": "qa", "summary": "summary"}
@@ -36,18 +36,16 @@ def to_records(row: Any, place: Place) -> list[Record]:
         target = f"{_exact(row) if kind != 'summary' else ''}\n\n{ideal}".strip()
     if not target:
         raise RowError("hidden_label", "the answer is not published", "ideal_answer")
-    return [
-        Record(
-            id=place.id,
-            task=_TYPES[kind],
-            messages=turns(question, target),
-            origin=place.origin(),
-            context=_snippets(row),
-            choices=_DECISIONS if kind == "yesno" else (),
-            answer=answer,
-            group=question_group(question),
-        )
-    ]
+    return one_record(
+        place,
+        question,
+        target,
+        task=_TYPES[kind],
+        context=_snippets(row),
+        choices=_DECISIONS if kind == "yesno" else (),
+        answer=answer,
+        split="",
+    )
 
 
 def _decision(row: dict[str, Any]) -> int:
@@ -94,28 +92,3 @@ def read(file: SourceFile) -> Iterator[NativeRow]:
     for native in read_json(file, inside="questions"):
         own = native.value.get("id") if isinstance(native.value, dict) else None
         yield NativeRow(native.file, own if isinstance(own, str) and own else native.row, native.value)
-
-
-BIOASQ_TASKB = Source(
-    name="bioasq_taskb",
-    home="https://participants-area.bioasq.org/datasets/",
-    revision="Teddy-XiongGZ/MIRAGE@392943af99cd94cafd50a0de2e7fca24bbf65494",
-    license="CC-BY-2.5",
-    access="unclear",
-    language="en",
-    citation="Krithara A, Nentidis A, Bougiatiotis K, Paliouras G. BioASQ-QA: a manually curated corpus for biomedical question "
-    "answering. Scientific Data 10:170, 2023. doi:10.1038/s41597-023-02068-4",
-    known_problems=(
-        "The publisher offers it after a free registration; the licence of this copy is stated from memory: check it.",
-        "The copy at hand has the years 7 to 9 only (1,497 questions); a training file of a later year holds them all again.",
-        "One decision is written 'Yes' with a capital; the shape of exact_answer depends on the type.",
-        "Snippets are sentences cut out of abstracts, up to 50 of them for a question.",
-        "MIRAGE's BioASQ score uses the yes/no questions without their snippets: not comparable.",
-    ),
-    files=(("*golden.json*",), ("**/*golden.json*", "training*.json*"), ("*.zip",)),
-    read=read,
-    to_records=to_records,
-    task="qa",
-    rows={"all": 1_497},
-    overlaps=("pubmed",),
-)

@@ -14,8 +14,8 @@ from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, literal_of, optional_text, texts_of
 from osler.sources.read import read_rows
-from osler.sources.shape import turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile, github_files
+from osler.sources.shape import one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 from osler.text import match_key
 
 _FILLER = "symptoms_are_filler"
@@ -40,15 +40,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
         *([f"What is {disease}?"] if description else []),
         *([f"What symptoms can {disease} cause?"] if symptoms else []),
     ]
-    return [
-        Record(
-            id=place.id,
-            task="qa",
-            messages=turns(" ".join(asked), target),
-            origin=place.origin(),
-            group=f"chatdoctor_disease_db:{match_key(disease)}",
-        )
-    ]
+    return one_record(place, " ".join(asked), target, split="", group=f"chatdoctor_disease_db:{match_key(disease)}")
 
 
 def notes(row: Any) -> tuple[str, ...]:
@@ -77,29 +69,3 @@ def _symptoms(row: dict[str, Any]) -> list[str]:
     text = optional_text(row, "Symptom")
     listed = literal_of(text, "Symptom") if text.strip() else []
     return [symptom.strip() for symptom in texts_of({"Symptom": listed}, "Symptom") if symptom.strip()]
-
-
-CHATDOCTOR_DISEASE_DB = Source(
-    name="chatdoctor_disease_db",
-    home="https://github.com/Kent0n-Li/ChatDoctor",
-    revision="e77bd7ebafbffb6d82be3410cd0d4ebebe75a516",
-    license="LicenseRef-academic-research-only",
-    access="unclear",
-    language="en",
-    citation="Li Y, Li Z, Zhang K, Dan R, Jiang S, Zhang Y. ChatDoctor: a medical chat model fine-tuned on LLaMA using medical "
-    "domain knowledge. Cureus 15(6):e40895, 2023. doi:10.7759/cureus.40895",
-    known_problems=(
-        "Lists of drugs and tests do not fit many diseases: they are not used.",
-        "115 descriptions are the name of a drug, 8 the start of a list of pages; 14 diseases share symptoms that fit none.",
-        "Some descriptions are cut off in the middle of a sentence; the text is Wikipedia's, without saying so.",
-        "The licence file is Apache-2.0; the README allows academic research only.",
-    ),
-    files=(("format_dataset.csv*",),),
-    read=read,
-    to_records=to_records,
-    notes=notes,
-    task="qa",
-    rows={"all": 796},
-    overlaps=("chatdoctor5k",),
-    downloads=github_files("Kent0n-Li/ChatDoctor", "e77bd7ebafbffb6d82be3410cd0d4ebebe75a516", "format_dataset.csv"),
-)

@@ -14,8 +14,8 @@ from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, optional_text, texts_of
 from osler.sources.read import read_rows
-from osler.sources.shape import SEEK_CARE, turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile
+from osler.sources.shape import SEEK_CARE, one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 from osler.text import match_key
 
 _ALIKE = "conditions_alike"
@@ -40,18 +40,13 @@ def to_records(row: Any, place: Place) -> list[Record]:
     parts = [f"Several conditions can cause symptoms like these, among them {several}. {_ONLY_EXAMINED}"]
     if treatments:
         parts.append(f"If it is {name}, a clinician may choose among these treatments: {treatments}.")
-    return [
-        Record(
-            id=place.id,
-            task="qa",
-            messages=turns(
-                f"Which conditions can cause these symptoms, and what can be done? {symptoms}.",
-                " ".join((*parts, SEEK_CARE)),
-            ),
-            origin=place.origin(),
-            group=f"diseases_symptoms:{match_key(name)}",
-        )
-    ]
+    return one_record(
+        place,
+        f"Which conditions can cause these symptoms, and what can be done? {symptoms}.",
+        " ".join((*parts, SEEK_CARE)),
+        split="",
+        group=f"diseases_symptoms:{match_key(name)}",
+    )
 
 
 def notes(row: Any) -> tuple[str, ...]:
@@ -100,28 +95,3 @@ def _symptoms(text: str) -> list[str]:
 
 def _name_field(row: dict[str, Any]) -> str:
     return "Name" if "Name" in row else "Diseases"
-
-
-DISEASES_SYMPTOMS = Source(
-    name="diseases_symptoms",
-    home="https://huggingface.co/datasets/QuyenAnhDE/Diseases_Symptoms",
-    revision="Nigoraa1/Medical-ChatBot@fa8bd996445e61abfaccfe9070fafbad43b3a077",
-    license="LicenseRef-unclear",
-    access="open",
-    language="en",
-    citation="QuyenAnhDE/Diseases_Symptoms, Hugging Face",
-    known_problems=(
-        "No licence is stated, and no author with clinical training is named.",
-        "8 rows repeat a disease; one has no treatment, and obesity has those of another disease, which are left out.",
-        "Symptom lists are short and general: many conditions share them.",
-        "A copy names the column of the disease 'Diseases' instead of 'Name'.",
-    ),
-    files=(("*iseases*ymptoms*.csv", "*iseases*ymptoms*.json*"), ("**/train*.parquet", "**/train*.json*", "**/*.csv")),
-    read=read,
-    to_records=to_records,
-    notes=notes,
-    task="qa",
-    rows={"all": 400},
-    overlaps=("medical_training_84k",),
-    hub="QuyenAnhDE/Diseases_Symptoms",
-)

@@ -11,8 +11,8 @@ from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, kind_of, texts_of
 from osler.sources.read import load_json, read_rows
-from osler.sources.shape import turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile
+from osler.sources.shape import one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 from osler.text import match_key
 
 
@@ -26,15 +26,11 @@ def to_records(row: Any, place: Place) -> list[Record]:
     asked = [(index, text) for index, text in enumerate(texts_of(row, "patterns")) if text.strip()]
     if not asked:
         raise RowError("empty_question", "no pattern has text", "patterns")
+    group = f"first_aid:{match_key(tag)}"
     return [
-        Record(
-            id=spot.id,
-            task="qa",
-            messages=turns(question, answer),
-            origin=spot.origin(),
-            group=f"first_aid:{match_key(tag)}",
-        )
-        for spot, question in ((place.part(f"patterns[{index}]"), text) for index, text in asked)
+        record
+        for index, question in asked
+        for record in one_record(place.part(f"patterns[{index}]"), question, answer, split="", group=group)
     ]
 
 
@@ -51,27 +47,3 @@ def read(file: SourceFile) -> Iterator[NativeRow]:
         return
     for index, tag in enumerate(tags):
         yield NativeRow(file.name, f"{file.name}:{where}[{index}]", tag)
-
-
-FIRST_AID = Source(
-    name="first_aid",
-    home="https://huggingface.co/datasets/badri55/First_aid__dataset",
-    revision="shape only: no copy was at hand",
-    license="LicenseRef-unclear",
-    access="unclear",
-    language="en",
-    citation="badri55/First_aid__dataset, Hugging Face; a copy of a first-aid intents file from Kaggle",
-    known_problems=(
-        "No licence is stated.",
-        "Some tags have no response with text.",
-        "About 44 tags: a tag's questions differ only in wording.",
-        "No author with clinical training is named; check the advice before use.",
-    ),
-    files=(("first_aid*.json*",), ("*.json", "*.jsonl")),
-    read=read,
-    to_records=to_records,
-    task="qa",
-    rows={"about": 44},
-    overlaps=("medical_training_84k",),
-    hub="badri55/First_aid__dataset",
-)

@@ -5,17 +5,18 @@ the tags of the same row. A row whose tags do not point at their own text is set
 would be wrong. The notes of one patient share a leakage group.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from osler.errors import RowError
-from osler.records.record import Message, Record
+from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, kind_of, text_of
 from osler.sources.read import read_xml
-from osler.sources.source import NativeRow, Place, Source, SourceFile
+from osler.sources.shape import one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,9 @@ def to_records(row: Any, place: Place) -> list[Record]:
     tags_of(row)
     note = PurePosixPath(place.row.partition("#")[0]).name
     folders = place.row.casefold()
-    return [
-        Record(
-            id=place.id,
-            task="note",
-            messages=(Message("user", filled_text(row, "text", "empty_note")),),
-            origin=place.origin(),
-            split="test" if "test" in folders else "train" if "train" in folders else "",
-            group=f"i2b2_2014:{note.partition('-')[0]}",
-        )
-    ]
+    split = next((split for split in ("test", "train") if split in folders), "")
+    group = f"i2b2_2014:{note.partition('-')[0]}"
+    return one_record(place, filled_text(row, "text", "empty_note"), "", split=split, group=group)
 
 
 def tags_of(row: Any) -> list[Tag]:
@@ -55,12 +49,18 @@ def tags_of(row: Any) -> list[Tag]:
     Raises:
         RowError: a tag does not point at its own text.
     """
-    row = as_object(row)
-    text = text_of(row, "text")
-    if not isinstance(row.get("tags"), list):
-        raise RowError("wrong_type", f"is {kind_of(row.get('tags'))}; expected a list of tags", "tags")
-    tags = [_tag(as_object(tag), text, f"tags[{index}]") for index, tag in enumerate(row["tags"])]
-    return sorted(tags, key=lambda tag: (tag.start, tag.end))
+    return tags_in(as_object(row), "text", "tags", _tag)
+
+
+def tags_in(
+    row: dict[str, Any], text: str, tags: str, read_tag: Callable[[dict[str, Any], str, str], Tag]
+) -> list[Tag]:
+    """The tags in a list of a row, each read with the text and its own place in the list."""
+    listed, tagged = row.get(tags), text_of(row, text)
+    if not isinstance(listed, list):
+        raise RowError("wrong_type", f"is {kind_of(listed)}; expected a list of tags", tags)
+    found = [read_tag(as_object(tag), tagged, f"{tags}[{index}]") for index, tag in enumerate(listed)]
+    return sorted(found, key=lambda tag: (tag.start, tag.end))
 
 
 def _tag(tag: dict[str, Any], text: str, field: str) -> Tag:
@@ -84,26 +84,3 @@ def _from_xml(document: Element) -> dict[str, Any]:
     tags = document.find("TAGS")
     listed = [] if tags is None else [{**tag.attrib, "kind": tag.tag} for tag in tags]
     return {"text": document.findtext("TEXT") or "", "tags": listed}
-
-
-I2B2_2014 = Source(
-    name="i2b2_2014",
-    home="https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/",
-    revision="shape only: 2014 de-identification and heart disease",
-    license="LicenseRef-n2c2-DUA",
-    access="application",
-    language="en",
-    citation="Stubbs A, Uzuner O. Annotating longitudinal clinical narratives for de-identification: the 2014 i2b2/UTHealth "
-    "corpus. Journal of Biomedical Informatics 58:S20-S29, 2015. doi:10.1016/j.jbi.2015.07.020",
-    known_problems=(
-        "Registration and a data use agreement are needed; rows must not leave this machine.",
-        "Identifiers are invented surrogates in real notes: they are not masks.",
-        "6 main and 25 sub-categories, more than the 18 of HIPAA.",
-    ),
-    files=(("**/*.xml",), ("*.tar*", "*.zip")),
-    read=read,
-    to_records=to_records,
-    task="note",
-    rows={"train": 790, "test": 514},
-    use=("test",),
-)

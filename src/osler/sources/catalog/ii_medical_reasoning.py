@@ -11,9 +11,8 @@ from typing import Any
 from osler.errors import RowError
 from osler.records.record import ROLES, Message, Record
 from osler.sources.fields import as_object, kind_of, optional_text, shown, text_of
-from osler.sources.read import read_rows
 from osler.sources.shape import question_group, split_of
-from osler.sources.source import Place, Source
+from osler.sources.source import Place
 
 _OPEN, _CLOSE = "<think>", "</think>"
 
@@ -69,31 +68,3 @@ def _reasoning_and_answer(text: str) -> tuple[str, str]:
     if not closed:
         raise RowError("reasoning_cut_off", f"the reasoning never ends: there is no {_CLOSE}", "messages")
     return reasoning.strip(), f"{before.strip()}\n{answer.strip()}".strip()
-
-
-II_MEDICAL_REASONING = Source(
-    name="ii_medical_reasoning",
-    home="https://huggingface.co/datasets/Intelligent-Internet/II-Medical-Reasoning-SFT",
-    revision="shape only: no copy was at hand",
-    license="LicenseRef-unclear",
-    access="unclear",
-    language="mul",
-    citation="Intelligent-Internet/II-Medical-Reasoning-SFT, Hugging Face",
-    known_problems=(
-        "No licence is stated.",
-        "9 GB: set collect.max_rows, or read it where there is room; rows are streamed.",
-        "Its questions come from MedMCQA, MedQA, PubMedQA and others: decontaminate against every benchmark.",
-        "6 to 10 answers per question; they share a group, and curation should keep one.",
-        "A part is Chinese and a part is not medical.",
-        "Answers and reasoning are a model's and were not reviewed by clinicians; some reasoning is cut off.",
-    ),
-    files=(("**/*train*.parquet",), ("*train*.json*", "*.jsonl*")),
-    read=read_rows,
-    to_records=to_records,
-    synthetic=True,
-    generator="several models, named per row",
-    task="qa",
-    rows={"train": 2_197_741},
-    overlaps=("medmcqa", "medqa", "pubmedqa", "pubmedqa_artificial", "pubmedqa_unlabeled"),
-    hub="Intelligent-Internet/II-Medical-Reasoning-SFT",
-)

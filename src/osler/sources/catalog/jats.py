@@ -17,9 +17,8 @@ from osler.records.record import Record
 from osler.sources.catalog.abstract import Section, abstract_record, flat_text, labelled, plain_title
 from osler.sources.fields import as_object, kind_of, optional_text, texts_of
 from osler.sources.read import read_xml
-from osler.sources.source import NativeRow, Place, Source, SourceFile
+from osler.sources.source import NativeRow, Place, SourceFile
 
-PER_ARTICLE = "LicenseRef-per-article"
 _PREPRINT = "This is a preprint; it has not been peer reviewed."
 _CREATIVE_COMMONS = re.compile(
     r"creativecommons\.org/(?:licenses/(by(?:-nc)?(?:-nd|-sa)?)/(\d\.\d)(?:/([a-z]{2,3})\b)?|publicdomain/(zero|mark)/1\.0)",
@@ -101,6 +100,10 @@ def _reader(id_type: str, url: str) -> Callable[[SourceFile], Iterator[NativeRow
     return read
 
 
+read_pmc = _reader("pmcid", "https://pmc.ncbi.nlm.nih.gov/articles/{}/")
+read_preprints = _reader("doi", "https://doi.org/{}")
+
+
 def _from_xml(article: Element) -> dict[str, Any]:
     meta = article.find("front/article-meta")
     if meta is None:
@@ -135,50 +138,3 @@ def _abstract_parts(abstract: Element) -> Iterator[dict[str, str]]:
         text = " ".join(flat_text(child) for child in section if child.tag != "title")
         if text.strip():
             yield {"label": flat_text(section.find("title")).rstrip(":. "), "text": text}
-
-
-PMC_OPEN_ACCESS = Source(
-    name="pmc_open_access",
-    home="https://pmc.ncbi.nlm.nih.gov/tools/cloud/",
-    revision="shape only: articles are added and corrected every day",
-    license=PER_ARTICLE,
-    access="open",
-    language="en",
-    citation="National Library of Medicine. PMC Open Access Subset. https://pmc.ncbi.nlm.nih.gov/tools/openftlist/",
-    known_problems=(
-        "The licence differs per article: it stands in origin.license of each record, some are for non-commercial use only.",
-        "There are no bulk archives any more: articles are single files in the PMC Cloud Service (s3://pmc-oa-opendata).",
-        "Guides that name ftp.ncbi.nlm.nih.gov/pub/pmc/oa_bulk are out of date.",
-        "Only the services listed by the library may be used to retrieve articles by machine.",
-        "A conclusion may say more than its abstract shows.",
-    ),
-    files=(("**/*.xml", "**/*.xml.gz", "**/*.nxml"), ("**/*.tar*", "**/*.zip")),
-    read=_reader("pmcid", "https://pmc.ncbi.nlm.nih.gov/articles/{}/"),
-    to_records=to_records,
-    task="summary",
-    rows={"about": 7_000_000},
-    overlaps=("biorxiv_medrxiv", "pubmed"),
-)
-
-PREPRINTS = Source(
-    name="biorxiv_medrxiv",
-    home="https://www.medrxiv.org/tdm",
-    revision="shape only: preprints are added every day",
-    license=PER_ARTICLE,
-    access="unclear",
-    language="en",
-    citation="bioRxiv and medRxiv, preprint servers for biology and for the health sciences. https://www.medrxiv.org/tdm",
-    known_problems=(
-        "Not peer reviewed; each record's passage says so.",
-        "Offered for text mining, in buckets where the requester pays.",
-        "Texts or derived works may be passed on only under the author's licence; most preprints have none that allows it.",
-        "Of several versions of one preprint the first that is read counts.",
-        "A conclusion may say more than its abstract shows.",
-    ),
-    files=(("**/*.xml", "**/*.xml.gz"), ("**/*.tar*", "**/*.zip")),
-    read=_reader("doi", "https://doi.org/{}"),
-    to_records=preprint_records,
-    task="summary",
-    rows={"about": 350_000},
-    overlaps=("pmc_open_access", "pubmed"),
-)

@@ -14,8 +14,8 @@ from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, optional_text
 from osler.sources.read import read_rows, read_xml
-from osler.sources.shape import question_group, split_of, turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile, github_files
+from osler.sources.shape import one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 
 _ANSWERS = ("ReferenceAnswer", "RefAnswer")
 _WRAPPED_CHARS = 240
@@ -29,16 +29,9 @@ def to_records(row: Any, place: Place) -> list[Record]:
     question = "\n\n".join(part for part in parts if part)
     if not question:
         raise RowError("empty_question", "neither subject nor message has text", "message")
-    return [
-        Record(
-            id=place.id,
-            task="qa",
-            messages=turns(question, filled_text(row, "answer", "empty_answer").strip()),
-            origin=place.origin(optional_text(row, "url").strip()),
-            split=split_of(place.file),
-            group=question_group(question),
-        )
-    ]
+    return one_record(
+        place, question, filled_text(row, "answer", "empty_answer").strip(), optional_text(row, "url").strip()
+    )
 
 
 def read(file: SourceFile) -> Iterator[NativeRow]:
@@ -76,40 +69,3 @@ def _unwrapped(text: str) -> str:
         wrapped = len(line) >= _WRAPPED_CHARS and following and line[-1] not in ".:!?"
         joined += line + (" " if wrapped else "\n")
     return joined.strip()
-
-
-LIVEQA_MED = Source(
-    name="liveqa_med",
-    home="https://github.com/abachaa/LiveQA_MedicalTask_TREC2017",
-    revision="3f5a42c",
-    license="LicenseRef-unclear",
-    access="open",
-    language="en",
-    citation="Ben Abacha A, Agichtein E, Pinter Y, Demner-Fushman D. Overview of the medical question answering task at TREC "
-    "2017 LiveQA. TREC 2017",
-    known_problems=(
-        "104 test questions with 167 reference answers; the 634 training pairs were withdrawn in November 2024 without a reason.",
-        "truehealth/liveqa lists 635 rows: the withdrawn training pairs, as far as can be seen.",
-        "Judged answers come from MedQuAD: the two are not independent.",
-        "Messages hold placeholders for names and the typing errors of their writers.",
-        "The site trec-cds.org, which a guide gives, is another track.",
-        "The file with summaries repeats the questions and answers of the other one: only one of the two is read.",
-        "No licence file.",
-    ),
-    files=(
-        ("**/*Medical-Test.xml",),
-        ("**/*Medical-Test-Questions-w-summaries.xml",),
-        ("**/*.xml",),
-        ("**/*.parquet", "*.json*", "*.csv"),
-    ),
-    read=read,
-    to_records=to_records,
-    task="qa",
-    rows={"test": 167},
-    overlaps=("medquad",),
-    downloads=github_files(
-        "abachaa/LiveQA_MedicalTask_TREC2017",
-        "3f5a42ccbaa0b8ff1c665a6dc23785740ab0f09f",
-        "TestDataset/TREC-2017-LiveQA-Medical-Test.xml",
-    ),
-)

@@ -18,11 +18,12 @@ from typing import Any
 
 from osler.errors import RowError
 from osler.records.record import Message, Record, Role
+from osler.sources.catalog.instructions import instruction_row
 from osler.sources.fields import as_object, kind_of, shown, texts_of
 from osler.sources.read import read_rows
 from osler.sources.read.opening import Part, each_row
-from osler.sources.shape import instruction_row, question_group, split_of
-from osler.sources.source import NativeRow, Place, Source, SourceFile, github_files
+from osler.sources.shape import question_group, split_of
+from osler.sources.source import NativeRow, Place, SourceFile
 
 _ROLES: dict[Any, Role] = {
     **dict.fromkeys((0, "patient", "病人"), "user"),
@@ -155,86 +156,3 @@ def _decoded(line: bytes) -> tuple[str, bool]:
         return line.decode("utf-8").removeprefix("\ufeff"), True
     except UnicodeDecodeError:
         return line.decode("utf-8", "replace"), False
-
-
-_CITATION = (
-    "Zeng G, Yang W, Ju Z, et al. MedDialog: large-scale medical dialogue datasets. EMNLP 2020:9241-9250. "
-    "doi:10.18653/v1/2020.emnlp-main.743"
-)
-_PROBLEMS = (
-    "All copyrights belong to the websites that the conversations were taken from; no licence.",
-    "Real consultations: names, contact details, brands and advice that may be unsafe. Clean and filter before use.",
-    "UCSD26/medical_dialog is a script that no longer loads; its viewer is switched off on purpose.",
-)
-
-
-def _meddialog(
-    name: str, language: str, rows: dict[str, int], files: tuple[tuple[str, ...], ...], *problems: str
-) -> Source:
-    return Source(
-        name=name,
-        home="https://github.com/UCSD-AI4H/Medical-Dialogue-System",
-        revision="shape only: no copy was at hand",
-        license="LicenseRef-unclear",
-        access="unclear",
-        language=language,
-        citation=_CITATION,
-        known_problems=(*problems, *_PROBLEMS),
-        files=files,
-        read=read,
-        to_records=to_records,
-        notes=notes,
-        task="dialogue",
-        rows=rows,
-    )
-
-
-MEDDIALOG = _meddialog(
-    "meddialog",
-    "en",
-    {"all": 229_674},
-    (
-        ("english-train.json*", "english-dev.json*", "english-test.json*"),
-        ("**/*healthcaremagic*.parquet", "**/*icliniq*/*.parquet", "**/chatdoctor*/*.parquet"),
-        ("*ealth*are*agic*.json*", "*liniq*.json*"),
-        ("**/*dialogue*.txt*", "**/*.txt", "*English*.zip"),
-        ("train*.json*", "dev*.json*", "valid*.json*", "test*.json*"),
-        ("**/*.parquet",),
-    ),
-    "English is 0.26 million conversations; the 3.66 million of some pages count the Chinese ones.",
-    "The processed English set has 482 / 60 / 61 rows; the mirrors 112,000 and 7,320.",
-)
-MEDDIALOG_ZH = _meddialog(
-    "meddialog_zh",
-    "zh",
-    {"train": 2_725_989, "validation": 340_748, "test": 340_754},
-    (("train_data.json*", "validate_data.json*", "test_data.json*"), ("*.txt", "*Chinese*.zip")),
-    "The numbers are those of the processed set; the raw one has 1,921,127 conversations.",
-)
-CHATDOCTOR_5K = Source(
-    name="chatdoctor5k",
-    home="https://github.com/Kent0n-Li/ChatDoctor",
-    revision="e77bd7ebafbffb6d82be3410cd0d4ebebe75a516",
-    license="LicenseRef-academic-research-only",
-    access="unclear",
-    language="en",
-    citation="Li Y, Li Z, Zhang K, Dan R, Jiang S, Zhang Y. ChatDoctor: a medical chat model fine-tuned on LLaMA using medical "
-    "domain knowledge. Cureus 15(6):e40895, 2023. doi:10.7759/cureus.40895",
-    known_problems=(
-        "Written by ChatGPT from the disease database in the same repository; no clinician has reviewed it.",
-        "Diagnoses from a sentence and prescribes drugs that would kill (vecuronium for a shoulder): never for training.",
-        "The licence file is Apache-2.0; the README allows academic research only.",
-        "Some answers hold further turns ('Patient: ...'), which are read as turns; 7 have broken characters.",
-    ),
-    files=(("chatdoctor5k.json*",),),
-    read=read,
-    to_records=to_records,
-    notes=notes,
-    synthetic=True,
-    generator="gpt-3.5-turbo",
-    task="dialogue",
-    rows={"all": 5_452},
-    overlaps=("chatdoctor_disease_db",),
-    use=("test",),
-    downloads=github_files("Kent0n-Li/ChatDoctor", "e77bd7ebafbffb6d82be3410cd0d4ebebe75a516", "chatdoctor5k.json"),
-)

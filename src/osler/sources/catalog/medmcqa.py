@@ -13,8 +13,8 @@ from osler.errors import InputError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, index_of, optional_text, text_of
 from osler.sources.read import read_rows
-from osler.sources.shape import checked_choices, choice_target, split_of, turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile
+from osler.sources.shape import checked_choices, choice_record
+from osler.sources.source import NativeRow, Place, SourceFile
 
 _FIRST = "cop_counts_from"
 """Field that `read` adds to each row: 0 or 1."""
@@ -30,19 +30,15 @@ def to_records(row: Any, place: Place) -> list[Record]:
     choices = checked_choices([text_of(row, name) for name in _OPTIONS], "opa")
     answer = index_of(row, "cop", first=row[_FIRST], n_choices=len(choices))
     rationale = optional_text(row, "exp")
-    return [
-        Record(
-            id=place.id,
-            task="choice",
-            messages=turns(question, choice_target(choices, answer)),
-            origin=place.origin(),
-            choices=choices,
-            answer=answer,
-            rationale="" if _contradicts(rationale, answer) else rationale,
-            split=split_of(place.file),
-            subject=optional_text(row, "subject_name").strip(),
-        )
-    ]
+    return choice_record(
+        place,
+        question,
+        choices,
+        answer,
+        rationale="" if _contradicts(rationale, answer) else rationale,
+        subject=optional_text(row, "subject_name").strip(),
+        group="",
+    )
 
 
 def notes(row: Any) -> tuple[str, ...]:
@@ -89,41 +85,3 @@ def _plain(option: str) -> str:
 def _contradicts(rationale: str, answer: int) -> bool:
     stated = _STATED_KEY.match(rationale)
     return stated is not None and "abcd".index(stated[1].lower()) != answer
-
-
-MEDMCQA = Source(
-    name="medmcqa",
-    home="https://huggingface.co/datasets/openlifescienceai/medmcqa",
-    revision="Teddy-XiongGZ/MIRAGE@392943af99cd94cafd50a0de2e7fca24bbf65494",
-    license="Apache-2.0",
-    access="open",
-    language="en",
-    citation="Pal A, Umapathi LK, Sankarasubbu M. MedMCQA: a large-scale multi-subject multi-choice dataset for medical domain "
-    "question answering. Proceedings of Machine Learning Research 174:248-260, 2022",
-    known_problems=(
-        "'cop' counts from 1 in the original files and from 0 in the hub's copy.",
-        "The test set's labels are hidden; results are reported on the validation set (4,183 rows).",
-        "Rows of 'choice_type' multi still have one right option.",
-        "Almost half of the validation rows have no explanation; some explanations are long or name another option.",
-        "Some rows have repeated options, or words that lost the letters 'rt' ('aery', 'impoant').",
-        "The right option is not evenly spread: the first is right most often.",
-        "The GitHub repository states the MIT licence, the hub copy Apache-2.0.",
-    ),
-    files=(
-        ("*train*.json*", "*dev*.json*", "*valid*.json*", "*test*.json*"),
-        ("**/*train*.parquet", "**/*valid*.parquet", "**/*test*.parquet"),
-    ),
-    read=read,
-    to_records=to_records,
-    notes=notes,
-    task="choice",
-    rows={"train": 182_822, "validation": 4_183, "test": 6_150},
-    overlaps=(
-        "ii_medical_reasoning",
-        "medical_o1_reasoning",
-        "medical_o1_reasoning_en_mix",
-        "medical_o1_verifiable",
-        "multimedqa_fewshots",
-    ),
-    hub="openlifescienceai/medmcqa",
-)

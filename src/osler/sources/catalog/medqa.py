@@ -9,9 +9,8 @@ from typing import Any
 from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, index_of, kind_of, optional_text, shown, text_of, texts_of
-from osler.sources.read import read_rows
-from osler.sources.shape import checked_choices, choice_target, question_group, split_of, turns
-from osler.sources.source import Place, Source
+from osler.sources.shape import checked_choices, choice_record
+from osler.sources.source import Place
 
 
 def to_records(row: Any, place: Place) -> list[Record]:
@@ -21,18 +20,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
         question, choices, answer = _numbered(row)
     else:
         question, choices, answer = _lettered(row)
-    return [
-        Record(
-            id=place.id,
-            task="choice",
-            messages=turns(question, choice_target(choices, answer)),
-            origin=place.origin(),
-            choices=choices,
-            answer=answer,
-            split=split_of(place.file),
-            group=question_group(question),
-        )
-    ]
+    return choice_record(place, question, choices, answer)
 
 
 def _numbered(row: dict[str, Any]) -> tuple[str, tuple[str, ...], int]:
@@ -68,41 +56,3 @@ def _options(row: dict[str, Any]) -> dict[str, str]:
     if not isinstance(options, dict):
         raise RowError("bad_options", f"is {kind_of(options)}; expected options by letter", "options")
     return {letter: text_of(options, letter) for letter, text in options.items() if text is not None}
-
-
-MEDQA = Source(
-    name="medqa",
-    home="https://github.com/jind11/MedQA",
-    revision="stellalisy/mediQ@faa2ce62fef0423e35af4c31d7537aad973173eb",
-    license="MIT",
-    access="open",
-    language="en",
-    citation="Jin D, Pan E, Oufattole N, Weng WH, Fang H, Szolovits P. What disease does this patient have? A large-scale "
-    "open domain question answering dataset from medical exams. Applied Sciences 11(14):6421, 2021. doi:10.3390/app11146421",
-    known_problems=(
-        "There is no explanation of the answers.",
-        "The usual benchmark is the four-option test set (1,273 rows); five-option scores are not comparable with it.",
-        "medical_meadow_medqa, medical-o1 and other sets hold the same training questions: count them once.",
-        "Copies carry other licences than the original (GBaker CC-BY-4.0, its -hf form CC-BY-SA-4.0, mediQ CC-BY-4.0).",
-    ),
-    files=(
-        ("*train*.json*", "*dev*.json*", "*valid*.json*", "*test*.json*"),
-        ("**/*train*.parquet", "**/*dev*.parquet", "**/*valid*.parquet", "**/*test*.parquet"),
-        ("**/US/4_options/*train.jsonl", "**/US/4_options/*dev.jsonl", "**/US/4_options/*test.jsonl"),
-        ("**/US/train.jsonl", "**/US/dev.jsonl", "**/US/test.jsonl"),
-    ),
-    read=read_rows,
-    to_records=to_records,
-    task="choice",
-    rows={"train": 10_178, "validation": 1_272, "test": 1_273},
-    overlaps=(
-        "ii_medical_reasoning",
-        "medical_meadow_medqa",
-        "medical_o1_reasoning",
-        "medical_o1_reasoning_en_mix",
-        "medical_o1_verifiable",
-        "medical_training_84k",
-        "multimedqa_fewshots",
-    ),
-    hub="GBaker/MedQA-USMLE-4-options-hf",
-)

@@ -19,8 +19,8 @@ from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, optional_text
 from osler.sources.read import read_rows, read_xml
-from osler.sources.shape import turns
-from osler.sources.source import Download, NativeRow, Place, Source, SourceFile
+from osler.sources.shape import one_record
+from osler.sources.source import NativeRow, Place, SourceFile
 from osler.text import match_key
 
 _DOCUMENTS = ("Document", "doc", "DiseaseFile")
@@ -43,15 +43,14 @@ def to_records(row: Any, place: Place) -> list[Record]:
     upper = "Question" in row
     question = filled_text(row, "Question" if upper else "question", "empty_question")
     answer = filled_text(row, "Answer" if upper else "answer", "empty_answer")
-    return [
-        Record(
-            id=place.id,
-            task="qa",
-            messages=turns(question, answer),
-            origin=place.origin(optional_text(row, "document_url" if "document_url" in row else "url")),
-            group=f"medquad:{_topic(row, question, place)}",
-        )
-    ]
+    return one_record(
+        place,
+        question,
+        answer,
+        optional_text(row, "document_url" if "document_url" in row else "url"),
+        split="",
+        group=f"medquad:{_topic(row, question, place)}",
+    )
 
 
 def _topic(row: dict[str, Any], question: str, place: Place) -> str:
@@ -104,43 +103,3 @@ def _child(element: Element, *names: str) -> Element | None:
 
 def _text(element: Element | None) -> str:
     return "" if element is None else "".join(element.itertext()).strip()
-
-
-MEDQUAD = Source(
-    name="medquad",
-    home="https://github.com/abachaa/MedQuAD",
-    revision="577bd37b96c02d1833b2c9eed2de9f96964e96cb",
-    license="CC-BY-4.0",
-    access="open",
-    language="en",
-    citation="Ben Abacha A, Demner-Fushman D. A question-entailment approach to question answering. "
-    "BMC Bioinformatics 20:511, 2019. doi:10.1186/s12859-019-3119-4",
-    known_problems=(
-        "Four documents of NINDS (16 pairs) have another shape of XML; readers of the usual one lose them.",
-        "Of 47,441 pairs only 16,407 have an answer: those of MedlinePlus (ADAM, drugs, herbs) were removed for copyright.",
-        "More than a quarter of the answers are longer than 1,500 characters; the longest has 26,976.",
-        "1,428 questions are repeats and 48 pairs are exact copies; genetics answers share whole paragraphs.",
-        "Questions are made from templates ('What is (are) X ?').",
-        "Copies on Kaggle and hubs (keivalya, visharxd) are the 16,407 answered pairs without focus and address.",
-        "The judged answers of LiveQA-Med come from here: the two are not independent.",
-    ),
-    files=(
-        ("medquad_with_answers.jsonl*", "medquad_no_answers.jsonl*"),
-        ("**/*.xml",),
-        ("*.tar.gz",),
-        ("**/*.parquet",),
-        ("*.csv*",),
-        ("*.json*",),
-    ),
-    read=read,
-    to_records=to_records,
-    task="qa",
-    rows={"all": 47_441},
-    overlaps=("liveqa_med",),
-    downloads=(
-        Download(
-            "https://github.com/abachaa/MedQuAD/archive/577bd37b96c02d1833b2c9eed2de9f96964e96cb.tar.gz",
-            "MedQuAD.tar.gz",
-        ),
-    ),
-)

@@ -14,8 +14,8 @@ from osler.records.export import LETTERS
 from osler.records.record import Record
 from osler.sources.fields import kind_of
 from osler.sources.read import read_json
-from osler.sources.shape import checked_choices, choice_target, question_group, turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile, github_files
+from osler.sources.shape import checked_choices, choice_record
+from osler.sources.source import NativeRow, Place, SourceFile
 
 _KEY = re.compile(r"\n\s*Answer:\s*\(([A-J])\)\s*$")
 _REASONING = re.compile(r"\n\s*Explanation:")
@@ -45,57 +45,11 @@ def to_records(row: Any, place: Place) -> list[Record]:
     asked = _ASKED.match(body[: options.start()])
     question = body[asked.end() if asked else 0 : options.start()].strip()
     context = (asked["context"] or "").strip() if asked else ""
-    return [
-        Record(
-            id=place.id,
-            task="choice",
-            messages=turns(question, choice_target(choices, answer)),
-            origin=place.origin(),
-            context=(context,) if context else (),
-            choices=choices,
-            answer=answer,
-            rationale="".join(reasoning).strip(),
-            group=question_group(question),
-        )
-    ]
+    return choice_record(
+        place, question, choices, answer, context=(context,) if context else (), rationale="".join(reasoning).strip()
+    )
 
 
 def read(file: SourceFile) -> Iterator[NativeRow]:
     """The examples of a file; its `instruction` belongs to no single one."""
     return read_json(file, inside="shots")
-
-
-_NAMES = (
-    *(f"{name}_{kind}" for name in ("medmcqa", "medqa", "pubmedqa") for kind in ("cots", "fewshots")),
-    *(f"mmlu_{subject}_fewshots" for subject in ("anatomy", "clinical", "college_biology", "college_medicine")),
-    *(f"mmlu_{subject}_fewshots" for subject in ("medical_genetics", "professional_medicine")),
-    "mmlu_cots",
-)
-
-MULTIMEDQA_FEWSHOTS = Source(
-    name="multimedqa_fewshots",
-    home="https://github.com/monk1337/MultiMedQA",
-    revision="c0c438c1ef4033882d1d4c1e2380a6d04df6effb",
-    license="LicenseRef-unclear",
-    access="unclear",
-    language="en",
-    citation="Singhal K, Azizi S, Tu T, et al. Large language models encode clinical knowledge. Nature 620:172-180, 2023. "
-    "doi:10.1038/s41586-023-06291-2; as typed into https://github.com/monk1337/MultiMedQA",
-    known_problems=(
-        "The examples of MMLU are drawn from its test set: a score on MMLU with them in the prompt is no score.",
-        "Two of the five PubMedQA examples stand there twice.",
-        "No license is stated; the texts are of MedQA, MedMCQA, PubMedQA and a paper's appendix.",
-    ),
-    files=(("*_cots.json*", "*_fewshots.json*"),),
-    read=read,
-    to_records=to_records,
-    task="choice",
-    rows={"about": 65},
-    overlaps=("medmcqa", "medqa", "mmlu_med", "pubmedqa"),
-    downloads=github_files(
-        "monk1337/MultiMedQA",
-        "c0c438c1ef4033882d1d4c1e2380a6d04df6effb",
-        *(f"multimedqa/prompts/{name}.json" for name in _NAMES),
-    ),
-    use=("test",),
-)

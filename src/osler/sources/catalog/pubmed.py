@@ -21,7 +21,7 @@ from osler.sources.catalog.abstract import (
 )
 from osler.sources.fields import as_object, kind_of, optional_text, texts_of
 from osler.sources.read import read_rows, read_xml
-from osler.sources.source import NativeRow, Place, Source, SourceFile
+from osler.sources.source import NativeRow, Place, SourceFile
 
 _RETRACTED = frozenset({"Retracted Publication", "Retraction of Publication", "Retraction Notice"})
 
@@ -98,37 +98,3 @@ def _pmid(row: Any) -> str:
     citation = row.get("MedlineCitation", row)
     pmid = (citation.get("PMID") or citation.get("pmid")) if isinstance(citation, dict) else ""
     return str(pmid) if isinstance(pmid, int | str) else ""
-
-
-PUBMED = Source(
-    name="pubmed",
-    home="https://ftp.ncbi.nlm.nih.gov/pubmed/baseline/",
-    revision="shape only: the baseline's file names change every year",
-    license="LicenseRef-NLM-terms",
-    access="unclear",
-    language="en",
-    citation="National Library of Medicine. PubMed. https://pubmed.ncbi.nlm.nih.gov/ (courtesy of the U.S. National Library of Medicine)",
-    known_problems=(
-        "Abstracts may be under the publishers' copyright; the library's terms do not change that.",
-        "About a third of the citations have no abstract; they are set aside as no_abstract.",
-        "Of several versions of one PMID (baseline and update files) the first that is read counts.",
-        "The deletions that update files list are not followed.",
-        "A conclusion may say more than its abstract shows.",
-        "The baseline has over 36 million citations, far more than training needs: fetch a topic with E-utilities.",
-        "Books (PubmedBookArticle) are not read.",
-    ),
-    files=(("**/*.xml", "**/*.xml.gz"), ("**/*.tar*", "**/*.zip"), ("*.json*",)),
-    read=read,
-    to_records=to_records,
-    task="summary",
-    rows={"about": 36_000_000},
-    overlaps=(
-        "alzheimer_pubmed",
-        "bioasq_taskb",
-        "biorxiv_medrxiv",
-        "pmc_open_access",
-        "pubmedqa",
-        "pubmedqa_artificial",
-        "pubmedqa_unlabeled",
-    ),
-)

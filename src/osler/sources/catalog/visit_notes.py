@@ -11,8 +11,8 @@ from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.fields import as_object, filled_text, shown, text_of
 from osler.sources.read import read_csv
-from osler.sources.shape import split_of, turns
-from osler.sources.source import NativeRow, Place, Source, SourceFile, github_files
+from osler.sources.shape import one_record, split_of
+from osler.sources.source import NativeRow, Place, SourceFile
 from osler.text import hash_hex, match_key
 
 _SECTIONS = {
@@ -48,26 +48,20 @@ def mts_dialog_records(row: Any, place: Place) -> list[Record]:
     if code not in _SECTIONS:
         raise RowError("unknown_section", f"is {shown(code)}; expected one of {', '.join(_SECTIONS)}", "section_header")
     question = _SECTION_QUESTION.format(section=_SECTIONS[code])
-    return [_record("summary", question, filled_text(row, "section_text", "empty_answer"), row, place)]
+    return _records(question, filled_text(row, "section_text", "empty_answer"), row, place)
 
 
 def aci_bench_records(row: Any, place: Place) -> list[Record]:
     """One record a visit."""
     row = as_object(row)
-    return [_record("note", _NOTE_QUESTION, filled_text(row, "note", "empty_answer"), row, place)]
+    return _records(_NOTE_QUESTION, filled_text(row, "note", "empty_answer"), row, place)
 
 
-def _record(task: Any, question: str, target: str, row: dict[str, Any], place: Place) -> Record:
+def _records(question: str, target: str, row: dict[str, Any], place: Place) -> list[Record]:
     dialogue = filled_text(row, "dialogue", "empty_question")
-    return Record(
-        id=place.id,
-        task=task,
-        messages=turns(question, target),
-        origin=place.origin(),
-        context=(dialogue,),
-        split=split_of(place.file.casefold().replace("trainingset", "train").replace("set", " ")),
-        group=f"{place.source}:{hash_hex(match_key(dialogue))[:16]}",
-    )
+    split = split_of(place.file.casefold().replace("trainingset", "train").replace("set", " "))
+    group = f"{place.source}:{hash_hex(match_key(dialogue))[:16]}"
+    return one_record(place, question, target, context=(dialogue,), split=split, group=group)
 
 
 def read_aci_bench(file: SourceFile) -> Iterator[NativeRow]:
@@ -75,66 +69,3 @@ def read_aci_bench(file: SourceFile) -> Iterator[NativeRow]:
     for native in read_csv(file):
         own = native.value.get("encounter_id") if isinstance(native.value, dict) else None
         yield NativeRow(native.file, f"{file.name}#{own}" if own else native.row, native.value)
-
-
-MTS_DIALOG = Source(
-    name="mts_dialog",
-    home="https://github.com/abachaa/MTS-Dialog",
-    revision="3ff0801933608d6f570468c13125125fb5cabdea",
-    license="CC-BY-4.0",
-    access="open",
-    language="en",
-    citation="Ben Abacha A, Yim W, Fan Y, Lin T. An empirical study of clinical note generation from doctor-patient encounters. "
-    "EACL 2023. doi:10.18653/v1/2023.eacl-main.168",
-    known_problems=(
-        "116 section texts are under 15 characters ('None.', 'Noncontributory.'): right, but a length filter may drop them.",
-        "Conversations were written from the notes by hand; the words of a target can be closer to the note than to the talk.",
-        "Almost all training rows have Windows line ends; two conversations are there twice.",
-    ),
-    files=(("*TrainingSet*.csv", "*ValidationSet*.csv", "*TestSet*.csv"),),
-    read=read_csv,
-    to_records=mts_dialog_records,
-    task="summary",
-    rows={"train": 1_201, "validation": 100, "test": 400},
-    downloads=github_files(
-        "abachaa/MTS-Dialog",
-        "3ff0801933608d6f570468c13125125fb5cabdea",
-        "Main-Dataset/MTS-Dialog-TrainingSet.csv",
-        "Main-Dataset/MTS-Dialog-ValidationSet.csv",
-        "Main-Dataset/MTS-Dialog-TestSet-1-MEDIQA-Chat-2023.csv",
-        "Main-Dataset/MTS-Dialog-TestSet-2-MEDIQA-Sum-2023.csv",
-    ),
-)
-
-ACI_BENCH = Source(
-    name="aci_bench",
-    home="https://github.com/wyim/aci-bench",
-    revision="b909b2bb9cf1d19de08df15cddde7bd0179665e4",
-    license="CC-BY-4.0",
-    access="open",
-    language="en",
-    citation="Yim W, Fu Y, Ben Abacha A, Snider N, Lin T, Yetisgen M. ACI-BENCH: a novel ambient clinical intelligence dataset "
-    "for benchmarking automatic visit note generation. Scientific Data 10:586, 2023. doi:10.1038/s41597-023-02487-3",
-    known_problems=(
-        "Small: 87 visits for training and validation, about 6,400 characters of talk and 2,600 of note each.",
-        "Three ways of recording in one file (virtassist, virtscribe, aci); scores differ between them.",
-        "Role-played: names and dates are invented, and are useful for testing a scrubber of identifiers.",
-    ),
-    files=(
-        ("train.csv", "valid.csv", "*test*[0-9].csv"),
-        ("**/challenge_data/train.csv", "**/challenge_data/valid.csv"),
-    ),
-    read=read_aci_bench,
-    to_records=aci_bench_records,
-    task="note",
-    rows={"train": 67, "validation": 20, "test": 120},
-    downloads=github_files(
-        "wyim/aci-bench",
-        "b909b2bb9cf1d19de08df15cddde7bd0179665e4",
-        "data/challenge_data/train.csv",
-        "data/challenge_data/valid.csv",
-        "data/challenge_data/clinicalnlp_taskB_test1.csv",
-        "data/challenge_data/clinicalnlp_taskC_test2.csv",
-        "data/challenge_data/clef_taskC_test3.csv",
-    ),
-)

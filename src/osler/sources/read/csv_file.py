@@ -128,7 +128,7 @@ class _Lines:
 
 def _row(header: list[str], fields: list[str], line: int) -> Any:
     if len(fields) != len(header):
-        return RowError("wrong_columns", f"line {line} has {len(fields)} columns; the header has {len(header)}")
+        return RowError("wrong_columns", f"line {line} has {len(fields)} columns; expected {len(header)}")
     for name, text in zip(header, fields, strict=True):
         if not text.isascii() and (bad := _ESCAPED.search(text)):
             byte = ord(bad[0]) - 0xDC00

@@ -73,9 +73,7 @@ def _check_size(part: Part, stream: IO[bytes]) -> None:
 
 def _row(header: list[str], cells: list[Any], number: int) -> Any:
     if any(cell != "" for cell in cells[len(header) :]):
-        return RowError(
-            "wrong_columns", f"line {number} has {len(_trimmed(cells))} columns; the header has {len(header)}"
-        )
+        return RowError("wrong_columns", f"line {number} has {len(_trimmed(cells))} columns; expected {len(header)}")
     filled = [*cells[: len(header)], *[""] * (len(header) - len(cells))]
     return {name: _plain(cell) for name, cell in zip(header, filled, strict=True)}
 

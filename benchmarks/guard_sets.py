@@ -1,6 +1,6 @@
 """The guard on prompts by other people, plain and under attack, beside the six regular expressions of guide 004.
 
-    python benchmarks/guard_sets.py /path/to/data [--policy education]
+    python benchmarks/guard_sets.py /path/to/data [--policy education] [--timed alone|without]
 
 Wilson intervals throughout. Rows that rules or classifier were tuned on are counted apart: of medcontrast and of the files in
 safety/ the odd pairs and rows are for measuring (of XSTest and clinician_benign too), do-not-answer, LiveQA, MedInfo and
@@ -69,22 +69,25 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--policy", default="education")
     parser.add_argument("--fuzzed", type=int, default=N_FUZZED)
+    parser.add_argument("--timed", choices=("with", "without", "alone"), default="with", help="speed, stream and fuzz")
     options = parser.parse_args()
     policy = load_policy(options.policy, datetime.now(UTC).date())
-    result = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": platform.platform(),
-        "policy": policy.name,
-        "sets": _sets(options.data, policy),
-        "attacks": _attacks(options.data, policy),
-        "languages": _languages(policy),
-        "urgent_replies_with_number_first": _first_lines(policy),
-        "speed": _speed(options.data, policy),
-        "stream": _stream(options.data, policy),
-        "fuzz": _fuzz(options.data, policy, options.fuzzed),
-    }
     out = HERE / "results" / "guard_sets.json"
-    out.parent.mkdir(exist_ok=True)
+    result = json.loads(out.read_text("utf-8")) if options.timed != "with" else {}
+    result |= {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": platform.platform(), "policy": policy.name}
+    if options.timed != "alone":
+        result |= {
+            "sets": _sets(options.data, policy),
+            "attacks": _attacks(options.data, policy),
+            "languages": _languages(policy),
+            "urgent_replies_with_number_first": _first_lines(policy),
+        }
+    if options.timed != "without":
+        result |= {
+            "speed": _speed(options.data, policy),
+            "stream": _stream(options.data, policy),
+            "fuzz": _fuzz(options.data, policy, options.fuzzed),
+        }
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     _tell(result)
 

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools" / "phi"))
 from fill import families, fill
@@ -39,6 +40,7 @@ from train import is_tuned_template
 
 RESULT = Path(__file__).parent / "results" / "phi_sets.json"
 GUIDE = (re.compile(r"\b\d{3}-\d{2}-\d{4}\b"), re.compile(r"\b\d{3}-\d{3}-\d{4}\b"))
+N_ROUNDS = 7
 STRUCTURED = frozenset({"PHONE", "FAX", "EMAIL", "SSN", "MRN", "ACCOUNT", "LICENSE", "VEHICLE", "DEVICE", "URL", "IP"})
 # Safe Harbor lists none of these: years, ages under 90, nationalities, companies, professions and countries.
 NOT_SAFE_HARBOR = frozenset({"DATE_TIME", "AGE", "NRP", "ORGANIZATION", "TITLE", "GPE", "DOMAIN_NAME"})
@@ -76,13 +78,15 @@ def main() -> None:
     for name, texts in sets.items():
         for finder, find_spans in finders.items():
             rows.append({"set": name, "finder": finder, **_measured(texts, find_spans)})
-            print(json.dumps({key: value for key, value in rows[-1].items() if key != "by_type"}), flush=True)
+        if name.endswith("all types"):
+            rows.append({"set": name, "finder": "osler --every-kind", **_measured(texts, _every_kind)})
     result = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": platform.platform(),
         "sets": rows,
         "stays": [{"finder": name, **_stays(finder, shared, 2000 if name == "osler" else 200)} for name, finder in finders.items()],
         "medquad_by_rule": _explained(shared, 2000),
+        "speed": _speeds(sets, finders),
         "twice": _twice([text.text for texts in sets.values() for text in texts]),
     }  # fmt: skip
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -91,6 +95,10 @@ def main() -> None:
 
 def _osler(text: str) -> list[tuple[int, int]]:
     return [(span.start, span.end) for span in find(text)]
+
+
+def _every_kind(text: str) -> list[tuple[int, int]]:
+    return [(span.start, span.end) for span in find(text, every_kind=True)]
 
 
 def _guides(text: str) -> list[tuple[int, int]]:
@@ -170,6 +178,26 @@ def _measured(texts: list[Text], find_spans: Finder) -> dict[str, object]:
         "kchar_per_cpu_s": round(sum(len(row.text) for row in texts) / seconds / 1000, 1),
         "by_type": {kind: f"{hit[kind]} of {gold[kind]}" for kind in sorted(gold)},
     }
+
+
+def _speeds(sets: dict[str, list[Text]], finders: dict[str, Finder]) -> dict[str, object]:
+    """Thousands of characters in a second of CPU, the finders in turn: the least, the median and the most of the rounds."""
+    chosen = {
+        "notes": [*sets["phi_notes_synth, odd templates"]],
+        "prose": sets["MedQuAD, answers of documents not learned from"],
+    }
+    found: dict[str, object] = {}
+    for kind, texts in chosen.items():
+        rounds: dict[str, list[float]] = {"osler": [], "presidio": []}
+        for _ in range(N_ROUNDS):
+            for name, speeds in rounds.items():
+                began = time.process_time()
+                for row in texts:
+                    finders[name](row.text)
+                speeds.append(sum(len(row.text) for row in texts) / (time.process_time() - began) / 1000)
+        ratios = [mine / theirs for mine, theirs in zip(*rounds.values(), strict=True)]
+        found[kind] = {name: [round(f(values), 1) for f in (min, median, max)] for name, values in {**rounds, "ratio": ratios}.items()}  # fmt: skip
+    return found
 
 
 def _share(hits: int, of: int) -> dict[str, object]:

@@ -44,13 +44,13 @@ DRAWS = 24
 """Texts drawn from one pattern, at most."""
 MIN_DRAWN = 4
 """A pattern with fewer texts weighs as if it had so many."""
-WORK_WEIGHT = 45
+WORK_WEIGHT = 56
 """Weight of a pattern of harmless clinical work, which thousands of harmful requests in the same style stand against."""
 MIN_TOLD_WORDS = 6
 SEED = 11
 TYPO_SHARE = 0.4
-GRAM_PENALTY = 1.5e-6
-DEEP_PENALTY = 2e-6
+GRAM_PENALTY = 1.2e-6
+DEEP_PENALTY = 1.6e-6
 SMOOTHING = 0.003
 N_STEPS = 120
 N_WORDS = 16_000
@@ -58,6 +58,8 @@ VECTOR = 64
 HIDDEN = 192
 SHRUNK = 0.2
 """Hidden units are made this small, so that the words themselves are learnt first."""
+LEAST = (0.3, 0.5, 0.7)
+"""Thresholds at which cross-validation counts."""
 N_LLAMA3 = 2500
 N_TWINS = 6000
 """Requests of which only the harmless twins are used beyond the first N_LLAMA3."""
@@ -182,7 +184,9 @@ def vocabulary(examples: Sequence[Example], data: Path, policy: Policy) -> list[
         )
     )
     counts.update(dict.fromkeys(policy.vocabulary.words, 2))
-    return sorted(word for word, n in counts.most_common(N_WORDS) if word.isalpha())
+    # Ties at the end are broken by the words themselves: sets come in another order in every process.
+    common = sorted(counts, key=lambda word: (-counts[word], word))[:N_WORDS]
+    return sorted(word for word in common if word.isalpha())
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -261,10 +265,10 @@ def drawn_from(pattern: str, slots: dict[str, list[str]], rng: random.Random) ->
 def harm(data: Path, rng: random.Random) -> Iterator[Example]:
     """Requests by clinicians that break their principles, their harmless twins, and the contrast pairs."""
     for row in jsonl(data / "medsafetybench" / "medsafety_train.jsonl.gz"):
-        yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.5)
+        yield from with_twin(row["harmful_medical_request"], f"msb_{row['generator']}", 1.9)
     rows = jsonl(data / "medsafetybench" / "med_harm_llama3_cat_odd.jsonl.gz")
     for number, row in enumerate(rng.sample(rows, N_TWINS)):
-        harmful, *twin = with_twin(row["harmful_medical_request"], "msb_llama3", 0.6)
+        harmful, *twin = with_twin(row["harmful_medical_request"], "msb_llama3", 0.75)
         yield from [harmful, *twin] if number < N_LLAMA3 else twin
     for row in jsonl(data / "safety" / "simplesafetytests.jsonl")[::2]:
         if row["intent"] in SST_INTENTS:
@@ -411,8 +415,7 @@ def as_windows(
             for start, end in windows_of(len(sentence)):
                 for part in _spelled(list(sentence[start:end]), rng):
                     runs = [word_hashes(w) for w in part]
-                    first = np.array([int(start == 0)] + [0] * (len(part) - 1))
-                    pairs = pair_buckets(np.array([run[0] for run in runs]), first, BUCKETS - 1)
+                    pairs = pair_buckets(np.array([run[0] for run in runs]), [0] * (start == 0), BUCKETS - 1)
                     flat = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
                     hashes.append(np.concatenate([flat, pairs.ravel()]))
                     meaning.append(sum((vectors.get(w, nothing) for w in part), nothing) / np.sqrt(len(part)))
@@ -479,7 +482,7 @@ def scores_of(layers: dict[str, np.ndarray], windows: Windows) -> np.ndarray:
 
 
 def cross_validate(examples: Sequence[Example], labels: Sequence[str], windows: Windows, n_folds: int) -> None:
-    """Train without a part of the patterns and texts, score that part, and so on; prints shares from three thresholds on."""
+    """Train without a part of the patterns and texts, score that part, and so on; writes shares from three thresholds on."""
     fold_of = np.array([zlib.crc32((e.group or key(e.text)).encode()) % n_folds for e in examples])
     suspicion, likeliest = np.zeros(len(examples)), np.zeros(len(examples), np.int64)
     for fold in range(n_folds):
@@ -494,12 +497,18 @@ def cross_validate(examples: Sequence[Example], labels: Sequence[str], windows: 
         kinds.setdefault(f"{e.origin}", []).append(place)
         if e.origin in {"own_risky", "voices_risky", "red_team_risky", "medcontrast"} and e.label:
             kinds.setdefault(f"intent {e.label}", []).append(place)
+    rows: list[dict[str, str | float]] = []
     for kind, places in sorted(kinds.items()):
-        flagged = [float((suspicion[places] >= least).mean()) for least in (0.3, 0.5, 0.7)]
         right = sum(labels[likeliest[p]] == examples[p].label for p in places if suspicion[p] >= 0.5) / len(places)
-        print(
-            f"{kind:<32} {len(places):>5} flagged {flagged[0]:.3f} {flagged[1]:.3f} {flagged[2]:.3f} right intent {right:.3f}"
+        flagged = {f"flagged_from_{least}": round(float((suspicion[places] >= least).mean()), 4) for least in LEAST}
+        groups = len({examples[p].group or key(examples[p].text) for p in places})
+        rows.append(
+            {"texts_of": kind, "n": len(places), "patterns": groups, **flagged, "right_intent": round(right, 4)}
         )
+        print(*rows[-1].values())
+    FOLDS.write_text(
+        json.dumps({"folds": n_folds, "windows": len(windows.targets), "kinds": rows}, indent=1) + "\n", "utf-8"
+    )
 
 
 def mistyped(word: str, rng: random.Random) -> str:

@@ -126,3 +126,7 @@ def test_places_that_may_stay_empty_need_nothing():
     assert gate.need("pain ?killers?", {}) & ~gate.present(["painkiller"], {}) == 0
     assert gate.need("a|b", {}) == 0
     assert split_outside("a (b c) d", " ") == ["a", "(b c)", "d"]
+
+
+def test_words_of_the_language_are_not_mended(policy):
+    assert policy.vocabulary.mend_all(["lithum", "heart", "garden", "zqxwvut"]) == {"lithum": "lithium"}

@@ -195,3 +195,11 @@ def test_a_moved_date_is_that_many_days_later(day: date, days: int):
 @given(st.text(max_size=40))
 def test_moving_never_raises(text: str):
     moved(text, 1)
+
+
+def test_what_is_found_only_on_request_becomes_a_tag():
+    text = "A 45-year-old Norwegian and a 96-year-old."
+    spans = find(text, every_kind=True)
+    assert (
+        replace(text, spans, surrogates(text, spans, _KEY, "1")) == "A [AGE]-year-old [NATIONALITY] and a 90+-year-old."
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from osler.phi import find, replace, residual_risk
-from osler.phi.features import REACH, TABLE_BITS, TOKEN, capitals_around, describe
+from osler.phi.features import REACH, TABLE_BITS, TOKEN, capitals_around, case_of, describe
 from osler.phi.tagger import GIVEN, LABELS, LOWER, TOWN, load_tagger
 
 
@@ -52,7 +52,7 @@ def test_forgetting_changes_nothing():
 @pytest.mark.parametrize("n", [1, 2, 5, 13, 40])
 def test_capitals_are_counted_among_the_words_around(n: int):
     shapes = np.random.default_rng(n).integers(0, 4, n)
-    for i, got in enumerate(capitals_around(np.array([0, 1, 1 | 1 << 16, 1 | 1 << 16 | 1 << 32])[shapes])):
+    for i, got in enumerate(capitals_around(np.array([case_of(token) for token in (".", "x", "Xx", "XX")])[shapes].T)):
         near = shapes[max(0, i - 12) : i + 13]
         words, capitalised, upper = (int((near >= least).sum()) for least in (1, 2, 3))
         assert got == (2 if upper * 2 > words else int(capitalised * 12 > words))
@@ -60,11 +60,11 @@ def test_capitals_are_counted_among_the_words_around(n: int):
 
 def test_features_point_into_the_table():
     for token in ("Kowalsky", "x", "1234567890123", "?", "\n", "_", "Ö" * 500):
-        described = describe(token, 255)
+        described = describe([token], [255])
         for rows in (described.own, described.beside):
             assert rows.min() >= 0
             assert rows.max() < 1 << TABLE_BITS
-        assert described.beside.shape[0] == 2 * REACH + 1
+        assert described.beside.shape[1] == 2 * REACH + 1
 
 
 def test_tokens_cover_every_mark_but_spaces():

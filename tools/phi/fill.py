@@ -310,9 +310,12 @@ def company(rng: random.Random) -> str:
         return f"{name(rng)[1]} {word}"
     if chance < 0.75:
         return f"{rng.choice(('Blue', 'Open', 'North', 'Bright', 'Clear', 'Red', 'Silver', 'Global', 'First', 'United', 'Civic', 'Rapid', 'Nova', 'Peak'))}{rng.choice((' ', ''))}{word}{rng.choice(('', ' Inc', ' LLC', ' Ltd', ' Inc.', ' GmbH', ' Corporation', ' Group'))}"  # fmt: skip
-    if chance < 0.9:
+    if chance < 0.85:
         return f"{_mixed(name(rng)[1], name(rng)[0])}{rng.choice(('', 'ly', 'io', 'ware', 'soft', 'tron', ' Inc', ' LLC', ' Co', ' AG'))}"
-    return rng.choice(("Walmart", "Amazon", "Boeing", "Ford", "FedEx", "Siemens", "Toyota", "IBM", "Nestle", "Shell", "Tesco", "Target", "Intel", "Costco", "UPS", "Aetna", "CVS", "Walgreens"))  # fmt: skip
+    if chance < 0.95:
+        body = rng.choice(("University of {}", "{} University", "Bank of {}", "{} City Council", "{} Times", "{} Airport", "{} Police", "{} Airways", "Ministry of Health of {}", "{} United", "Museum of {}", "{} Chamber of Commerce"))  # fmt: skip
+        return body.format(rng.choice((town(rng), rng.choice(_COUNTRIES))))
+    return rng.choice(("BBC", "CNN", "UNICEF", "EU", "E.U.", "IMF", "BMW", "KLM", "HSBC", "ING", "PwC", "AT&T", "H&M", "Walmart", "Amazon", "Boeing", "Ford", "FedEx", "Siemens", "Toyota", "IBM", "Nestle", "Shell", "Tesco", "Target", "Intel", "Costco", "UPS", "Aetna", "CVS", "Walgreens", "Google", "Apple", "Microsoft", "Netflix", "Uber", "Ikea", "Visa", "Sony", "Nike", "Reuters"))  # fmt: skip
 
 
 def job(rng: random.Random) -> str:

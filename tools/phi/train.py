@@ -21,7 +21,7 @@ from fill import Marked, generate, people
 from lexicon import is_tuned, prose, talk
 from scipy.sparse import csr_matrix
 
-from osler.phi.features import REACH, TABLE_BITS, TOKEN, case_of, describe, join, join_labels, seen_of
+from osler.phi.features import REACH, TABLE_BITS, TOKEN, describe, join, join_labels, seen_of
 from osler.phi.tagger import LABELS, Lists
 
 OUT = Path(__file__).parents[2] / "src" / "osler" / "phi" / "tagger.npz"
@@ -146,9 +146,7 @@ class _Encoded:
         described = [_described(token, lists, is_forgetful and rng.random() < 0.5) for token in tokens]
         pad = [_described("\n", lists, False)] * REACH
         padded = pad + described + pad
-        words = np.array([d.word for d in padded], np.uint64)
-        kinds = np.array([d.kind for d in padded], np.uint64)
-        self.seen = seen_of(words, kinds, np.array([case_of(token) for token in tokens], np.int64))
+        self.seen = seen_of(np.concatenate([d.seen for d in padded], axis=1), np.arange(len(padded)))
         joined = join(self.seen)
         self.rows: list[list[int]] = []
         for i, d in enumerate(described):
@@ -157,7 +155,7 @@ class _Encoded:
             row = d.own.tolist() if hidden > 0.12 else d.own[1:3].tolist()
             for place in range(2 * REACH + 1):
                 if place != REACH and (hidden < 0.8 or rng.random() < 0.6):
-                    row += padded[i + place].beside[place].tolist()
+                    row += padded[i + place].beside[0, place].tolist()
             row += [int(feature[i]) for feature in joined if rng.random() < 0.75]
             self.rows.append(row)
         self.gold = np.zeros(len(tokens), np.int64)
@@ -174,7 +172,7 @@ def _described(token: str, lists: Lists, is_unknown: bool):  # noqa: ANN202
     key = (token, is_unknown)
     if key not in _MEMORY:
         bits = lists.of(token) if token[0].isalpha() and not is_unknown else 0
-        _MEMORY[key] = describe(token, bits)
+        _MEMORY[key] = describe([token], [bits])
     return _MEMORY[key]
 
 

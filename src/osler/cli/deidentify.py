@@ -18,10 +18,11 @@ class Mode(StrEnum):
     surrogate = "surrogate"
 
 
-class SecondOpinion(StrEnum):
-    """Another finder whose findings are added."""
+class Also(StrEnum):
+    """What is found besides."""
 
     presidio = "presidio"
+    every_kind = "every-kind"
 
 
 def deidentify(
@@ -32,7 +33,13 @@ def deidentify(
     spans: Annotated[
         bool, typer.Option("--spans", help="Add `phi`: what was replaced and where, in the original text (.jsonl).")
     ] = False,
-    also: Annotated[SecondOpinion | None, typer.Option(help="A second opinion, where it is installed.")] = None,
+    also: Annotated[
+        list[Also] | None,
+        typer.Option(
+            help="What is found besides: a second opinion by presidio, where it is installed; every-kind: what Safe Harbor leaves, "
+            "that is years, ages, nationalities, countries, titles and web addresses. May be given twice."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replace identifiers of patients in a file, and say how many, what may be left and which rows to read.
@@ -46,8 +53,10 @@ def deidentify(
     from osler.phi.surrogates import key_of_environment
 
     key = key_of_environment() if mode is Mode.surrogate else None
-    others = (finder(),) if also is SecondOpinion.presidio else ()
-    report = deidentify_file(file, out, How(field, key, has_spans=spans, also=others))
+    others = (finder(),) if Also.presidio in (also or ()) else ()
+    report = deidentify_file(
+        file, out, How(field, key, has_spans=spans, also=others, every_kind=Also.every_kind in (also or ()))
+    )
     if as_json:
         say_json(asdict(report))
         return

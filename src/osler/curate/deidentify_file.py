@@ -43,6 +43,8 @@ class How:
     has_spans: bool = False
     """Whether each row of JSON Lines gets `phi`."""
     also: tuple[Finder, ...] = ()
+    every_kind: bool = False
+    """Whether what Safe Harbor leaves is replaced, too."""
 
 
 @dataclass(slots=True)
@@ -141,7 +143,7 @@ class _Tally:
 
 
 def _clean(text: str, how: How, document: str) -> _Cleaned:
-    spans = find(text, how.also)
+    spans = find(text, how.also, every_kind=how.every_kind)
     replacements = (
         [f"[{span.type}]" for span in spans] if how.key is None else surrogates(text, spans, how.key, document)
     )

@@ -16,7 +16,7 @@ from osler.guard.language import check_language, is_foreign
 from osler.guard.normalize import View, mended, place_of, plain_view, views
 from osler.guard.patterns import Pattern
 from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
-from osler.models.action import ACTIONS, URGENT, Verdict
+from osler.models.action import ACTIONS, URGENT, Action, Verdict
 
 TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
 """The verdict about a text that is longer than the policy allows; it gets the safe reply."""
@@ -44,16 +44,21 @@ CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
 
 
+_Line = tuple[str, int, int]
+"""A sentence of a view's text, where it starts there, and the bits of the gate that its words set."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A view and what is known of its words before any rule looks at it."""
 
     view: View
-    lines: tuple[tuple[str, int, int], ...]
-    """Each sentence of the view's text, where it starts there, and the bits of the gate that its words set."""
+    lines: tuple[_Line, ...]
     present: int
     """Bits of all sentences."""
-    guess: Guess | None
+    is_long: bool
+    """Whether the text, or what it was made from, has so many words that it may meet a rule or a threshold by chance."""
+    guess: Guess | None = None
     """The classifier's; None where the policy has none."""
     asked: Guess | None = None
     """That about the sentences that ask or demand something; only in a long text."""
@@ -117,7 +122,7 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
     if foreign.action != "allow":
         rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
         return sorted([foreign, *rules], key=_rank)
-    return verdicts or _mended(policy, found[0].view, facts) or [foreign]
+    return verdicts or _mended(policy, found[0], facts) or [foreign]
 
 
 def _without_gibberish(policy: Policy, read: _Read) -> _Read:
@@ -135,13 +140,14 @@ def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Ver
     return sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
 
 
-def _mended(policy: Policy, plain: View, facts: _Facts) -> list[Verdict]:
-    view = mended(plain, policy.marks, policy.vocabulary)
+def _mended(policy: Policy, plain: _Read, facts: _Facts) -> list[Verdict]:
+    view = mended(plain.view, policy.marks, policy.vocabulary)
     if view is None:
         return []
-    known = frozenset[str]().union(*plain.sentences)
+    known = frozenset[str]().union(*plain.view.sentences)
     fresh = policy.gate.present([w for s in view.sentences for w in s if w not in known], policy.marks)
-    return _verdicts(policy, [replace(_present(policy, view, policy.sense), fresh=fresh)], facts)
+    read = _present(policy, view, policy.sense, is_long=plain.is_long)
+    return _verdicts(policy, [replace(read, fresh=fresh)], facts)
 
 
 def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict]) -> list[Verdict]:
@@ -191,7 +197,7 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)
     for view in found:
         read = _present(policy, view, None)
-        for rule, start, end in _matches(policy.output_triggers.possible(read.present), read):
+        for rule, start, end in _matches(policy.output_triggers.possible(read.present), read, read.lines):
             place = place_of(view, start, end)
             if place is not None and place[1] <= len(before):
                 continue
@@ -228,38 +234,41 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
 
 def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator[Verdict]:
     seen: set[str] = set()
-    for read in found:
-        for rule, start, end in _matches(policy.triggers.possible(read.present), read):
-            if rule.id in seen or (rule.fact is not None and not facts.hold(rule.fact)):
-                continue
-            if not _is_set_aside(policy, rule, read):
+    asides = [_set_aside(policy, read) for read in found]
+    for number, (read, aside) in enumerate(zip(found, asides, strict=True)):
+        possible = policy.triggers.possible(read.present)
+        if aside:
+            possible = [t for t in possible if t.rule.fact is not None or t.rule.action not in aside]
+        lines = read.lines
+        if number and asides[0] <= aside:
+            # What reads the same as in the first reading gives the same again.
+            known = {line[0] for line in found[0].lines}
+            lines = tuple(line for line in lines if line[0] not in known)
+        for rule, start, end in _matches(possible, read, lines):
+            if rule.id not in seen and (rule.fact is None or facts.hold(rule.fact)):
                 seen.add(rule.id)
                 yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
 
 
-def _is_set_aside(policy: Policy, rule: Rule, read: _Read) -> bool:
-    """Whether the classifier is nearly sure that a long text is harmless.
+def _set_aside(policy: Policy, read: _Read) -> set[Action]:
+    """Actions whose rules are not asked, because the classifier is nearly sure that a long text is harmless.
 
-    Long stories meet some rule by chance; short questions do not. Rules that need an earlier turn are not asked about.
+    Long stories meet some rule by chance; short questions do not. Rules that need an earlier turn are always asked.
     """
-    if policy.sense is None or read.guess is None or rule.fact is not None:
-        return False
-    return _is_long(read) and read.guess.score < policy.sense.floors.get(rule.action, 0.0)
+    if policy.sense is None or read.guess is None or not read.is_long:
+        return set()
+    return {action for action, floor in policy.sense.floors.items() if read.guess.score < floor}
 
 
 def _threshold(sense: Sense, intent: str, read: _Read) -> float:
     """In a long text what is told counts when it is urgent and near certain, and what is asked or demanded when it is likely."""
     least = sense.thresholds[intent]
-    if not _is_long(read):
+    if not read.is_long:
         return least
     guess = read.asked
     if guess is not None and guess.intent == intent:
         return max(least, sense.long_asked)
     return max(least, sense.long) if sense.actions[intent] in URGENT else 2.0
-
-
-def _is_long(read: _Read) -> bool:
-    return sum(map(len, read.view.sentences)) >= LONG_WORDS
 
 
 def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
@@ -277,7 +286,7 @@ def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:
     return [_present(policy, view, sense) for view in views(text, policy.marks, policy.vocabulary)]
 
 
-def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
+def _present(policy: Policy, view: View, sense: Sense | None, *, is_long: bool = False) -> _Read:
     lines = []
     start = present = 0
     for sentence, words in zip(view.text.split("\n"), view.sentences, strict=False):
@@ -285,11 +294,11 @@ def _present(policy: Policy, view: View, sense: Sense | None) -> _Read:
         lines.append((sentence, start, bits))
         start += len(sentence) + 1
         present |= bits
+    is_long = is_long or sum(map(len, view.sentences)) >= LONG_WORDS
     if sense is None:
-        return _Read(view, tuple(lines), present, None)
-    is_long = sum(map(len, view.sentences)) >= LONG_WORDS
+        return _Read(view, tuple(lines), present, is_long)
     chosen = [place for place, words in enumerate(view.sentences) if is_long and _is_asked(view, place, words)]
-    return _Read(view, tuple(lines), present, *sense.classifier.guesses(view.sentences, chosen, JAILBREAK))
+    return _Read(view, tuple(lines), present, is_long, *sense.classifier.guesses(view.sentences, chosen, JAILBREAK))
 
 
 def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:
@@ -303,10 +312,10 @@ def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:
 
 def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:
     """Place of the first match whose sentence the rule does not excuse."""
-    return next(((start, end) for _, start, end in _matches(rule.triggers(), read)), None)
+    return next(((start, end) for _, start, end in _matches(rule.triggers(), read, read.lines)), None)
 
 
-def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, int, int]]:
+def _matches(triggers: Sequence[Trigger], read: _Read, lines: Sequence[_Line]) -> Iterator[tuple[Rule, int, int]]:
     """The rules that match, each once, with the place of its first match whose sentence it does not excuse."""
     absent, fresh = ~read.present, read.fresh
     last: Rule | None = None
@@ -314,9 +323,9 @@ def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, i
         if trigger.rule is last or (fresh != -1 and not trigger.need & fresh):
             continue
         need = trigger.need
-        for sentence, start, bits in read.lines:
+        for sentence, start, bits in lines:
             if need & ~bits == 0:
-                match = trigger.pattern.expression.search(sentence)
+                match = trigger.pattern.find(sentence)
                 if match is not None and _stands(trigger.rule, sentence, bits, match):
                     last = trigger.rule
                     yield trigger.rule, start + match.start(), start + match.end()
@@ -327,9 +336,9 @@ def _stands(rule: Rule, sentence: str, bits: int, match: re.Match[str]) -> bool:
     """Whether all that must stand beside the match does, and nothing near it excuses it."""
     first, last = max(0, match.start() - _EXCUSE_CHARS), match.end() + _EXCUSE_CHARS
     return all(_search(pattern, sentence, bits) for pattern in rule.also) and not any(
-        pattern.need & ~bits == 0 and pattern.expression.search(sentence, first, last) for pattern in rule.unless
+        pattern.need & ~bits == 0 and pattern.find(sentence, first, last) for pattern in rule.unless
     )
 
 
 def _search(pattern: Pattern, sentence: str, bits: int) -> bool:
-    return pattern.need & ~bits == 0 and pattern.expression.search(sentence) is not None
+    return pattern.need & ~bits == 0 and pattern.find(sentence) is not None

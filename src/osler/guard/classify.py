@@ -28,13 +28,17 @@ _STRIDE = 9
 _GRAMS = (3, 4, 5)
 _MAX_LETTERS = 24
 _MAX_KNOWN = 20_000
-"""Words whose sums are kept; 7 MB."""
+"""Words whose sums are kept, 7 MB; more than a text of the longest allowed can have."""
 _MIN_KNOWN_SHARE = 0.5
 """Share of words that have a vector; below it a text is not language that the classifier knows, and it does not guess."""
 _MIN_WORDS = 4
 _DIGIT = re.compile(r"\d")
 
 N_PAIRS = 2
+_KINDS = np.array([[1], [2]])
+_BEFORE_FACTORS = np.array([[2_654_435], [40_503_169]])
+_WORD_FACTORS = np.array([[97], [193]])
+"""One row for each kind of pair; they spread the pairs over the buckets."""
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -68,20 +72,29 @@ class Classifier:
 
     Args:
         labels: the first one is the empty intent: harmless.
-        weights: bucket by label.
+        weights: bucket by label, in eight bits: a megabyte stays near the processor, floats would not.
+        scale: of each label's weights.
         words: vectors of the words that have one.
         layers: for the mean of the vectors.
     """
 
-    def __init__(self, labels: Sequence[str], weights: Floats, words: Mapping[str, Floats], layers: Layers) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        weights: NDArray[np.int8],
+        scale: Floats,
+        words: Mapping[str, Floats],
+        layers: Layers,
+    ) -> None:
         self.labels = tuple(labels)
         self._weights = weights
+        self._scale = scale
         self._vectors = words
         self._layers = layers
         self._mask = len(weights) - 1
         self.words = frozenset(words)
         self._harmless = np.eye(1, len(labels), dtype=np.float32)[0]
-        # What the words met before add: to each label, to the number of features, and to the sum of vectors.
+        # What the words met before add: to each label before scaling, to the number of features, to the sum of vectors.
         self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)
         self._hashes = np.zeros(_MAX_KNOWN, np.int64)
         self._known: dict[str, int] = {}
@@ -110,54 +123,47 @@ class Classifier:
 
     def scores(self, sentences: Sequence[Sequence[str]]) -> Floats:
         """Probability by window and label; no rows for a text whose words it does not know."""
-        n_words = [len(sentence) for sentence in sentences]
-        if not n_words:
-            return np.zeros((0, len(self.labels)), np.float32)
-        ends_at = np.cumsum(n_words)
         words = [word for sentence in sentences for word in sentence]
-        places = [self._known[word] if word in self._known else self._learned(word) for word in words]
-        rows = np.array(places, np.int64)
-        first = np.zeros(len(words), np.int64)
-        first[ends_at[:-1]] = 1
-        first[0] = 1
-        sums = self._table[rows]
         n_labels = len(self.labels)
-        if np.count_nonzero(sums[:, n_labels + 1 : n_labels + 4].any(axis=1)) < _MIN_KNOWN_SHARE * len(words):
+        if sum(map(self.words.__contains__, words)) < _MIN_KNOWN_SHARE * len(words) or not words:
             return np.zeros((0, n_labels), np.float32)
-        pairs = self._weights[pair_buckets(self._hashes[rows], first, self._mask)]
-        sums[:, :n_labels] += pairs[0]
-        sums[:, :n_labels] += pairs[1]
-        totals = np.zeros((len(words) + 1, sums.shape[1]), np.float32)
-        np.cumsum(sums, axis=0, out=totals[1:])
-        spans = [
-            (end - count + start, end - count + stop)
-            for end, count in zip(ends_at.tolist(), n_words, strict=True)
-            for start, stop in windows_of(count)
-        ]
-        starts, stops = np.array(spans).T
-        window = totals[stops] - totals[starts]
-        count = np.sqrt(stops - starts, dtype=np.float32)[:, None]
-        hidden = np.maximum(window[:, n_labels + 1 :] / count @ self._layers.hidden + self._layers.hidden_bias, 0)
-        logits = window[:, :n_labels] / np.sqrt(window[:, n_labels : n_labels + 1])
-        logits += hidden @ self._layers.last + self._layers.last_bias
-        logits -= logits.max(axis=1, keepdims=True)
-        powers = np.exp(logits)
+        known = self._known
+        if len(known) + len(words) > _MAX_KNOWN:
+            known.clear()
+        rows = np.array([known[word] if word in known else self._learned(word) for word in words])
+        begins, spans = [0], list[tuple[int, int]]()
+        for sentence in sentences:
+            spans += [(begins[-1] + start, begins[-1] + stop) for start, stop in windows_of(len(sentence))]
+            begins.append(begins[-1] + len(sentence))
+        pairs = pair_buckets(self._hashes[rows], begins[:-1], self._mask)
+        # Few windows and few words: a product with ones where a window has its words is the quickest sum.
+        inside = np.zeros((len(spans), len(words)), np.float32)
+        for row, (start, stop) in zip(inside, spans, strict=True):
+            row[start:stop] = 1
+        window = inside @ self._table.take(rows, axis=0)
+        grams = inside @ self._weights.take(pairs, axis=0).sum(axis=0, dtype=np.float32) + window[:, :n_labels]
+        grams *= self._scale
+        count = inside.sum(axis=1, keepdims=True)
+        hidden = window[:, n_labels + 1 :] / np.sqrt(count) @ self._layers.hidden
+        hidden += self._layers.hidden_bias
+        np.maximum(hidden, 0, out=hidden)
+        logits = hidden @ self._layers.last
+        logits += grams / np.sqrt(window[:, n_labels : n_labels + 1]) + self._layers.last_bias
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         found: Floats = powers / powers.sum(axis=1, keepdims=True)
         # Two or three words say too little; the rules know the terse calls for help.
-        found[stops - starts < _MIN_WORDS] = self._harmless
+        found[count[:, 0] < _MIN_WORDS] = self._harmless
         return found
 
     def _learned(self, word: str) -> int:
-        """The row of the table that holds what the word adds; the last rows are written over when the table is full."""
+        """The row of the table that holds what the word adds."""
         place = len(self._known)
-        if place >= _MAX_KNOWN:
-            self._known.clear()
-            place = 0
         hashes = word_hashes(word)
         n_labels = len(self.labels)
-        self._table[place, :n_labels] = self._weights[np.array(hashes, np.int64) & self._mask].sum(axis=0)
-        self._table[place, n_labels] = len(hashes) + N_PAIRS
-        self._table[place, n_labels + 1 :] = self._vectors.get(word, 0.0)
+        row = self._table[place]
+        row[:n_labels] = self._weights.take(np.array(hashes) & self._mask, axis=0).sum(axis=0, dtype=np.int64)
+        row[n_labels] = len(hashes) + N_PAIRS
+        row[n_labels + 1 :] = self._vectors.get(word, 0.0)
         self._hashes[place] = hashes[0]
         self._known[word] = place
         return place
@@ -177,7 +183,7 @@ def load_classifier(path: Path = WEIGHTS) -> Classifier:
             layers = Layers(*(file[n].astype(np.float32) for n in ("hidden", "hidden_bias", "last", "last_bias")))
             labels = [str(label) for label in file["labels"]]
             return Classifier(
-                labels, file["weights"] * file["weights_scale"], dict(zip(words, vectors, strict=True)), layers
+                labels, file["weights"], file["weights_scale"], dict(zip(words, vectors, strict=True)), layers
             )
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
@@ -190,24 +196,32 @@ def word_hashes(word: str) -> list[int]:
 
     Every digit is read as 0, so that doses and ages look alike.
     """
-    word = _DIGIT.sub("0", word)
+    if not word.isalpha():
+        word = _DIGIT.sub("0", word)
     hashes = [zlib.crc32(f"w{word}".encode())]
     if len(word) > 2:
         edged = f"<{word[:_MAX_LETTERS]}>"
-        hashes += [zlib.crc32(edged[i : i + n].encode()) for n in _GRAMS for i in range(len(edged) - n + 1)]
+        if edged.isascii():
+            letters = edged.encode()
+            hashes += [zlib.crc32(letters[i : i + n]) for n in _GRAMS for i in range(len(letters) - n + 1)]
+        else:
+            hashes += [zlib.crc32(edged[i : i + n].encode()) for n in _GRAMS for i in range(len(edged) - n + 1)]
     return hashes
 
 
-def pair_buckets(hashes: Integers, first: Integers, mask: int) -> Integers:
+def pair_buckets(hashes: Integers, begins: Sequence[int], mask: int) -> Integers:
     """Two buckets for each word (2, words): of the pair with the word before it, and with the one before that.
 
     Args:
         hashes: of the words, the first hash that `word_hashes` gives.
-        first: 1 where a sentence begins; pairs do not reach over it.
+        begins: places where a sentence begins; pairs do not reach over it.
     """
-    before = np.concatenate([[0], hashes[:-1]]) * (1 - first)
-    earlier = np.concatenate([[0], before[:-1]]) * (1 - first)
-    mixed = np.stack([before * 2_654_435 + hashes * 97 + 1, earlier * 40_503_169 + hashes * 193 + 2])
+    before = np.zeros((2, len(hashes)), np.int64)
+    before[0, 1:] = hashes[:-1]
+    before[0, begins] = 0
+    before[1, 1:] = before[0, :-1]
+    before[1, begins] = 0
+    mixed = before * _BEFORE_FACTORS + hashes * _WORD_FACTORS + _KINDS
     found: Integers = ((mixed >> 9) ^ mixed) & mask
     return found
 

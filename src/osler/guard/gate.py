@@ -7,6 +7,8 @@ advance gets no bit. It makes a check ten times as fast, because most rules name
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 
 Keys = frozenset[str]
 """What a word may look like: `word$` whole, `word` by its first four characters or fewer, or a mark."""
@@ -39,11 +41,8 @@ class Gate:
 
     def present(self, words: Iterable[str], marks: Mapping[str, str]) -> int:
         """The bits that these words set."""
-        found = 0
-        for word in words:
-            bits = self._of_word.get(word)
-            found |= self._looked_up(word, marks) if bits is None else bits
-        return found
+        known = self._of_word
+        return reduce(or_, [known[word] if word in known else self._looked_up(word, marks) for word in words], 0)
 
     def _looked_up(self, word: str, marks: Mapping[str, str]) -> int:
         get = self._bits.get

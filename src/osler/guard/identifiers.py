@@ -16,7 +16,7 @@ _PATIENT = (
 )
 _ABOUT_PATIENT = re.compile(_PATIENT)
 _SHAPE = re.compile(
-    r"\d{3}[ .)-]{1,2}\d{2,4}[ .-]?\d{2}|\d{6}|\d[/.-]\d{1,2}[/.-]\d|@|\d [A-Z][a-z]+ (?:St|Ave|Road|Rd|Lane|Dr)"
+    r"[\d@](?:(?<=@)|\d{2}[ .)-]{1,2}\d{2,4}[ .-]?\d{2}|\d{5}|[/.-]\d{1,2}[/.-]\d| [A-Z][a-z]+ (?:St|Ave|Road|Rd|Lane|Dr))"
 )
 _CAPITAL = re.compile(r"\S [A-Z][a-z]|^[A-Z][a-z]+,|\d{4}")
 _ORGANISATION = re.compile(

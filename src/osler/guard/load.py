@@ -4,6 +4,7 @@ The file carries its own tests. `load_policy` checks its shape, runs every test,
 hostile text could stall, and refuses emergency numbers past their date. A policy that fails anything is not loaded.
 """
 
+import gc
 import hashlib
 import re
 from collections.abc import Mapping
@@ -55,6 +56,9 @@ def load_policy(name_or_path: str | Path, today: date, *, rules_alone: bool = Fa
         )
     policy = replace(_compiled(spec, content), tests=tests)
     prove(policy)
+    # A policy's many expressions and tables stay: set apart, the garbage collector no longer stops a check to walk through them.
+    gc.collect()
+    gc.freeze()
     return policy
 
 

@@ -18,16 +18,19 @@ from dataclasses import dataclass
 
 from osler.guard.vocabulary import Vocabulary
 
-_TOKEN = re.compile(
-    r"(\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*)|([.!?…。！？]+(?=[\s\"')\]]|$)|\n\s*\n|[。！？\x1e]|:\s*[\"'*<]|\*{2,})"
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+(?:[.,]\d+)*")
+_BREAK = re.compile(
+    r"([.!?…。！？\n\x1e:*](?:(?<=[.!?…。！？])[.!?…。！？]*(?=[\s\"')\]]|$)|(?<=\n)\s*\n|(?<=[。！？\x1e])|(?<=:)\s*[\"'*<]|(?<=\*)\*+))"
 )
-_ASCII_TOKEN = re.compile(
-    r"(\d+(?:[.,]\d+)*|[a-z]+(?:'[a-z]+)*)|([.!?]+(?=[\s\"')\]]|$)|\n\s*\n|\x1e|:\s*[\"'*<]|\*{2,})", re.ASCII
+"""What ends a sentence, never inside a word. The first character stands alone because a search then skips to it, ten times as fast."""
+_ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*|\d+(?:[.,]\d+)*", re.ASCII)
+_ASCII_BREAK = re.compile(
+    r"([.!?\n\x1e:*](?:(?<=[.!?])[.!?]*(?=[\s\"')\]]|$)|(?<=\n)\s*\n|(?<=\x1e)|(?<=:)\s*[\"'*<]|(?<=\*)\*+))", re.ASCII
 )
 """The same for lower-case text in ASCII, twice as fast."""
 _RUN_ON = re.compile(
-    r"(?<=[a-z0-9?])(?<!\b[A-Z][a-z]) (?=(?:By|In|Please|Also|Do|Don't|Never|Answer|Respond|Reply|Remember|Now|Then|Thanks?|The|This|My|It|We|You|"
-    r"Start|Begin|Write|Give|Just|Only|Have|Hope|Anyway|Oh|And|But|No) [a-z])"
+    r" (?=(?:By|In|Please|Also|Do|Don't|Never|Answer|Respond|Reply|Remember|Now|Then|Thanks?|The|This|My|It|We|You|"
+    r"Start|Begin|Write|Give|Just|Only|Have|Hope|Anyway|Oh|And|But|No) [a-z])(?<=[a-z0-9?] )(?<!\b[A-Z][a-z] )"
 )
 """A space where a new sentence begins although nothing ends the one before."""
 _QUOTED = re.compile(r"[\"*<«`]+\s*([^\"*<>«»`]{12,600}?)\s*[\"*>»`]")
@@ -56,11 +59,11 @@ _CONFUSABLE = str.maketrans(
 )
 _LEET = str.maketrans("0134578@$!|+", "oieastbasilt")
 _LEET_L = str.maketrans("0134578@$!|+", "oleastbaslit")
-_LEET_HINT = re.compile(r"[A-Za-z][0134578@$!|+]|[0134578@$!|+][A-Za-z]")
-_LEET_RUN = re.compile(r"[A-Za-z0-9@$!|+']{2,}")
+_LEET_HINT = re.compile(r"[0134578@$!|+](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
+_LEET_RUN = re.compile(r"(?=[A-Za-z269']*[0134578@$!|+])[A-Za-z0-9@$!|+']{2,}")
 _MAX_LEET_CHARS = 40
 _DOSE_WORD = re.compile(
-    r"\d+(?:mg|mcg|ug|g|kg|ml|l|iu|units?|x|h|hr|hrs|d|w|wk|wks|m|mo|y|yo|yr|yrs|am|pm|st|nd|rd|th|lb|lbs|oz|cm|mm|c|f|k)"
+    r"(?:\d+(?:mg|mcg|ug|g|kg|ml|l|iu|units?|x|h|hr|hrs|d|w|wk|wks|m|mo|y|yo|yr|yrs|am|pm|st|nd|rd|th|lb|lbs|oz|cm|mm|c|f|k))+"
     r"|[a-z]{1,2}\d{1,3}|covid19",
     re.IGNORECASE,
 )
@@ -129,9 +132,7 @@ def _cleaned(text: str) -> str:
 
 def mended(view: View, marks: Mapping[str, str], vocabulary: Vocabulary) -> View | None:
     """The sentences with mistyped words, mended; None when nothing was to mend. Sentences without any are left out."""
-    repairs = {
-        word: right for words in view.sentences for word in words if (right := vocabulary.mend(word)) is not None
-    }
+    repairs = vocabulary.mend_all(word for words in view.sentences for word in words)
     if not repairs:
         return None
     # Through the same door again, so that repaired words get their marks.
@@ -150,34 +151,30 @@ def place_of(view: View, start: int, end: int) -> tuple[int, int] | None:
     # The canonical text holds the same words in the same order, so the count of words before the match names its place.
     first = len(view.text[:start].split())
     last = first + len(view.text[start:end].split()) - 1
-    places = [
-        token.span()
-        for token in _TOKEN.finditer(view.source.lower())
-        if token[1] is not None
-        for _ in range(len(_written_out(token[1].lower())))
-    ]
+    places = [token.span() for token in _WORD.finditer(view.source.lower()) for _ in range(len(_written_out(token[0])))]
     return places[first][0], places[min(last, len(places) - 1)][1]
 
 
 def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | None) -> View:
     """Words and sentence breaks of `text`."""
-    sentences: list[list[str]] = [[]]
+    expression, breaks = (_ASCII_WORD, _ASCII_BREAK) if text.isascii() else (_WORD, _BREAK)
+    sentences: list[list[str]] = []
     questions: set[int] = set()
+    sentence: list[str] = []
     previous = ""
-    for token, end in (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(_RUN_ON.sub("\x1e", text).lower()):
-        if not token:
-            if sentences[-1] and not (end == "." and previous in _ABBREVIATIONS):
-                if "?" in end or "？" in end:
-                    questions.add(len(sentences) - 1)
-                sentences.append([])
-            continue
-        previous = token
-        if token not in _SHORT_FORMS and "'" not in token:
-            sentences[-1].append(token)
-        else:
-            sentences[-1].extend(_written_out(token))
-    if not sentences[-1]:
-        sentences.pop()
+    parts = breaks.split(_RUN_ON.sub("\x1e", text).lower())
+    for part, end in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        words = expression.findall(part)
+        previous = words[-1] if words else previous
+        is_plain = "'" not in part and _SHORT_FORMS.keys().isdisjoint(words)
+        sentence += words if is_plain else [one for word in words for one in _written_out(word)]
+        if sentence and not (end == "." and previous in _ABBREVIATIONS):
+            if "?" in end or "？" in end:
+                questions.add(len(sentences))
+            sentences.append(sentence)
+            sentence = []
+    if sentence:
+        sentences.append(sentence)
     marked = "\n".join(
         " ".join([word + marks[word] if word in marks else word for word in sentence]) for sentence in sentences
     )
@@ -259,9 +256,10 @@ def _decoded(text: str) -> Iterator[tuple[str, str]]:
     for match in list(_HEX.finditer(text))[:_MAX_DECODED]:
         digits = re.sub(r"[ :]", "", match[0])
         yield from _readable("hex", bytes.fromhex(digits[: len(digits) // 2 * 2]))
-    if announced := _ANNOUNCED_ROT13.search(text):
+    lowered = text.lower()
+    if ("rot" in lowered or "caesar" in lowered) and (announced := _ANNOUNCED_ROT13.search(text)):
         yield "rot13", codecs.encode(_behind(announced), "rot13")
-    if announced := _ANNOUNCED_REVERSE.search(text):
+    if ("reverse" in lowered or "backward" in lowered) and (announced := _ANNOUNCED_REVERSE.search(text)):
         yield "reversed", _behind(announced)[::-1]
 
 

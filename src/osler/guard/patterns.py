@@ -14,11 +14,11 @@ into the expression: the canonical text carries a mark behind each of them, and 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from osler.errors import InputError
-from osler.guard.gate import Gate, Keys, entry_keys
+from osler.guard.gate import Gate, Keys, entry_keys, split_outside
 
 _GAP = re.compile(r" ~(\d{1,2}) ")
 _NAME = re.compile(r"\{([a-z_]+)\}")
@@ -45,6 +45,8 @@ class Pattern:
     expression: re.Pattern[str]
     need: int
     """Bits of the gate that a text must have."""
+    find: Callable[..., re.Match[str] | None]
+    """`expression.search`; `match` for a pattern that can only stand at the beginning, so that it is tried there alone."""
 
 
 class Compiler:
@@ -76,7 +78,9 @@ class Compiler:
                 expression = re.compile(f"{_BEFORE}{text}{_AFTER}")
             except re.error as error:
                 raise InputError(f"pattern {pattern!r} is not a regular expression: {error.msg}") from error
-            self._compiled[pattern] = Pattern(expression, self.gate.need(pattern, self._keys))
+            is_anchored = pattern.startswith("^") and len(split_outside(pattern, "|")) == 1
+            find = expression.match if is_anchored else expression.search
+            self._compiled[pattern] = Pattern(expression, self.gate.need(pattern, self._keys), find)
         return self._compiled[pattern]
 
     def compile_all(self, patterns: Iterable[str]) -> tuple[Pattern, ...]:

@@ -27,19 +27,28 @@ class Vocabulary:
     _slips: dict[str, str]
     """Known word by what is left of it without one letter; ambiguous ones are absent."""
     more: frozenset[str] = frozenset()
-    """Further words, known only where letters are put together."""
+    """Further words, left alone as they are; nothing is mended to them."""
     _met: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     def mend(self, word: str) -> str | None:
-        """The known word that is one slip away; None for a known word, a short one, or when there is none or more than one."""
-        if word not in self._met:
-            if len(self._met) >= _MAX_MET:
-                self._met.clear()
-            self._met[word] = self._mended(word)
-        return self._met[word]
+        """The policy's word that is one slip away; None for a known word, a short one, or when there is none or more than one."""
+        return self.mend_all([word]).get(word)
+
+    def mend_all(self, words: Iterable[str]) -> dict[str, str]:
+        """Those words that are mended, with what they become."""
+        met = self._met
+        if len(met) >= _MAX_MET:
+            met.clear()
+        found = {}
+        for word in words:
+            right = met[word] if word in met else met.setdefault(word, self._mended(word))
+            if right is not None:
+                found[word] = right
+        return found
 
     def _mended(self, word: str) -> str | None:
-        if len(word) < _MIN_MENDED or len(word) > _MAX_WORD_CHARS or word in self.words or not word.isalpha():
+        is_known = word in self.words or word in self.more
+        if is_known or not _MIN_MENDED <= len(word) <= _MAX_WORD_CHARS or not word.isalpha():
             return None
         found = self._slips.get(word)
         if found is not None and len(found) == len(word) + 1:

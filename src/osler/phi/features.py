@@ -6,6 +6,7 @@ The training script uses the same functions, so that the two cannot differ.
 
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,13 @@ import numpy.typing as npt
 
 TOKEN = re.compile(r"[^\W\d_]+(?:['’-](?![sS]\b)[^\W\d_]+)*|\d+|\n|[^\w\s]|_+")
 """A word (with its hyphens and apostrophes, without a genitive), a run of digits, a line break or one mark."""
+ASCII_TOKEN = re.compile(TOKEN.pattern.replace("[^\\W\\d_]", "[A-Za-z]").replace("\\d", "[0-9]"))
+"""The same for a text in ASCII, twice as fast."""
 REACH = 3
 """How many tokens to either side are seen."""
 TABLE_BITS = 17
 _K1, _K2, _K3 = (np.uint64(k) for k in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 _SHIFT = np.uint64(64 - TABLE_BITS)
-_FOLD = np.uint64(29)
 _MAX_SPELLED = 24
 """Letters of a word that are looked at; longer words are cut, so that a hostile one costs nothing."""
 
@@ -27,26 +29,46 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """What one token alone says."""
+class Descriptions:
+    """What tokens say, each alone."""
 
-    word: int
-    """Hash of its lower-cased letters."""
-    kind: int
-    """Hash of its shape and of the word lists that it stands in."""
+    seen: Hashes
+    """Four rows: hash of the lower-cased letters of each; of its shape and of the word lists that it stands in; `case_of`."""
     own: Rows
-    """Rows of the table for the token itself."""
+    """Rows of the table for the tokens themselves, one token after the other."""
+    starts: npt.NDArray[np.int64]
+    """Where in `own` each begins."""
     beside: Rows
-    """Rows by distance: `beside[REACH + d]` for the token `d` places to the right; shape (2 * REACH + 1, features)."""
+    """Rows by token and distance: `beside[i, REACH + d]` for token `i` seen from `d` places to its left; shape (tokens, 2 * REACH + 1,
+    features)."""
 
 
-def describe(token: str, lists: int) -> Description:
-    """Features of `token`, which stands in the word lists `lists` (bits of `osler.phi.lists`)."""
+_SEEN_FROM = (np.arange(1, 2 * REACH + 2, dtype=np.uint64) * _K3)[:, None]
+
+
+def describe(tokens: Sequence[str], lists: Sequence[int]) -> Descriptions:
+    """Features of `tokens`, which stand in the word lists `lists` (bits of `osler.phi.tagger`)."""
+    own: list[int] = []
+    near: list[tuple[int, int, int, int]] = []
+    starts: list[int] = []
+    for token, bits in zip(tokens, lists, strict=True):
+        starts.append(len(own))
+        near.append(_add_token(token, bits, own))
+    seen = np.array(near, np.uint64)
+    beside = ((seen[:, None, :] * _K1 + _SEEN_FROM) * _K2) >> _SHIFT
+    rows = (np.array(own, np.uint64) * _K1 * _K3) >> _SHIFT
+    cases = np.array([case_of(token) for token in tokens], np.int64).view(np.uint64)
+    channels = np.concatenate([seen[:, :2].T, cases.T])
+    return Descriptions(channels, rows.astype(np.int64), np.array(starts, np.int64), beside.astype(np.int64))
+
+
+def _add_token(token: str, lists: int, own: list[int]) -> tuple[int, int, int, int]:
+    """Add the hashes of the token itself to `own`; those that its neighbours see are returned: word, kind, ending, shape."""
     spelled = token[:_MAX_SPELLED]
     lower = spelled.lower()
     shape = shape_of(token)
-    word, kind = _hash("w", lower), _hash("k", f"{shape}{lists}")
-    own = [word, kind, _hash("c", shape)]
+    word, kind, form = _hash("w", lower), _hash("k", f"{shape}{lists}"), _hash("c", shape)
+    own += (word, kind, form)
     if spelled[0].isalpha():
         bounded = f"^{lower}$"
         own += [_hash("3", bounded[i : i + 3]) for i in range(len(bounded) - 2)]
@@ -54,11 +76,7 @@ def describe(token: str, lists: int) -> Description:
         own += [_hash("b", f"{shape}{lower[:n]}") for n in (2, 3)]
         own += [_hash("l", f"{shape}{bit}") for bit in range(8) if lists >> bit & 1]
         own.append(_hash("n", f"{shape}{min(len(token), 12)}"))
-    near = np.array([word, kind, _hash("e", lower[-3:]), _hash("c", shape)], dtype=np.uint64)
-    places = np.arange(1, 2 * REACH + 2, dtype=np.uint64)[:, None]
-    beside = ((near[None, :] * _K1 + places * _K3) * _K2) >> _SHIFT
-    rows = (np.array(own, dtype=np.uint64) * _K1 * _K3) >> _SHIFT
-    return Description(word, kind, rows.astype(np.int64), beside.astype(np.int64))
+    return word, kind, _hash("e", lower[-3:]), form
 
 
 def shape_of(token: str) -> str:
@@ -79,7 +97,8 @@ def shape_of(token: str) -> str:
     return "xX"
 
 
-_WORD, _KIND, _CAPITALS, _LABEL, _NOTHING = range(5)
+_WORD, _KIND, _CAPITAL, _UPPER, _CAPITALS, _LABEL, _ONE = range(7)
+"""Channels of `join`: two hashes; how a token is written (`case_of`) and, of that, what stands around it; the first opinion; a 1."""
 _JOINED = (
     ((_WORD, -1), (_KIND, 0)),
     ((_KIND, -1), (_KIND, 0)),
@@ -109,51 +128,50 @@ _JOINED_WITH_LABELS = (
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Joined features as arrays: for each feature and each of its three parts, a channel and an offset."""
+    """Joined features as arrays: for each feature and each of its parts, a channel and an offset."""
 
     channels: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
+    factors: Hashes
+    """Odd, and another for each part: the sum of products is a universal hash of the parts (Dietzfelbinger et al., 1997)."""
     salts: Hashes
 
     def rows(self, seen: Hashes) -> Rows:
         """Rows of the table, shape (features, tokens), for channels padded by `REACH` on both sides."""
         n = seen.shape[1] - 2 * REACH
         # Channel, offset, token: each token's neighbours without a copy, so that whole rows are gathered.
-        windows = np.ndarray((5, 2 * REACH + 1, n), np.uint64, seen, strides=(seen.strides[0], 8, 8))
-        parts = windows[self.channels, self.offsets]
-        mixed = (self.salts ^ parts[0]) * _K1
-        for part in parts[1:]:
-            mixed ^= mixed >> _FOLD
-            mixed ^= part
-            mixed *= _K1
-        mixed ^= mixed >> _FOLD
-        mixed *= _K2
-        mixed >>= _SHIFT
-        rows: Rows = mixed.view(np.int64)
+        windows = np.ndarray((len(seen), 2 * REACH + 1, n), np.uint64, seen, strides=(seen.strides[0], 8, 8))
+        mixed = windows[self.channels, self.offsets]
+        mixed *= self.factors
+        total = np.add.reduce(mixed, axis=0)
+        total += self.salts
+        total >>= _SHIFT
+        rows: Rows = total.view(np.int64)
         return rows
 
 
 def _plan(features: tuple[tuple[tuple[int, int], ...], ...], first_salt: int) -> _Plan:
-    full = [(*feature, *[(_NOTHING, 0)] * (3 - len(feature))) for feature in features]
+    full = [(*feature, *[(_ONE, 0)] * (3 - len(feature))) for feature in features]
     parts = np.array(full, dtype=np.int64).transpose(1, 0, 2)
-    salts = (np.arange(first_salt, first_salt + len(features), dtype=np.uint64) * _K3)[:, None]
-    return _Plan(parts[:, :, 0], parts[:, :, 1] + REACH, salts)
+    salts = np.arange(first_salt, first_salt + len(features), dtype=np.uint64)
+    factors = np.stack([salts * k | np.uint64(1) for k in (_K1, _K2, _K3)])
+    return _Plan(parts[:, :, 0], parts[:, :, 1] + REACH, factors[:, :, None], (salts * (_K1 ^ _K2))[:, None])
 
 
 _PLAN = _plan(_JOINED, 1)
 _PLAN_WITH_LABELS = _plan(_JOINED_WITH_LABELS, 101)
 
 
-def seen_of(words: Hashes, kinds: Hashes, cases: npt.NDArray[np.int64]) -> Hashes:
-    """The channels that joined features look at; labels are still 0.
+def seen_of(table: Hashes, ids: Rows) -> Hashes:
+    """The channels that joined features look at; labels are not yet set.
 
     Args:
-        words: hashes padded by `REACH` on both sides, as are `kinds`.
-        cases: without padding, as for `capitals_around`.
+        table: words, kinds and the two numbers of `case_of` of all tokens, shape (4, tokens).
+        ids: columns of the table, padded by `REACH` on both sides.
     """
-    seen = np.zeros((5, len(words)), np.uint64)
-    seen[_WORD], seen[_KIND] = words, kinds
-    seen[_CAPITALS, REACH:-REACH] = capitals_around(cases)
+    seen = np.ones((7, len(ids)), np.uint64)
+    table.take(ids, axis=1, out=seen[:_CAPITALS], mode="clip")
+    seen[_CAPITALS, REACH:-REACH] = capitals_around(seen[_CAPITAL : _UPPER + 1, REACH:-REACH].view(np.int64))
     return seen
 
 
@@ -164,32 +182,35 @@ def join(seen: Hashes) -> Rows:
 
 def join_labels(seen: Hashes, labels: npt.NDArray[np.int64]) -> Rows:
     """Rows of the features that see the first opinion on the neighbours."""
-    seen[_LABEL] = 1
-    seen[_LABEL, REACH:-REACH] += labels.astype(np.uint64)
+    seen[_LABEL, REACH:-REACH] = labels + 1
     return _PLAN_WITH_LABELS.rows(seen)
 
 
-_CASES = {"x": 1, "xx": 1, "Xx": 1 | 1 << 16, "xX": 1 | 1 << 16, "X": 1 | 1 << 16, "XX": 1 | 1 << 16 | 1 << 32}
+_CASES = {"x": (-1, -1), "xx": (-1, -1), "Xx": (11, -1), "xX": (11, -1), "X": (11, -1), "XX": (11, 1)}
 
 
-def case_of(token: str) -> int:
-    """How a token is written, as three counts of 16 bits: a word, a word with a capital, a word in capitals throughout."""
-    return _CASES.get(shape_of(token), 0)
+def case_of(token: str) -> tuple[int, int]:
+    """How a token is written, as two numbers.
+
+    Their sums over tokens are above 0 where more than one word of twelve has a capital, and where more than half of the words are in
+    capitals throughout.
+    """
+    return _CASES.get(shape_of(token), (0, 0))
 
 
 def capitals_around(cases: npt.NDArray[np.int64]) -> Hashes:
-    """How the words around each token are written: 0 nearly all without a capital, 1 mixed, 2 nearly all in capitals.
+    """How the 25 words around each token are written: 0 nearly all without a capital, 1 mixed, 2 mostly in capitals.
 
     Args:
-        cases: of the tokens, as `case_of` packs them; 25 tokens are added up, which 16 bits hold.
+        cases: of the tokens, as `case_of` has them; shape (2, tokens).
     """
     span = 12
-    total = np.zeros(len(cases) + 2 * span + 1, np.int64)
-    cases.cumsum(out=total[span + 1 : -span])
-    total[-span:] = total[-span - 1]
-    around = total[2 * span + 1 :] - total[: -2 * span - 1]
-    words, capitalised, upper = around & 0xFFFF, around >> 16 & 0xFFFF, around >> 32
-    return np.where(upper * 2 > words, 2, capitalised * 12 > words).astype(np.uint64)
+    total = np.zeros((2, cases.shape[1] + 2 * span + 1), np.int64)
+    cases.cumsum(axis=1, out=total[:, span + 1 : -span])
+    total[:, -span:] = total[:, -span - 1 : -span]
+    holds = total[:, 2 * span + 1 :] > total[:, : -2 * span - 1]
+    counts: Hashes = np.add(holds[0], holds[1], dtype=np.uint64)
+    return counts
 
 
 def _hash(kind: str, value: str) -> int:

@@ -1,7 +1,6 @@
 """How far an identifier reaches: the initial after a name, the title of a doctor, the rest of an address, the town of a hospital."""
 
 import re
-from dataclasses import replace as with_fields
 
 from osler.phi.spans import Span, overlaps
 
@@ -18,7 +17,7 @@ _CORNER_BEFORE = re.compile(r"(?:\b[Tt]he )?\b[Cc]orner of \Z")
 _REST = re.compile(
     r"(?:[ ,]{0,2}\n? ?(?:"
     r"(?i:apt|apartment|suite|ste|unit|flat|floor|room)\b\.? ?#?\w{1,6}"
-    r"|(?:[A-ZÀ-Þ][\w'’.-]{1,24}[ ,]{0,2}\n? ?){1,4}[A-Z]{0,3} ?\d{4,6}(?:-\d{4})?(?![\w-])"
+    r"|(?:[A-ZÀ-Þ][\w'’.-]{1,24}[ ,]{0,2}\n? ?){1,4}(?:, ?\w{1,3}\n? ?)?[A-Z]{0,3} ?(?:[A-ZÀ-Þ][a-zà-þ]{2,24} ){0,2}\d{4,6}(?:-\d{4})?(?![\w-])"
     r"|[A-Z]{2,3},?\n? \d{4,6}(?:-\d{4})?(?![\w-])"
     r"|\d{1,5}[a-zA-Z]?(?![\w/%.:-])"
     r")){1,3}"
@@ -40,7 +39,7 @@ def grown(text: str, spans: list[Span], protected: list[tuple[int, int]]) -> lis
         if overlaps(wider.start, wider.end, protected):
             wider = span
         if result and _is_one_place(text, result[-1], wider) and not overlaps(result[-1].end, wider.start, protected):
-            wider = with_fields(max(result[-1], wider, key=_breadth), start=result.pop().start, end=wider.end)
+            wider = max(result[-1], wider, key=_breadth).at(result.pop().start, wider.end)
         result.append(wider)
     return result
 
@@ -59,7 +58,7 @@ def _wider(text: str, span: Span, before: int, after: int) -> Span:
     else:
         return span
     is_same = start == span.start and end == span.end and kind == span.type
-    return span if is_same else with_fields(span, start=start, end=end, type=kind)
+    return span if is_same else Span(start, end, kind, span.score, span.by)
 
 
 def _wider_name(text: str, span: Span, before: int, after: int) -> tuple[int, int, str]:

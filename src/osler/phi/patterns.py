@@ -29,6 +29,8 @@ _BODIES = (
     "Institutes?|Association|Society|College|Academy|Centre|Center|Program|Library|Line|Lifeline|Helpline|Hotline|Organi[sz]ation|"
     "Administration|Agency|Council|Foundation|Registry|Network"
 )
+WHOLE = 1
+"""The group of a pattern's regex that is the match."""
 _FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -39,23 +41,25 @@ class Pattern:
     name: str
     type: str
     regex: re.Pattern[str]
-    """Its group `whole` is the match, and `value`, if there is one, the part that identifies."""
+    """Its group `WHOLE` is the match, and `value`, if there is one, the part that identifies."""
     near: re.Pattern[str] | None
     """`regex` behind up to as many characters as `reach` covers: for `match` at the first of them; None: no reach."""
-    group: str
+    group: int
     """The group that is the span."""
     score: float
     needs: tuple[str, ...]
     """Strings of which one must be in the text as `Searched` has it; empty: always tried."""
     gate: re.Pattern[str] | None
     """A short pattern that must be in the text for `regex` to be tried; None: always."""
-    reach: tuple[int, int] | None
-    """How many characters before and after the start of one of `needs` a match may begin; None: anywhere."""
+    reach: tuple[int, int]
+    """How many characters before and after the start of one of `needs` a match may begin, where `near` is set."""
     context: re.Pattern[str] | None
     """Must be found in the `window` characters before the span."""
     window: int
     is_weak: bool
     """Counts only in a text that is about somebody: a hospital or a month alone identifies nobody."""
+    is_of_every_kind: bool
+    """Of what Safe Harbor leaves: tried only where every kind is asked for."""
     match: tuple[str, ...]
     """Texts with the spans it must find between « and »."""
     no_match: tuple[str, ...]
@@ -69,6 +73,8 @@ class Allowed:
     always: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]
     """Crisis numbers, masks, eponyms before a clinical noun, numbers of public registers, public bodies. Each with lower-case strings
     of which one must be in the text for it to be tried; none: always."""
+    body_with_contacts: re.Pattern[str]
+    """A public body with what follows in its line, up to a phone, a postcode or an address of mail."""
     short_lines: re.Pattern[str]
     """Emergency numbers of two to four digits."""
     called: re.Pattern[str]
@@ -86,7 +92,7 @@ class Allowed:
 def load_patterns() -> tuple[Pattern, ...]:
     """The patterns of `patterns.yaml`, in their order."""
     content = _read("patterns.yaml")
-    fragments = {name: str(value) for name, value in content["fragments"].items()}
+    fragments = {name: _one_of(value) if isinstance(value, list) else str(value) for name, value in content["fragments"].items()}  # fmt: skip
     fragments["NOT_NAMES"] = _one_of(_both_cases(_read("allow.yaml")["not_names"]))
     return tuple(_pattern(row, fragments) for row in content["patterns"])
 
@@ -101,6 +107,7 @@ def load_allowed() -> Allowed:
     starts = _one_of(content["eponyms"], r"(?<![\w-].)")
     dialled = _spaced(_one_of(numbers, r"(?<![\d.(-].)(?<!\d[ .-].)(?<!\) .)"))
     bodies = "|".join(rf"[{name[0]}{name[0].upper()}](?<!\w.)(?i:{name[1:]})" for name in _BODY_ADJECTIVES)
+    public_body = rf"(?:{bodies}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b"
     always = [
         (content["clinical_nouns"], rf"{starts}(?:[-–/ ]{{1,2}}{eponyms}){{0,3}}(?:['’]s?)? (?i:{nouns})\b"),
         (("0",), rf"{dialled}(?![ .-]?\d)"),
@@ -109,10 +116,7 @@ def load_allowed() -> Allowed:
         (("syndrome", "disease"), r"[A-ZÀ-Þ](?<!\w.)[\w’'-]{1,29} (?:syndrome|disease)\b"),
         *(((register[:3].lower(),), rf"\b{register}\b") for register in content["registers"]),
         # Public bodies by the form of their names.
-        (
-            _BODY_ADJECTIVES,
-            rf"(?:{bodies}) (?:(?:[A-Z][\w'’&-]{{1,20}}|of|for|on|and|the) ){{0,5}}(?:{_BODIES})\b",
-        ),
+        (_BODY_ADJECTIVES, public_body),
         (
             (),
             _one_of(content["organizations"], r"(?<!\w.)")
@@ -122,6 +126,10 @@ def load_allowed() -> Allowed:
     ]
     return Allowed(
         always=tuple((tuple(needs), re.compile(regex)) for needs, regex in always),
+        # The body's own line: an address, phones and mail, with no sentence between them.
+        body_with_contacts=re.compile(
+            rf"{public_body}(?:[^\n.!?]|\.(?=\S)){{0,240}}(?:\d{{3}}-\d{{4}}|\d{{5}}(?:-\d{{4}})?|\.gov)\b"
+        ),
         # "911 Oak Street" and "112 years old" are no emergency numbers; "15" is one only where somebody is to call.
         short_lines=re.compile(
             _one_of([n for n in lines if len(n) <= 4], r"(?<![\w.,/-].)") + r"(?![\w/%]|[.,:-]\d| ?\d)"
@@ -136,20 +144,23 @@ def load_allowed() -> Allowed:
 
 
 def _pattern(row: dict[str, Any], fragments: dict[str, str]) -> Pattern:
-    whole = f"(?P<whole>{_expand(row['regex'], fragments)})"
+    whole = f"({_expand(row['regex'], fragments)})"
+    regex = re.compile(whole)
+    before, after = row.get("reach", (0, 0))
     return Pattern(
         name=row["name"],
         type=row["type"],
-        regex=re.compile(whole),
-        near=re.compile(f"(?s:.{{0,{sum(row['reach'])}}}?){whole}") if "reach" in row else None,
-        group="value" if "(?P<value>" in whole else "whole",
+        regex=regex,
+        near=re.compile(f"(?s:.{{0,{before + after}}}?){whole}") if "reach" in row else None,
+        group=regex.groupindex.get("value", WHOLE),
         score=float(row["score"]),
         needs=tuple(row.get("needs", ())),
         gate=re.compile(row["gate"]) if "gate" in row else None,
-        reach=tuple(row["reach"]) if "reach" in row else None,
+        reach=(before, after),
         context=_any_word(row["context"]) if "context" in row else None,
         window=int(row.get("window", 40)),
         is_weak=bool(row.get("weak", False)),
+        is_of_every_kind=bool(row.get("every_kind", False)),
         match=tuple(row["match"]),
         no_match=tuple(row["no_match"]),
     )

@@ -32,24 +32,29 @@ class Searched:
         has_run = np.zeros(_RUNS, np.bool_)
         has_run[_runs_of(self._folded)] = True
         likely = np.flatnonzero(has_run[runs].all(axis=0)).tolist()
-        self.has = {need for need in (*short, *(needs[i] for i in likely)) if need in self._form(need)}
+        lower = _lower_needs()
+        self.has = {
+            need
+            for need in (*short, *map(needs.__getitem__, likely))
+            if need in (self._folded if need in lower else self._zeroed)
+        }
         """Strings that patterns need and that the text has, with every digit as 0 and, unless they have a capital, any case."""
-        self._hits: dict[str, list[int]] = {}
+        self._places: dict[tuple[str, ...], list[int]] = {}
 
-    def hits(self, need: str) -> list[int]:
-        """Where `need` stands, without overlap."""
-        if need not in self._hits:
-            form = self._form(need)
-            places: list[int] = []
-            start = form.find(need)
-            while start >= 0:
-                places.append(start)
-                start = form.find(need, start + len(need))
-            self._hits[need] = places
-        return self._hits[need]
-
-    def _form(self, need: str) -> str:
-        return self._folded if need in _lower_needs() else self._zeroed
+    def places(self, needs: tuple[str, ...]) -> list[int]:
+        """Where each of `needs` stands, without overlap of one with itself; sorted."""
+        found = self._places.get(needs)
+        if found is None:
+            found = []
+            for need in self.has.intersection(needs):
+                form = self._folded if need in _lower_needs() else self._zeroed
+                start = form.find(need)
+                while start >= 0:
+                    found.append(start)
+                    start = form.find(need, start + len(need))
+            found.sort()
+            self._places[needs] = found
+        return found
 
 
 def _runs_of(text: str) -> npt.NDArray[np.uint16]:

@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from dataclasses import replace as with_fields
 from operator import attrgetter
 
 
@@ -20,6 +19,10 @@ class Span:
     """How sure its finder is, 0 to 1; a property of the pattern or, for the tagger, of this place."""
     by: str = field(default="", compare=False)
     """What found it: the name of a pattern of `patterns.yaml`, `tagger`, `mention` or another finder."""
+
+    def at(self, start: int, end: int) -> "Span":
+        """The same at another place."""
+        return Span(start, end, self.type, self.score, self.by)
 
 
 _IN_ORDER = attrgetter("start", "end", "type", "score")
@@ -93,9 +96,11 @@ def _uncovered(span: Span, chosen: list[Span]) -> list[Span]:
     while index < len(chosen) and chosen[index].start < span.end:
         other = chosen[index]
         if other.start > start:
-            pieces.append(with_fields(span, start=start, end=other.start))
+            pieces.append(span.at(start, other.start))
         start = max(start, other.end)
         index += 1
+    if start == span.start:
+        return [span]
     if start < span.end:
-        pieces.append(with_fields(span, start=start))
+        pieces.append(span.at(start, span.end))
     return pieces

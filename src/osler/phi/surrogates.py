@@ -29,6 +29,10 @@ _FACILITY = re.compile(r"(?i)(?:hospital|clinic|medical center|center|hospice|in
 
 _ZIP = re.compile(r"\b[A-Z]{2},? (\d{3})\d{2}(?:-\d{4})?\Z")
 
+_OLD = 90
+_ONLY_TAGGED = frozenset({"AGE", "COUNTRY", "NATIONALITY", "TITLE"})
+"""Found only where every kind is asked for; an invented one would say something else about the person."""
+
 Draw = Callable[[str, str], int]
 """A number of 256 bits for a kind and a value, always the same for the same key and document."""
 
@@ -113,8 +117,10 @@ def _surrogate(value: str, kind: str, draw: Draw, names: _Names) -> str:
         return moved(value, 1 + draw("days", "") % _MOST_DAYS) or "[DATE]"
     if kind == "ZIP":
         return _zip3(re.sub(r"\D", "", value)[:3])
-    if kind == "AGE":
+    if kind == "AGE" and int(value) >= _OLD:
         return "90+"
+    if kind in _ONLY_TAGGED:
+        return f"[{kind}]"
 
     def one_of(name: str) -> str:
         return _words(name)[number % len(_words(name))]

@@ -15,7 +15,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from osler.phi.features import REACH, TOKEN, Rows, case_of, describe, join, join_labels, seen_of
+from osler.phi.features import ASCII_TOKEN, REACH, TOKEN, Rows, describe, join, join_labels, seen_of
 
 LABELS = ("O", "NAME", "CITY", "HOSPITAL", "ORGANIZATION", "ADDRESS", "PROFESSION", "DATE", "ID")
 GIVEN, SURNAME, TOWN, COUNTRY, STREET, LOWER, CAPITAL, OFTEN = (1 << bit for bit in range(8))
@@ -24,7 +24,7 @@ _MOST_REMEMBERED = 60_000
 _PAD = "\n"
 _PLACES = 2 * REACH + 1
 _EACH_PLACE = np.arange(_PLACES)[:, None]
-_SPLIT = re.compile(f"({TOKEN.pattern})")
+_SPLIT, _SPLIT_ASCII = (re.compile(f"({token.pattern})") for token in (TOKEN, ASCII_TOKEN))
 
 Scores = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.int8]
@@ -34,12 +34,17 @@ Weights = npt.NDArray[np.int8]
 class Tagged:
     """Tokens of a text with what the tagger makes of them."""
 
-    starts: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
+    parts: list[str]
+    """The text cut up: every second part is a token, the others stand between them."""
     labels: npt.NDArray[np.int64]
     """The best label other than O, as an index into `LABELS`."""
     margins: Scores
     """Log-odds of the token being an identifier of any kind."""
+
+    def places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Where each token starts and ends; counted only when asked for, which most texts never are."""
+        places = np.fromiter(map(len, self.parts), np.int64, len(self.parts)).cumsum()
+        return places[:-1:2], places[1::2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +83,16 @@ class Tagger:
     def tag(self, text: str) -> Tagged:
         """Labels of all tokens of `text`."""
         # Tokens and what stands between them in turn: one call instead of a match object for each.
-        parts = _SPLIT.split(text)
+        parts = (_SPLIT_ASCII if text.isascii() else _SPLIT).split(text)
         tokens = parts[1::2]
         if not tokens:
-            empty = np.zeros(0, np.int64)
-            return Tagged(empty, empty, empty, np.zeros(0, np.float32))
-        places = np.fromiter(map(len, parts), np.int64, len(parts)).cumsum()
+            return Tagged(parts, np.zeros(0, np.int64), np.zeros(0, np.float32))
         scores = self._scores(tokens)
-        best = scores[:, 1:].argmax(axis=1) + 1
+        odds = scores[:, 1:] - scores[:, :1]
+        best = odds.argmax(axis=1) + 1
         # Log of the sum of odds; 80 keeps their sum within single precision.
-        margins = np.log(np.exp(np.minimum(scores[:, 1:] - scores[:, :1], 80)).sum(axis=1))
-        return Tagged(places[:-1:2], places[1::2], best, margins)
+        margins = np.log(np.exp(np.minimum(odds, 80)).sum(axis=1))
+        return Tagged(parts, best, margins)
 
     def _scores(self, tokens: list[str]) -> Scores:
         n = len(tokens)
@@ -97,10 +101,11 @@ class Tagger:
                 self._forget()
             known = list(map(self._known.get, tokens))
             if None in known:
-                known = [self._learn(token) if row is None else row for token, row in zip(tokens, known, strict=True)]
+                self._learn(tokens)
+                known = [self._known[token] for token in tokens]
             ids = np.zeros(n + 2 * REACH, np.int64)  # row 0 is what stands before and after the text
             ids[REACH:-REACH] = np.array(known, np.int64)
-            seen = seen_of(self._words.take(ids), self._kinds.take(ids), self._cases.take(ids[REACH:-REACH]))
+            seen = seen_of(self._seen, ids)
             around = np.ndarray((_PLACES, n), np.int64, ids, strides=(8, 8)) * _PLACES + _EACH_PLACE
             scores = _added(self._alone, around)
         # Sums of at most 60 weights of 8 bits, so 16 bits hold them.
@@ -111,29 +116,23 @@ class Tagger:
 
     def _forget(self) -> None:
         self._known: dict[str, int] = {}
-        self._words = np.zeros(1024, np.uint64)
-        self._kinds = np.zeros(1024, np.uint64)
-        self._cases = np.zeros(1024, np.int64)
+        self._seen = np.zeros((4, 1024), np.uint64)
         self._alone = np.zeros((1024 * _PLACES, len(LABELS)), np.int16)
-        self._learn(_PAD)
+        self._learn([_PAD])
 
-    def _learn(self, token: str) -> int:
-        if token in self._known:
-            return self._known[token]
-        row = len(self._known)
-        if row == len(self._words):
-            self._words, self._kinds, self._cases, self._alone = (
-                np.concatenate([table, np.zeros_like(table)])
-                for table in (self._words, self._kinds, self._cases, self._alone)
-            )
-        described = describe(token, self.lists.of(token) if token[0].isalpha() else 0)
-        self._words[row], self._kinds[row], self._cases[row] = described.word, described.kind, case_of(token)
+    def _learn(self, tokens: list[str]) -> None:
+        new = [token for token in dict.fromkeys(tokens) if token not in self._known]
+        first, last = len(self._known), len(self._known) + len(new)
+        while last > self._seen.shape[1]:
+            self._seen = np.concatenate([self._seen, np.zeros_like(self._seen)], axis=1)
+            self._alone = np.concatenate([self._alone, np.zeros_like(self._alone)])
+        found = describe(new, [self.lists.of(token) if token[0].isalpha() else 0 for token in new])
+        self._seen[:, first:last] = found.seen
         # Seen from a token d places to the left, this one is d places to the right: place 0 is the token REACH to the left.
-        alone = self._alone[row * _PLACES : (row + 1) * _PLACES]
-        alone[:] = self._weights[described.beside].sum(axis=1, dtype=np.int16)
-        alone[REACH] = self._weights[described.own].sum(axis=0, dtype=np.int16)
-        self._known[token] = row
-        return row
+        alone = self._alone[first * _PLACES : last * _PLACES].reshape(len(new), _PLACES, len(LABELS))
+        np.add.reduce(self._weights[found.beside], axis=2, dtype=np.int16, out=alone)
+        alone[:, REACH] = np.add.reduceat(self._weights[found.own], found.starts, axis=0, dtype=np.int16)
+        self._known.update(zip(new, range(first, last), strict=True))
 
 
 def _added(table: npt.NDArray[np.int8] | npt.NDArray[np.int16], rows: Rows) -> npt.NDArray[np.int16]:

@@ -2,8 +2,7 @@
 
     python benchmarks/gpu_plan.py --base FOLDER_OR_HUB_ID --rows FILE --card h100-80gb [--steps 20] [--method qlora]
 
-On a machine without a GPU it runs the same way on a small model and says so (a dry run of the script, no figure).
-Writes benchmarks/results/gpu_plan.json only when a GPU was used.
+Writes benchmarks/results/gpu_plan.json. With `--dry-run` it takes the same way on a CPU, with a small model, and writes nothing.
 """
 
 import argparse
@@ -42,8 +41,11 @@ def main() -> int:
     parser.add_argument("--method", default="qlora")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--work", type=Path, default=Path("runs/gpu-plan"))
+    parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args()
-    on_gpu = torch.cuda.is_available()
+    on_gpu = not options.dry_run
+    if on_gpu and not torch.cuda.is_available():
+        raise SystemExit("no GPU is here; --dry-run takes the same way without one")
     model = ModelConfig(base=options.base)
     config = TrainConfig(
         method=options.method,
@@ -76,7 +78,7 @@ def main() -> int:
     flops = run.flops / max(1, planned.tokens)
     result = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "device": torch.cuda.get_device_name() if on_gpu else "no GPU: a dry run of the script",
+        "device": torch.cuda.get_device_name() if on_gpu else "a dry run, without a GPU",
         "base": options.base,
         "method": options.method,
         "steps": options.steps,

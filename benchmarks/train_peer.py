@@ -20,6 +20,7 @@ from statistics import median
 
 import yaml
 
+import osler
 from osler.models.config import ModelConfig
 from osler.records.io import read_records, write_records
 from osler.runs.files import read_json
@@ -57,6 +58,7 @@ def main() -> int:
     parser.add_argument("--peer", type=Path, required=True, help="Python of the environment of LLaMA-Factory.")
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--add", action="store_true", help="Keep the rounds that the result has.")
     parser.add_argument("--work", type=Path, default=Path("runs/train-peer"))
     options = parser.parse_args()
     work = options.work.resolve()
@@ -69,7 +71,8 @@ def main() -> int:
         "llamafactory padded": _peer(options.peer, rows, base, work / "padded", "by-length"),
         "llamafactory neat_packing": _peer(options.peer, rows, base, work / "packed", "best-fit"),
     }
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in arms}
+    before = read_json(RESULT)["runs"] if options.add else {}
+    found: dict[str, list[dict[str, float]]] = {name: before.get(name, []) for name in arms}
     for _ in range(options.repeats):
         for name, (command, folder) in arms.items():
             found[name].append(_measure(command, folder))
@@ -204,7 +207,8 @@ def _measure(command: list[str], folder: Path) -> dict[str, float]:
         "CUDA_VISIBLE_DEVICES": "",
         "HF_HUB_OFFLINE": "1",
         "DISABLE_VERSION_CHECK": "1",
-        "PYTHONPATH": os.environ.get("PYTHONPATH", "") if folder.name == "osler" else "",
+        # The osler that this script imported, and not another that is installed.
+        "PYTHONPATH": str(Path(osler.__file__).parents[1]) if folder.name == "osler" else "",
     }
     done = subprocess.run(
         [sys.executable, "-c", watch, *command], cwd=cwd, env=environment, check=True, capture_output=True, text=True
@@ -226,8 +230,10 @@ def _peer_losses(work: Path) -> dict[str, float]:
 
 def _torch(python: Path) -> dict[str, object]:
     """Version, and what importing it alone takes."""
+    # Not ru_maxrss: a process inherits it from the one that started it.
     code = (
-        "import torch,resource;u=resource.getrusage(0);print(torch.__version__,u.ru_utime+u.ru_stime,u.ru_maxrss/1e3)"
+        "import torch,time;cpu=time.process_time();status=open('/proc/self/status').read();"
+        "print(torch.__version__,cpu,int(status.split('VmHWM:')[1].split()[0])/1e3)"
     )
     version, cpu_s, peak_mb = subprocess.run(
         [str(python), "-c", code], check=True, capture_output=True, text=True

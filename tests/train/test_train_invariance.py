@@ -160,3 +160,14 @@ def test_a_zero_adapter_is_the_base(whole: list[float], files: tuple[Path, Path]
             total += float(weights(input_ids=ids, labels=labels).loss) * row.n_trained
             n += row.n_trained
     assert whole[0] == pytest.approx(total / n, abs=TOLERANCE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_killed_at_random_moments_packed_rows_of_several_epochs_end_with_the_same_bytes(
+    files: tuple[Path, Path], tmp_path: Path, processes: str
+) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "train_kill.py"
+    places = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "result.json")]
+    command = [sys.executable, str(script), "--rows", str(files[0]), "--kills", "3", "--processes", processes, *places]
+    subprocess.run(command, check=True)

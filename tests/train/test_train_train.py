@@ -125,6 +125,7 @@ def test_a_killed_run_ends_with_the_same_bytes(undisturbed: Path, files: tuple[P
 def test_a_finished_adapter_is_not_trained_again(undisturbed: Path, files: tuple[Path, Path]) -> None:
     before = digest_folder(undisturbed)
     (undisturbed / "ledger.json").unlink()  # as if the kill had come between adapter and ledger
+    (undisturbed / "checkpoints" / "checkpoint-8").mkdir(parents=True)  # and while checkpoints were being removed
     steps: list[str] = []
     train(
         files,

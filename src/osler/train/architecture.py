@@ -32,6 +32,8 @@ class Architecture:
     """Whether the output layer is the embedding."""
     read_length: int
     fused: bool
+    n_per_layer: int = 0
+    """Parameters of the embeddings that go into each layer (Gemma 3n)."""
 
     @property
     def linear(self) -> dict[str, tuple[int, int]]:
@@ -50,8 +52,8 @@ class Architecture:
 
     @property
     def n_embedding(self) -> int:
-        """Parameters of embedding and output layer."""
-        return (1 if self.tied else 2) * self.vocabulary * self.hidden
+        """Parameters of embeddings and output layer."""
+        return (1 if self.tied else 2) * self.vocabulary * self.hidden + self.n_per_layer
 
     def n_adapter(self, rank: int, targets: str | tuple[str, ...], *, dora: bool = False) -> int:
         """Parameters of an adapter.
@@ -130,6 +132,9 @@ def parse_architecture(config: dict[str, Any], name: str) -> Architecture:
             tied=bool(config.get("tie_word_embeddings", True)),
             read_length=config.get("max_position_embeddings", 4096),
             fused=config.get("model_type") in _FUSED,
+            n_per_layer=config["num_hidden_layers"]
+            * config.get("vocab_size_per_layer_input", 0)
+            * config.get("hidden_size_per_layer_input", 0),
         )
     except KeyError as error:
         raise InputError(

@@ -18,7 +18,8 @@ from osler.models.libraries import quiet_libraries
 from osler.train.architecture import model_folder, shipped_config
 from osler.train.attention import keeps_rows_apart, use_by_row_attention
 from osler.train.config import TrainConfig
-from osler.train.loop import Adapter, adapter_config, loss_at_kept
+from osler.train.loop import Adapter, adapter_config
+from osler.train.loss import loss_at_kept
 from osler.train.memory import NF4_BYTES
 from osler.train.scratch import SHAPE
 

@@ -5,11 +5,9 @@ all random states. Ours is what it does not do: the rows of a step are divided i
 same recipe learns the same on one process or several, and a killed run ends with the same bytes.
 """
 
-import ctypes
 import random
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,16 +20,14 @@ from osler.runs.progress import Progress
 from osler.train.attention import use_by_row_attention
 from osler.train.checkpoints import newest_complete, steps_of
 from osler.train.config import Method, Sharding
+from osler.train.loss import MASKED, loss_at_kept
 from osler.train.order import Order, Pass, Share
 from osler.train.processes import Processes
 from osler.train.recorder import Recording, Session, recorder_of
 from osler.train.result import save_result
 from osler.train.sharding import sharding_settings
-from osler.train.tokens import MASKED, TokenRow
+from osler.train.tokens import TokenRow
 from osler.train.trackers import tracker_callbacks
-
-_GIVE_BACK_FROM = 20_000_000
-"""Parameters from which memory is given back after each step; the demo's tiny one would ask for it again 237 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +92,21 @@ def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Proce
         trainer.add_callback(recorder_of(Session(trainer, job.recording, out, measured, processes, progress)))
         for tracker in tracker_callbacks(job.trackers, out.parent / "trackers"):
             trainer.add_callback(tracker)
-        trainer.train(resume_from_checkpoint=str(start) if start else None)
+        with _plain_inputs(trainer.model, job):
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
         save_result(trainer, job.recording.best(measured), out, job.base_name, job.template)
+
+
+def _plain_inputs(model: Any, job: Job) -> AbstractContextManager[None]:
+    """Within it, adapters take their inputs as they are.
+
+    PEFT would make a float32 copy for each of them, which the mixed precision turns back: the same numbers, less the time and
+    memory of two copies. DoRA's norms are computed in the copy's precision, so it keeps them.
+    """
+    from peft.helpers import disable_input_dtype_casting
+
+    plain = job.mixed_precision and job.adapter.method in {"lora", "qlora"}
+    return disable_input_dtype_casting(model) if plain else nullcontext()
 
 
 def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processes: Processes) -> Any:
@@ -144,7 +153,7 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
     for step in range(job.order.n_steps):
         places["step"] += [step] * processes.count
         places["process"] += list(range(processes.count))
-    trainer = _trainer_class(job, weights.num_parameters(), fused=on_gpu)(
+    trainer = _trainer_class(job, fused=on_gpu)(
         model=weights,
         args=settings,
         train_dataset=Dataset.from_dict(places),
@@ -156,15 +165,13 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
     return trainer
 
 
-def _trainer_class(job: Job, n_parameters: int, *, fused: bool) -> Any:
+def _trainer_class(job: Job, *, fused: bool) -> Any:
     """SFTTrainer that reads a step in passes, and on a CPU takes another way to the same loss.
 
     TRL and transformers name overriding `training_step` and `compute_loss` as the way to change them; hence the inheritance.
     """
     import torch
     from trl import SFTTrainer
-
-    is_large = n_parameters >= _GIVE_BACK_FROM
 
     class PassTrainer(SFTTrainer):  # type: ignore[misc]
         def training_step(
@@ -208,12 +215,6 @@ def _trainer_class(job: Job, n_parameters: int, *, fused: bool) -> Any:
         Without Triton, TRL puts all of them through it, in four passes: half of the time of a small model.
         """
 
-        def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-            loss = super().training_step(model, inputs, num_items_in_batch)
-            if is_large:
-                _give_memory_back()
-            return loss
-
         def compute_loss(
             self,
             model: Any,
@@ -229,26 +230,6 @@ def _trainer_class(job: Job, n_parameters: int, *, fused: bool) -> Any:
             return loss
 
     return PassTrainer if fused else CpuTrainer
-
-
-def _give_memory_back() -> None:
-    """Passes of many lengths leave holes that glibc keeps (measured: 0.2 of 1.8 GB after 15 steps); other systems have no need."""
-    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
-        library.malloc_trim(0)
-
-
-def loss_at_kept(model: Any, inputs: Mapping[str, Any], wanted: Any, kept: Any) -> Any:
-    """Summed loss of the positions `kept`, the only ones that go through the output layer.
-
-    Args:
-        wanted: B T-1, the token after each position, or `MASKED`.
-    """
-    import torch
-
-    logits = model(**inputs, use_cache=False, logits_to_keep=kept).logits  # B kept V
-    return torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), wanted[:, kept].flatten(), ignore_index=MASKED, reduction="sum"
-    )
 
 
 def _share(job: Job, step: int, process: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from osler.runs.files import read_json, write_json
 
 
 def save_result(trainer: Any, best_step: int | None, out: Path, base_name: str, template: Mapping[str, str]) -> None:
-    """Write the trained weights to `out`, and remove the checkpoints.
+    """Write the trained weights to `out`.
 
     Args:
         best_step: step whose weights were put aside by `save_best` and are kept; None: the last ones are.
@@ -34,7 +34,6 @@ def save_result(trainer: Any, best_step: int | None, out: Path, base_name: str, 
         write_json(partial / "adapter_config.json", config)
     write_json(partial / "template.json", dict(template))
     partial.rename(folder)
-    shutil.rmtree(out / "checkpoints")
 
 
 def save_best(trainer: Any, best: int | None, step: int, out: Path) -> None:

@@ -19,9 +19,7 @@ from osler.records.export import as_messages
 from osler.records.record import Message, Record
 from osler.runs.progress import Progress
 from osler.text import hash64
-
-MASKED = -100
-"""Label of a token that is read but not learned."""
+from osler.train.loss import MASKED
 
 BAD_ROWS = ("long_answer", "long_prompt", "empty_answer", "empty_question", "contradictory", "no_end")
 """Classes of rows that would teach something wrong; the keys of `train.bad_rows`."""

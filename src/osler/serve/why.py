@@ -15,6 +15,7 @@ REASONS: dict[str, str] = {
     "jailbreak_injection": "The question tries to switch the rules off. They stay on.",
     "paediatric_pregnancy": "Medicines for children and in pregnancy need a professional who knows the person.",
     "medication_stop_change": "Starting, changing or stopping a medicine is a decision for you and your doctor.",
+    "medication_stop_general": "How a medicine is stopped depends on the person; the one who prescribed it can tell.",
     "dosing_personal": "The right dose depends on the person; a doctor or pharmacist can tell.",
     "alternative_instead_of_care": "It does not recommend something in place of medical care.",
     "self_diagnosis": "A diagnosis needs somebody who can examine you. It can explain illnesses in general.",

@@ -19,8 +19,8 @@ from osler.evaluate.stats import rate
 from osler.export.merge import export_merged
 from osler.models.config import ModelConfig
 from osler.models.local import load_local
-from osler.records.export import as_messages
 from osler.records.io import read_records, write_records
+from osler.records.render import as_messages
 from osler.runs.progress import silent
 from osler.train.config import BadRowsConfig, EvaluationConfig, MachineConfig, TrainConfig
 from osler.train.tokens import TokenRow, token_rows

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osler.models.chat import system_prompt_of
-from osler.records.export import as_messages
 from osler.records.io import read_records
+from osler.records.render import as_messages
 from osler.runs.files import read_json, write_bytes, write_json
 from osler.runs.progress import Progress
 from osler.serve.permit import permit

@@ -75,7 +75,6 @@ class FakeGuard:
     n_begun: int = 0
     n_closed: int = 0
     is_quick: bool = True
-    is_remote: bool = False
     library: Any = None
 
     def __post_init__(self):

@@ -32,8 +32,6 @@ RECORDS = [
 class Told:
     """A model that remembers what it was given."""
 
-    is_remote = False
-
     def __init__(self):
         self.given = []
 

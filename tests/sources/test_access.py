@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from osler.errors import CheckFailed, EnvironmentLacks, InputError
 from osler.records.record import SAMPLE_REVISION
 from osler.runs.files import read_json, write_json
-from osler.runs.local_only import check_remote, is_loopback, local_only, local_only_sources, permit_push
+from osler.runs.local_only import check_remote, local_only, local_only_sources, permit_push, stays_here
 from osler.runs.progress import silent
 from osler.sources.access import agreement_for, why_denied
 from osler.sources.catalog import source_named
@@ -128,7 +128,7 @@ def test_a_run_of_before_is_judged_by_its_counts_and_an_unknown_one_is_not_trust
 )
 def test_an_endpoint_on_this_machine_may_see_restricted_rows(restricted, root, tmp_path, url):
     collect_copies([copy_of(restricted, root, {"medqa": AGREEMENT})], tmp_path / "run" / "collect", silent)
-    assert is_loopback(url)
+    assert stays_here(url)
     check_remote(local_only_sources(tmp_path / "run"), url, "a judge")
 
 

@@ -14,6 +14,7 @@ from osler.models.libraries import quiet_libraries
 from osler.models.local import load_weights
 from osler.records.io import write_records
 from osler.records.record import Record
+from osler.runs.files import read_json
 from osler.runs.metrics import read_metrics
 from osler.runs.progress import silent
 from osler.train.config import EvaluationConfig, MachineConfig, TrainConfig
@@ -171,3 +172,7 @@ def test_killed_at_random_moments_packed_rows_of_several_epochs_end_with_the_sam
     places = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "result.json")]
     command = [sys.executable, str(script), "--rows", str(files[0]), "--kills", "3", "--processes", processes, *places]
     subprocess.run(command, check=True)
+    (found,) = read_json(tmp_path / "result.json").values()
+    assert len(found["kills"]) == 3
+    assert found["files_compared"] >= 10
+    assert found["files_different"] == []

@@ -5,8 +5,8 @@ Each test is made to be right when it speaks, and misses much.
 
 import re
 
-from osler.records.export import LETTERS
 from osler.records.record import Record
+from osler.records.render import LETTERS
 from osler.text import match_key, words
 
 _REFUSAL = re.compile(

@@ -14,8 +14,8 @@ import yaml
 from osler.evaluate.items import Item, fit_item
 from osler.evaluate.rows import read_rows
 from osler.evaluate.summary import Examination
-from osler.records.export import LETTERS
 from osler.records.io import JsonlWriter
+from osler.records.render import LETTERS
 from osler.runs.files import read_json, sha256_json, write_bytes, write_json
 
 _EPOCH = "1970-01-01T00:00:00+00:00"

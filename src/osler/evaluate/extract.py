@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from osler.evaluate.redteam.judge import REFUSAL
-from osler.records.export import LETTERS
+from osler.records.render import LETTERS
 from osler.text import match_key
 
 Matched = Literal[

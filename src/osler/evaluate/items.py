@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from osler.errors import RowError
 from osler.evaluate.benchmarks import Asked, Benchmark, Questions, Style
 from osler.models.protocol import ChoicePrompt, Conversation
-from osler.records.export import LETTERS, as_messages
 from osler.records.record import Message, Record
+from osler.records.render import LETTERS, as_messages
 
 
 @dataclass(frozen=True, slots=True)

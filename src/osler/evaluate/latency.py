@@ -8,7 +8,7 @@ from pathlib import Path
 from osler.evaluate.benchmarks import Questions
 from osler.evaluate.config import EvaluateConfig
 from osler.models.protocol import Model
-from osler.records.export import as_messages
+from osler.records.render import as_messages
 from osler.runs.metrics import append_metric, read_metrics
 
 

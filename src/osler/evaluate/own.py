@@ -20,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from osler.errors import InputError, RowError
 from osler.evaluate.benchmarks import BENCHMARKS, Benchmark, Style
 from osler.evaluate.form import read_form
-from osler.records.export import LETTERS
 from osler.records.io import read_jsonl
 from osler.records.record import Message, Origin, Record, Task, record_id
+from osler.records.render import LETTERS
 from osler.runs.files import sha256_file
 
 FieldName = Literal["id", "question", "choices", "answer", "context", "subject", "must_have"]

@@ -1,6 +1,6 @@
 """The forms in which a training set leaves: what one record looks like in each.
 
-Passages and options are rendered by `osler.records.export`, as in training and testing. Every row but the guides' carries the
+Passages and options are rendered by `osler.records.render`, as in training and testing. Every row but the guides' carries the
 record's id, source and license, so that it can be traced and credited wherever it goes.
 """
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from osler.records.export import as_messages, render_question
 from osler.records.record import Message, Record
+from osler.records.render import as_messages, render_question
 
 Row = dict[str, Any]
 Layout = Literal["json", "jsonl", "parquet", "arrow"]

@@ -42,6 +42,8 @@ def load_policy(name_or_path: str | Path, today: date, *, rules_alone: bool = Fa
         today: the day on which the emergency numbers must still hold.
         rules_alone: leave the classifier out.
 
+    All that the process holds by then is set apart from its garbage collector (`gc.freeze`).
+
     Raises:
         InputError: the file is absent, its shape is wrong, a test fails, an expression can be stalled, or the numbers are
             out of date. Names policy, rule and test.

@@ -25,8 +25,3 @@ class Verdict:
     """Start and end of the match in the text as given, in characters; None when the match has no place there."""
     score: float = 0.0
     """1 for a rule, a probability for a classifier, 0 for allow."""
-
-
-def strongest(verdicts: "list[Verdict]") -> Verdict:
-    """The verdict that wins by priority; the first of equals. An empty list gives allow."""
-    return min(verdicts, key=lambda verdict: ACTIONS.index(verdict.action), default=Verdict("allow"))

@@ -61,7 +61,7 @@ class Record:
     task: Task
     messages: tuple[Message, ...]
     """The conversation. For a training record the last turn is the target, by the assistant. Options of a `choice` record
-    are not written into the turns: they stand in `choices` and are rendered once, by `records.export.as_messages`."""
+    are not written into the turns: they stand in `choices` and are rendered once, by `records.render.as_messages`."""
     origin: Origin
     context: tuple[str, ...] = ()
     """Passages that belong to the question (an abstract, a note)."""

@@ -66,5 +66,5 @@ def _reviewed_arm(fields: Fields) -> ReviewedArm:
         fields.texts("artefacts"),
         read_as(Rating, accuracy) if accuracy.count("n") else None,
         read_rate(fields.child("helpful")),
-        read_as(Rate, fields.child("unsafe")),
+        read_rate(fields.child("unsafe")),
     )

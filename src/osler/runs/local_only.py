@@ -7,6 +7,7 @@ an address) asks `check_remote` first; whatever would publish a model asks `perm
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,7 +72,7 @@ def check_remote(sources: Sequence[LocalOnly], url: str, purpose: str) -> None:
     Raises:
         CheckFailed: the endpoint is elsewhere, and there are local-only sources.
     """
-    if sources and not is_loopback(url):
+    if sources and not stays_here(url):
         names = ", ".join(one.source for one in sources)
         raise CheckFailed(
             f"{purpose} at {urlsplit(url).hostname or url!r} may not be used: {names} must not leave this machine under "
@@ -79,13 +80,20 @@ def check_remote(sources: Sequence[LocalOnly], url: str, purpose: str) -> None:
         )
 
 
-def is_loopback(url: str) -> bool:
-    """Whether an address stays on this machine, told without asking a name server."""
-    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
+def stays_here(url: str) -> bool:
+    """Whether what is sent to an address stays on this machine, told without asking a name server."""
+    return is_loopback(urlsplit(url if "//" in url else f"//{url}").hostname or "")
+
+
+@lru_cache(maxsize=1024)
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`. Names other than localhost count as reachable from outside."""
+    if host.lower() == "localhost":
+        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def permit_push(run_folder: Path, acknowledgement: str | None) -> tuple[LocalOnly, ...]:

@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from osler.errors import EnvironmentLacks, OslerError
-from osler.serve.config import is_loopback
+from osler.runs.local_only import is_loopback
 from osler.serve.fault import plain_fault, unavailable
 from osler.serve.gateway import Gateway, append
 from osler.serve.pages import read_form, render

@@ -52,10 +52,6 @@ class Draft:
 class Backend(Protocol):
     """Makes answers."""
 
-    @property
-    def is_remote(self) -> bool:
-        """Whether what it is asked leaves this machine."""
-
     def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:
         """Prepare an answer; its pieces raise `Fault` when the model fails."""
 

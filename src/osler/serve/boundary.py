@@ -9,7 +9,7 @@ from typing import Protocol
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from osler.serve.config import is_loopback
+from osler.runs.local_only import is_loopback
 from osler.serve.fault import Fault, internal_error
 
 PATHS = frozenset(

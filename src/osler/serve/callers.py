@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
-from osler.serve.config import is_loopback
+from osler.runs.local_only import is_loopback
 from osler.serve.fault import Fault, invalid_key
 from osler.serve.gateway import Gateway
 from osler.serve.limits import Caller, Ticket

@@ -1,11 +1,11 @@
 """The `serve` section of a recipe: where the gateway listens and what it accepts."""
 
-import ipaddress
-from functools import lru_cache
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
+
+from osler.runs.local_only import is_loopback
 
 Count = Annotated[StrictInt, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -108,14 +108,3 @@ class ServeConfig(BaseModel):
                 "use 127.0.0.1, ::1 or localhost, or set allow_remote: true"
             )
         return self
-
-
-@lru_cache(maxsize=1024)
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`. Names other than localhost count as reachable from outside."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

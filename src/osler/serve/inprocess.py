@@ -26,8 +26,6 @@ class InProcess:
         count_tokens: tokens of a text.
     """
 
-    is_remote = False
-
     def __init__(self, model: Model, count_tokens: Callable[[str], int] | None = None) -> None:
         self._model = model
         self._count = count_tokens

@@ -104,8 +104,6 @@ class Library:
 class LibraryBackend:
     """A `Backend` without a model: the answer of the record whose question is nearest, word for word."""
 
-    is_remote = False
-
     def __init__(self, library: Library) -> None:
         self._library = library
 

@@ -24,7 +24,7 @@ from osler.runs.facts import installed_version
 from osler.runs.files import read_json, sha256_json
 from osler.runs.folder import stage_files
 from osler.runs.format import written_by
-from osler.runs.local_only import is_loopback
+from osler.runs.local_only import stays_here
 from osler.serve.config import BackendName, ServeConfig, UpstreamConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.keys import key_ring
@@ -263,7 +263,7 @@ def _answerer(run_folder: Path, sections: ServedSections, policy: "Policy", gguf
 
     guard, config = Guard(policy, stronger=stronger_of(sections.guard)), sections.serve
     may_leave = config.allow_remote or (
-        sections.backend == "upstream" and config.upstream is not None and not is_loopback(config.upstream.url)
+        sections.backend == "upstream" and config.upstream is not None and not stays_here(config.upstream.url)
     )
     if sections.backend == "library":
         library = library_of(run_folder, config.passages, None, may_leave=may_leave)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from osler.errors import EnvironmentLacks, InputError, missing_package
 from osler.guard.chain import Head
-from osler.serve.config import is_loopback
+from osler.runs.local_only import is_loopback
 
 Level = Literal["off", "drain", "template-only", "halt"]
 LEVELS: tuple[Level, ...] = ("off", "drain", "template-only", "halt")

@@ -17,7 +17,6 @@ import orjson
 
 from osler.models.chat import ROLE_TOKENS, break_tokens
 from osler.models.protocol import Conversation
-from osler.runs.local_only import is_loopback
 from osler.serve.backend import Draft, Usage
 from osler.serve.fault import Fault, unavailable
 from osler.serve.link import Links
@@ -62,12 +61,6 @@ class Upstream:
         self._address = address
         self._special = tuple(special)
         self._links = Links()
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether the server is another machine."""
-        address = self._address()
-        return address is not None and not is_loopback(address.url)
 
     def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:
         """Prepare an answer."""

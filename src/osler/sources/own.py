@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from osler.errors import InputError, RowError
-from osler.records.export import LETTERS
 from osler.records.record import Record
+from osler.records.render import LETTERS
 from osler.sources.fields import as_object, kind_of, shown
 from osler.sources.read import read_rows
 from osler.sources.shape import SPLITS, MoreParts, checked_choices, choice_record, one_record, split_of

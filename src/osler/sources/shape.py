@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
 from osler.errors import RowError
-from osler.records.export import LETTERS
 from osler.records.record import Message, Record, Task
+from osler.records.render import LETTERS
 from osler.sources.source import Place
 from osler.text import hash_hex, match_key
 
@@ -73,7 +73,7 @@ def turns(question: str, target: str) -> tuple[Message, ...]:
 
 
 def choice_target(choices: Sequence[str], answer: int) -> str:
-    """What the assistant says for option `answer`: `B. Pancreas`, lettered as `records.export` letters the options."""
+    """What the assistant says for option `answer`: `B. Pancreas`, lettered as `records.render` letters the options."""
     return f"{LETTERS[answer]}. {choices[answer].strip()}"
 
 

@@ -15,8 +15,8 @@ from osler.errors import InputError
 from osler.models.chat import end_token_id, system_prompt_of, template_fingerprint
 from osler.models.config import ModelConfig
 from osler.models.llamafactory import llamafactory_settings, write_rows
-from osler.records.export import as_messages
 from osler.records.io import JsonlWriter, read_records
+from osler.records.render import as_messages
 from osler.runs.files import read_json, write_bytes, write_json
 from osler.runs.progress import silent
 from osler.text import nearest

@@ -14,8 +14,8 @@ from typing import Any
 from osler.errors import EnvironmentLacks, InputError, Problem
 from osler.models.chat import system_prompt_of
 from osler.models.config import ModelConfig
-from osler.records.export import as_messages
 from osler.records.io import read_records
+from osler.records.render import as_messages
 from osler.runs.progress import Progress
 from osler.text import nearest
 from osler.train.architecture import Architecture, model_folder, parse_architecture, read_architecture

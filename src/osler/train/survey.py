@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from osler.models.chat import end_token_id, render, special_tokens
-from osler.records.export import as_messages
 from osler.records.io import from_dict, parse_jsonl, read_records
 from osler.records.record import Message, Record, Role
+from osler.records.render import as_messages
 from osler.runs.progress import Progress
 from osler.train.light_tokenizer import LightTokenizer
 from osler.train.tokens import Limits, Odds, RowFacts, RowSetAside, TokenRow, fault_of, says, token_rows

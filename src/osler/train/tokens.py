@@ -15,8 +15,8 @@ from typing import Any
 
 from osler.errors import CheckFailed, InputError
 from osler.models.chat import end_token_id, render, special_tokens
-from osler.records.export import as_messages
 from osler.records.record import Message, Record
+from osler.records.render import as_messages
 from osler.runs.progress import Progress
 from osler.text import hash64
 from osler.train.loss import MASKED

@@ -16,8 +16,8 @@ from osler.models.chat import system_prompt_of, template_fingerprint
 from osler.models.config import ModelConfig
 from osler.models.libraries import quiet_libraries
 from osler.models.local import load_tokenizer, read_length
-from osler.records.export import as_messages
 from osler.records.io import read_records
+from osler.records.render import as_messages
 from osler.runs.files import sha256_file, sha256_json
 from osler.runs.progress import Progress
 from osler.train.architecture import parse_architecture

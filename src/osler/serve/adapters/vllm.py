@@ -18,12 +18,12 @@ import orjson
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from osler.runs.local_only import is_loopback
 from osler.serve.adapters.questions import CHAT, COMPLETIONS, Question, chunk, read_question, usage_chunk, whole
 from osler.serve.adapters.screen import Screened, Watch, is_known, watch_from
 from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
-from osler.serve.config import is_loopback
 from osler.serve.fault import Fault, invalid_key, plain_fault, unavailable
 
 OPEN = frozenset({"/health", "/ping"})

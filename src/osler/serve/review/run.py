@@ -6,7 +6,7 @@ from pathlib import Path
 
 from osler.errors import EnvironmentLacks, missing_package
 from osler.evaluate.review.plan import read_plan
-from osler.serve.config import is_loopback
+from osler.runs.local_only import is_loopback
 from osler.serve.review.access import open_access
 
 

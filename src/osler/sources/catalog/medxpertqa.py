@@ -6,8 +6,8 @@ Both repeat the options at the end of the question, which is taken off. The part
 
 from typing import Any
 
-from osler.records.export import LETTERS
 from osler.records.record import Record
+from osler.records.render import LETTERS
 from osler.sources.fields import as_object, filled_text, label_of, list_of, optional_text, text_of
 from osler.sources.shape import checked_choices, choice_record, split_of
 from osler.sources.source import Place

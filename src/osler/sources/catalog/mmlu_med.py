@@ -8,8 +8,8 @@ MMLU any more.
 from collections.abc import Iterator
 from typing import Any
 
-from osler.records.export import LETTERS
 from osler.records.record import Record
+from osler.records.render import LETTERS
 from osler.sources.fields import as_object, filled_text, index_of, label_of, text_of, texts_of
 from osler.sources.read import read_csv, read_rows
 from osler.sources.shape import checked_choices, choice_record

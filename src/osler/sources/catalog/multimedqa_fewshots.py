@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from osler.errors import RowError
-from osler.records.export import LETTERS
 from osler.records.record import Record
+from osler.records.render import LETTERS
 from osler.sources.fields import kind_of
 from osler.sources.read import read_json
 from osler.sources.shape import checked_choices, choice_record

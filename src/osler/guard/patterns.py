@@ -30,6 +30,7 @@ _PLURAL = re.compile(r"([a-z]{3,})s\?")
 # Canonical text holds words, marks, single spaces and line breaks. Short classes keep compiling fast: "anything but a word
 # character, then a space" can only be the marks of one word and the space behind it.
 _JOIN = r"\W*? "
+_END = r"\W*?$"
 _WORD = r"\S+"
 _BEFORE = r"(?<!\S)"
 _AFTER = r"(?![\w'.,])"
@@ -61,6 +62,7 @@ class Compiler:
         self.gate = Gate()
         self.marks: dict[str, str] = {}
         self._lists: dict[str, str] = {}
+        self._entries: dict[str, list[str]] = {}
         self._keys: dict[str, Keys | None] = {}
         self._compiled: dict[str, Pattern] = {}
         for name, listed in lists.items():
@@ -87,8 +89,11 @@ class Compiler:
         """The patterns as expressions, in order."""
         return tuple(self.compile(pattern) for pattern in patterns)
 
-    def _add_list(self, name: str, entries: list[str]) -> None:
-        """Plain words of a long list become marks; everything else is written into the expression."""
+    def _add_list(self, list_name: str, entries: list[str]) -> None:
+        """Plain words of a long list, and of lists it names, become marks; everything else is written into the expression."""
+        named = [_NAME.fullmatch(entry) for entry in entries]
+        nested = [self._entries.get(name[1], [name[0]]) if name else [entry] for name, entry in zip(named, entries, strict=True)]
+        entries = self._entries[list_name] = [entry for part in nested for entry in part]
         plain = [word for entry in entries for word in _plain_words(entry)]
         others = [entry for entry in entries if not _plain_words(entry)]
         if len(plain) < _MIN_MARKED:
@@ -105,8 +110,8 @@ class Compiler:
                     self.marks[word] = self.marks.get(word, "") + mark
             parts.insert(0, rf"\w+\W*?{mark}")
             keys = keys | {mark} if keys is not None else None
-        self._lists[name] = "(?:" + "|".join(parts) + ")"
-        self._keys[name] = keys
+        self._lists[list_name] = "(?:" + "|".join(parts) + ")"
+        self._keys[list_name] = keys
 
     def _expanded(self, pattern: str) -> str:
         """The pattern with its gaps, joiners and word lists written out."""
@@ -123,7 +128,7 @@ class Compiler:
                     raise InputError(f"word list {part} is not known; it must stand in lexicons, above its use")
                 built += self._lists[name[1]]
             else:
-                built += part.replace(" ", _JOIN)
+                built += part.replace(" ", _JOIN).replace("$", _END)
         return f"(?:{_OPENING.sub('(?:', built)})"
 
 

@@ -107,7 +107,7 @@ def grey_guess(policy: Policy, text: str) -> Guess | None:
 def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Verdict]:
     """Everything that was found, strongest action first; allow alone when nothing was.
 
-    Mistyped words are mended and read again only when the text as given shows nothing.
+    Mistyped words are mended and read again only when no rule for more than a note matches the text as given.
     """
     found = _read(policy, text, policy.sense)
     if any(read.view.name in _CIPHERS for read in found):
@@ -122,7 +122,10 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
     if foreign.action != "allow":
         rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
         return sorted([foreign, *rules], key=_rank)
-    return verdicts or _mended(policy, found[0], facts) or [foreign]
+    # Weak findings in a mistyped text do not hide an emergency or a clearer request.
+    if all(v.action == "safe_complete" or v.rule.startswith(CLASSIFIER) for v in verdicts):
+        verdicts = sorted([*verdicts, *_mended(policy, found[0], facts)], key=_rank)
+    return verdicts or [foreign]
 
 
 def _without_gibberish(policy: Policy, read: _Read) -> _Read:
@@ -238,7 +241,7 @@ def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator
     for number, (read, aside) in enumerate(zip(found, asides, strict=True)):
         possible = policy.triggers.possible(read.present)
         if aside:
-            possible = [t for t in possible if t.rule.fact is not None or t.rule.action not in aside]
+            possible = [t for t in possible if t.rule.action not in aside or (t.rule.fact and t.rule.action != "safe_complete")]
         lines = read.lines
         if number and asides[0] <= aside:
             # What reads the same as in the first reading gives the same again.
@@ -279,7 +282,14 @@ def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
         if sense is None or guess is None or guess.intent not in sense.actions or (whole and read.view.name == "plain"):
             continue
         if guess.score >= _threshold(sense, guess.intent, read):
-            yield Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
+            intent = guess.intent if _is_of_kind(sense, guess, read) else sense.softer
+            yield Verdict(sense.actions[intent], intent, f"{CLASSIFIER}.{intent}", None, guess.score)
+
+
+def _is_of_kind(sense: Sense, guess: Guess, read: _Read) -> bool:
+    """Whether the classifier is nearly sure, or the text holds a word of what it takes it for; short questions are like many things."""
+    kind = sense.kinds.get(guess.intent)
+    return kind is None or guess.score >= sense.sure or any(_search(kind, text, bits) for text, _, bits in read.lines)
 
 
 def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:

@@ -125,7 +125,7 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         raise InputError(f"policy {name}: {error}") from error
     if spec.numbers.default not in spec.numbers.countries:
         raise InputError(f"policy {name}: numbers.default {spec.numbers.default!r} is not among numbers.countries")
-    sense, words = _sense(spec), vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))])
+    sense, words = _sense(spec, compiler), vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))])
     rules, output_rules = _rules(spec, spec.intents, compiler), _rules(spec, spec.output, compiler)
     return Policy(
         id=name,
@@ -157,21 +157,25 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
     )
 
 
-def _sense(spec: PolicySpec) -> Sense | None:
+def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
     if spec.classifier is None:
         return None
     classifier = load_classifier()
     thresholds = spec.classifier.thresholds
-    unknown = sorted(set(thresholds) - {"default", *spec.intents})
+    kinds, softer = spec.classifier.kinds, spec.classifier.softer
+    unknown = sorted({*thresholds, *kinds, *([softer] if kinds else [])} - {"default", *spec.intents})
     if unknown or "default" not in thresholds:
         raise InputError(
-            f"policy {spec.policy.id}: classifier.thresholds needs `default` and may name intents of this policy; "
+            f"policy {spec.policy.id}: classifier.thresholds needs `default`; it, kinds and softer may name intents of this policy; "
             f"unknown: {', '.join(unknown) or 'none'}"
         )
     return Sense(
         classifier,
         {intent: entry.action for intent, entry in spec.intents.items()},
         {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
+        {intent: compiler.compile(pattern) for intent, pattern in kinds.items()},
+        spec.classifier.sure,
+        softer,
         spec.classifier.long,
         spec.classifier.long_asked,
         spec.classifier.floors,

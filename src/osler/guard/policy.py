@@ -90,6 +90,12 @@ class Sense:
     """By intent."""
     thresholds: Mapping[str, float]
     """Score from which an intent's action is taken, for every intent of the policy."""
+    kinds: Mapping[str, Pattern]
+    """By intent: what a text of its kind holds."""
+    sure: float
+    """Score from which nothing of its kind is asked for."""
+    softer: str
+    """The intent whose action is taken where that is missing."""
     long: float
     """Least threshold in a long text for what is told."""
     long_asked: float

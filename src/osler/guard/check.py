@@ -287,9 +287,12 @@ def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
 
 
 def _is_of_kind(sense: Sense, guess: Guess, read: _Read) -> bool:
-    """Whether the classifier is nearly sure, or the text holds a word of what it takes it for; short questions are like many things."""
+    """Whether the classifier is nearly sure, or the text holds a word of what it takes it for; not so are questions about an ailment."""
     kind = sense.kinds.get(guess.intent)
-    return kind is None or guess.score >= sense.sure or any(_search(kind, text, bits) for text, _, bits in read.lines)
+    if kind is None or sense.about is None or guess.score >= sense.sure:
+        return True
+    lines = [(text, bits) for text, _, bits in read.lines]
+    return any(_search(kind, *line) for line in lines) or not any(_search(sense.about, *line) for line in lines)
 
 
 def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:

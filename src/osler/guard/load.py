@@ -174,6 +174,7 @@ def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
         {intent: entry.action for intent, entry in spec.intents.items()},
         {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
         {intent: compiler.compile(pattern) for intent, pattern in kinds.items()},
+        compiler.compile(spec.classifier.about) if kinds else None,
         spec.classifier.sure,
         softer,
         spec.classifier.long,

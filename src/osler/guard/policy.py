@@ -92,10 +92,12 @@ class Sense:
     """Score from which an intent's action is taken, for every intent of the policy."""
     kinds: Mapping[str, Pattern]
     """By intent: what a text of its kind holds."""
+    about: Pattern | None
+    """What a text holds that is read more kindly, where it has nothing of the kind."""
     sure: float
-    """Score from which nothing of its kind is asked for."""
+    """Score from which nothing of the kind is asked for."""
     softer: str
-    """The intent whose action is taken where that is missing."""
+    """The intent whose action is taken then."""
     long: float
     """Least threshold in a long text for what is told."""
     long_asked: float

@@ -94,8 +94,9 @@ class ClassifierSpec(_Strict):
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]]
     """Score from which an intent's action is taken; `default` for those not named."""
     kinds: dict[str, str] = {}
-    """Pattern by intent: what a text holds that is of its kind. Where it is absent and the score is below `sure`, the text gets the
-    action of the intent `softer`."""
+    """Pattern by intent: what a text holds that is of its kind. Where that is absent, `about` is there and the score is below `sure`,
+    the text gets the action of the intent `softer`."""
+    about: str = ""
     sure: Annotated[float, Field(gt=0, le=1)] = 0.9
     softer: str = ""
     long: Annotated[float, Field(gt=0, le=1)] = 0.9

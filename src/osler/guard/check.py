@@ -22,6 +22,9 @@ TOO_LONG = Verdict("redirect", "too_long", "guard_error", None, 0.0)
 """The verdict about a text that is longer than the policy allows; it gets the safe reply."""
 LONG_WORDS = 25
 """A text of so many words is long enough to meet a rule by chance."""
+_SMALL_TALK = 40
+"""So many words in sentences without a word of health, when they are most of a text, are talk around a short question."""
+_TALK_SHARE = 0.6
 JAILBREAK = "jailbreak_injection"
 """Intent of a wrapper; what it wraps decides, where it can be told apart."""
 _MIN_CORE_WORDS = 4
@@ -64,6 +67,8 @@ class _Read:
     """That about the sentences that ask or demand something; only in a long text."""
     wrapper: float = 0.0
     """How likely one of its sentences is a wrapper."""
+    is_talk: bool = False
+    """Whether most of it is talk without a word of health."""
     fresh: int = -1
     """Bits of the words that this reading alone has; patterns with none of them were judged in another reading. -1: all."""
 
@@ -264,12 +269,15 @@ def _set_aside(policy: Policy, read: _Read) -> set[Action]:
 
 
 def _threshold(sense: Sense, intent: str, read: _Read) -> float:
-    """In a long text what is told counts when it is urgent and near certain, and what is asked or demanded when it is likely."""
-    least = sense.thresholds[intent]
+    """In a long text what is told counts when it is urgent and near certain, and what is asked or demanded when it is likely.
+
+    Around a short question talk asks for more only of what is told.
+    """
+    least, guess = sense.thresholds[intent], read.asked
+    is_asked = guess is not None and guess.intent == intent
     if not read.is_long:
-        return least
-    guess = read.asked
-    if guess is not None and guess.intent == intent:
+        return max(least, sense.talk) if read.is_talk and not is_asked else least
+    if is_asked:
         return max(least, sense.long_asked)
     return max(least, sense.long) if sense.actions[intent] in URGENT else 2.0
 
@@ -301,17 +309,22 @@ def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:
 
 def _present(policy: Policy, view: View, sense: Sense | None, *, is_long: bool = False) -> _Read:
     lines = []
-    start = present = 0
+    start = present = n_talk = 0
+    story = sense.story if sense is not None else 0
     for sentence, words in zip(view.text.split("\n"), view.sentences, strict=False):
         bits = policy.gate.present(words, policy.marks)
         lines.append((sentence, start, bits))
         start += len(sentence) + 1
         present |= bits
-    is_long = is_long or sum(map(len, view.sentences)) >= LONG_WORDS
+        n_talk += len(words) if story & ~bits else 0
+    n_words = sum(map(len, view.sentences))
+    is_talk = n_talk >= max(_SMALL_TALK, n_words * _TALK_SHARE)
+    is_long = is_long or (n_words >= LONG_WORDS and not is_talk)
     if sense is None:
         return _Read(view, tuple(lines), present, is_long)
-    chosen = [place for place, words in enumerate(view.sentences) if is_long and _is_asked(view, place, words)]
-    return _Read(view, tuple(lines), present, is_long, *sense.classifier.guesses(view.sentences, chosen, JAILBREAK))
+    chosen = [place for place, words in enumerate(view.sentences) if (is_long or is_talk) and _is_asked(view, place, words)]
+    guesses = sense.classifier.guesses(view.sentences, chosen, JAILBREAK)
+    return _Read(view, tuple(lines), present, is_long, *guesses, is_talk=is_talk)
 
 
 def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:

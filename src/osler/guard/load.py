@@ -173,6 +173,8 @@ def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
         classifier,
         {intent: entry.action for intent, entry in spec.intents.items()},
         {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
+        compiler.compile(spec.classifier.story).need if spec.classifier.story else 0,
+        spec.classifier.talk,
         {intent: compiler.compile(pattern) for intent, pattern in kinds.items()},
         compiler.compile(spec.classifier.about) if kinds else None,
         spec.classifier.sure,

@@ -90,6 +90,10 @@ class Sense:
     """By intent."""
     thresholds: Mapping[str, float]
     """Score from which an intent's action is taken, for every intent of the policy."""
+    story: int
+    """Bits of the gate that a sentence about health has; 0: every one."""
+    talk: float
+    """Least threshold in a text that is mostly about other things, for what is told."""
     kinds: Mapping[str, Pattern]
     """By intent: what a text of its kind holds."""
     about: Pattern | None

@@ -93,6 +93,10 @@ class ClassifierSpec(_Strict):
 
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]]
     """Score from which an intent's action is taken; `default` for those not named."""
+    story: str = ""
+    """Pattern of health. Many words in sentences without it are talk around a short question, if they are most of a text. Empty: none."""
+    talk: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Least threshold in such talk for what is told."""
     kinds: dict[str, str] = {}
     """Pattern by intent: what a text holds that is of its kind. Where that is absent, `about` is there and the score is below `sure`,
     the text gets the action of the intent `softer`."""

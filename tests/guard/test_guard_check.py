@@ -230,7 +230,7 @@ def test_consumer_questions_are_rarely_flagged_and_hardly_ever_refused(policy, s
         for line in (shared_data / "safety" / f"{name}.jsonl").read_bytes().splitlines()[1::4]:
             action = check(policy, orjson.loads(line)["text"]).action
             n_rows += 1
-            flagged += action != "allow"
+            flagged += action not in ("allow", "safe_complete")
             refused += action in ("refuse", "refuse_support")
     assert n_rows > 500
     assert flagged / n_rows <= policy.gates["consumer_flagged"]

@@ -80,14 +80,20 @@ class _Facts:
         self._policy = policy
         self._found = found
         self._history = history
+        self._known: dict[str, bool] = {}
 
     def hold(self, name: str) -> bool:
         """Whether the fact was said."""
-        earlier = [read for turn in self._history for read in _read(self._policy, turn, None)]
-        lines = [line for read in (*self._found, *earlier) for line in read.lines]
-        return any(
-            _search(pattern, sentence, bits) for sentence, _, bits in lines for pattern in self._policy.facts[name]
-        )
+        if name not in self._known:
+            earlier = [read for turn in self._history for read in _read(self._policy, turn, None)]
+            self._known[name] = any(
+                _search(pattern, sentence, bits)
+                for read in (*self._found, *earlier)
+                for pattern in self._policy.facts[name]
+                if pattern.need & ~read.present == 0
+                for sentence, _, bits in read.lines
+            )
+        return self._known[name]
 
 
 def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
@@ -252,8 +258,9 @@ def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator
             # What reads the same as in the first reading gives the same again.
             known = {line[0] for line in found[0].lines}
             lines = tuple(line for line in lines if line[0] not in known)
+        likely = [t for t in likely if t.rule.fact is None or (t.need & ~read.present == 0 and facts.hold(t.rule.fact))]
         for rule, start, end in _matches(likely, read, lines):
-            if rule.id not in seen and (rule.fact is None or facts.hold(rule.fact)):
+            if rule.id not in seen:
                 seen.add(rule.id)
                 yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
 

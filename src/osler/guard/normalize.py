@@ -151,8 +151,16 @@ def place_of(view: View, start: int, end: int) -> tuple[int, int] | None:
     # The canonical text holds the same words in the same order, so the count of words before the match names its place.
     first = len(view.text[:start].split())
     last = first + len(view.text[start:end].split()) - 1
-    places = [token.span() for token in _WORD.finditer(view.source.lower()) for _ in range(len(_written_out(token[0])))]
-    return places[first][0], places[min(last, len(places) - 1)][1]
+    begin = stop = n_words = 0
+    for token in (_ASCII_WORD if view.source.isascii() else _WORD).finditer(view.source.lower()):
+        if n_words <= first:
+            begin = token.start()
+        stop = token.end()
+        word = token[0]
+        n_words += len(_written_out(word)) if "'" in word or word in _SHORT_FORMS else 1
+        if n_words > last:
+            break
+    return begin, stop
 
 
 def _canonical(name: str, text: str, marks: Mapping[str, str], source: str | None) -> View:

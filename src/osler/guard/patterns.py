@@ -16,6 +16,7 @@ into the expression: the canonical text carries a mark behind each of them, and 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from osler.errors import InputError
 from osler.guard.gate import Gate, Keys, entry_keys, split_outside
@@ -35,6 +36,7 @@ _WORD = r"\S+"
 _BEFORE = r"(?<!\S)"
 _AFTER = r"(?![\w'.,])"
 _FIRST_MARK = 0xE000
+_TERSE_CHARS = 120
 _MIN_MARKED = 8
 """A list with fewer plain words is compiled into the expression; it is as fast there."""
 
@@ -47,7 +49,8 @@ class Pattern:
     need: int
     """Bits of the gate that a text must have."""
     find: Callable[..., re.Match[str] | None]
-    """`expression.search`; `match` for a pattern that can only stand at the beginning, so that it is tried there alone."""
+    """`expression.search`; `match` for a pattern that can only stand at the beginning, so that it is tried there alone; for a
+    pattern of a whole sentence nothing longer than `_TERSE_CHARS` is tried."""
 
 
 class Compiler:
@@ -82,6 +85,8 @@ class Compiler:
                 raise InputError(f"pattern {pattern!r} is not a regular expression: {error.msg}") from error
             is_anchored = pattern.startswith("^") and len(split_outside(pattern, "|")) == 1
             find = expression.match if is_anchored else expression.search
+            if is_anchored and pattern.endswith("$"):
+                find = partial(_match_terse, expression)
             self._compiled[pattern] = Pattern(expression, self.gate.need(pattern, self._keys), find)
         return self._compiled[pattern]
 
@@ -130,6 +135,10 @@ class Compiler:
             else:
                 built += part.replace(" ", _JOIN).replace("$", _END)
         return f"(?:{_OPENING.sub('(?:', built)})"
+
+
+def _match_terse(expression: re.Pattern[str], sentence: str, *bounds: int) -> re.Match[str] | None:
+    return expression.match(sentence, *bounds) if len(sentence) <= _TERSE_CHARS else None
 
 
 def _plain_words(entry: str) -> list[str]:

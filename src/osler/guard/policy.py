@@ -70,10 +70,9 @@ class TriggerIndex:
 
     def likely(self, sentences: Iterable[Iterable[str]]) -> list[Trigger]:
         """All that can match a text of these words, and some that can not, in the rules' order."""
-        places, known = set(self._by_bit.get(None, ())), self._of_word
-        for words in sentences:
-            for word in words:
-                places.update(known[word] if word in known else self._looked_up(word))
+        known, words = self._of_word, set[str]().union(*sentences)
+        found = [known[word] if word in known else self._looked_up(word) for word in words]
+        places = set(self._by_bit.get(None, ())).union(*found)
         return [self._triggers[place] for place in sorted(places)]
 
     def _looked_up(self, word: str) -> tuple[int, ...]:

@@ -101,6 +101,16 @@ def test_long_word_lists_match_as_the_same_words_written_out():
     assert not long.compile("stop {drug}").expression.search(text)
 
 
+def test_a_list_in_a_list_matches_also_at_the_end_of_a_sentence():
+    names = [f"drug{letter}" for letter in "abcdefghijklmnop"]
+    compiler = Compiler({"drug": ", ".join(names), "medicine": "{drug}, tablets"})
+    pattern = compiler.compile("stop {medicine}$")
+    for text, expected in (("stop drugc", True), ("stop tablets", True), ("stop drugc now", False)):
+        read = views(text, compiler.marks, WORDS)[0]
+        assert (pattern.find(read.text) is not None) is expected
+        assert pattern.need & ~compiler.gate.present(read.sentences[0], compiler.marks) == 0
+
+
 def test_the_gate_never_hides_a_match(policy):
     """Every expression that matches a text has its bits set by that text."""
     rng = random.Random(3)

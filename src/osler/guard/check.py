@@ -252,7 +252,9 @@ def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator
     for number, (read, aside) in enumerate(zip(found, asides, strict=True)):
         likely = policy.triggers.likely(read.view.sentences)
         if aside:
-            likely = [t for t in likely if t.rule.action not in aside or (t.rule.fact and t.rule.action != "safe_complete")]
+            likely = [
+                t for t in likely if t.rule.action not in aside or (t.rule.fact and t.rule.action != "safe_complete")
+            ]
         lines = read.lines
         if number and asides[0] <= aside:
             # What reads the same as in the first reading gives the same again.
@@ -329,7 +331,9 @@ def _present(policy: Policy, view: View, sense: Sense | None, *, is_long: bool =
     is_long = is_long or (n_words >= LONG_WORDS and not is_talk)
     if sense is None:
         return _Read(view, tuple(lines), present, is_long)
-    chosen = [place for place, words in enumerate(view.sentences) if (is_long or is_talk) and _is_asked(view, place, words)]
+    chosen = [
+        place for place, words in enumerate(view.sentences) if (is_long or is_talk) and _is_asked(view, place, words)
+    ]
     guesses = sense.classifier.guesses(view.sentences, chosen, JAILBREAK)
     return _Read(view, tuple(lines), present, is_long, *guesses, is_talk=is_talk)
 

@@ -97,7 +97,10 @@ class Compiler:
     def _add_list(self, list_name: str, entries: list[str]) -> None:
         """Plain words of a long list, and of lists it names, become marks; everything else is written into the expression."""
         named = [_NAME.fullmatch(entry) for entry in entries]
-        nested = [self._entries.get(name[1], [name[0]]) if name else [entry] for name, entry in zip(named, entries, strict=True)]
+        nested = [
+            self._entries.get(name[1], [name[0]]) if name else [entry]
+            for name, entry in zip(named, entries, strict=True)
+        ]
         entries = self._entries[list_name] = [entry for part in nested for entry in part]
         plain = [word for entry in entries for word in _plain_words(entry)]
         others = [entry for entry in entries if not _plain_words(entry)]

@@ -19,6 +19,7 @@ REASONS: dict[str, str] = {
     "dosing_personal": "The right dose depends on the person; a doctor or pharmacist can tell.",
     "alternative_instead_of_care": "It does not recommend something in place of medical care.",
     "self_diagnosis": "A diagnosis needs somebody who can examine you. It can explain illnesses in general.",
+    "personal_advice": "A decision about your own care, or about a claim you met, needs somebody who knows you; a note says who.",
     "interaction_personal": "Whether this suits you depends on your other illnesses and medicines; a pharmacist can check.",
     "too_long": "The question is too long to be checked as a whole.",
     "guard_error": "The check did not work, and nothing unchecked is shown.",

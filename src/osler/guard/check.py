@@ -41,7 +41,7 @@ _ASKING = frozenset("how can could should may shall is what which where ok safe"
 _ASKED_OF = frozenset("i we my me to do much many long it he she you".split())
 _EXCUSE_CHARS = 120
 """How far from what a rule found its excuses are looked for: somebody who does not end sentences must not be excused by the next."""
-_CIPHERS = frozenset({"rot13", "reversed"})
+_CIPHERS = frozenset({"rot13", "reversed", "base64", "hex"})
 _WHOLE = frozenset({"folded", "spaced"})
 CONTEXT_CHARS = 160
 """How much of the text before a sentence `check_output` looks at."""
@@ -140,14 +140,22 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
 
 
 def _without_gibberish(policy: Policy, read: _Read) -> _Read:
-    """Without the sentences of which few words are known: turned round, "do" says "od"."""
-    known = policy.vocabulary
-    lines = tuple(
-        line
-        for line, words in zip(read.lines, read.view.sentences, strict=False)
-        if sum(word in known.words or word in known.more for word in words) >= len(words) / 2
+    """Without the sentences of which few words are known: turned round, "do" says "od", and a cipher has words of one letter."""
+    known, view = policy.vocabulary, read.view
+    kept = [
+        place
+        for place, words in enumerate(view.sentences)
+        if sum(len(w) > 1 and (w in known.words or w in known.more) for w in words) >= len(words) / 2
+    ]
+    if len(kept) == len(view.sentences):
+        return read
+    lines = tuple(read.lines[place] for place in kept)
+    questions = frozenset(number for number, place in enumerate(kept) if place in view.questions)
+    text = View(
+        view.name, "\n".join(line[0] for line in lines), tuple(view.sentences[p] for p in kept), None, questions
     )
-    return replace(read, lines=lines, guess=None if len(lines) < len(read.lines) else read.guess)
+    alone = _present(policy, text, policy.sense)
+    return replace(read, lines=lines, guess=alone.guess, asked=alone.asked, wrapper=alone.wrapper)
 
 
 def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Verdict]:
@@ -264,7 +272,12 @@ def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator
         for rule, start, end in _matches(likely, read, lines):
             if rule.id not in seen:
                 seen.add(rule.id)
-                yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)
+                place, sense, guess = place_of(read.view, start, end), policy.sense, read.guess
+                # No score at all is no doubt: the classifier did not know the words.
+                if sense is not None and guess is not None and 0 < guess.score < sense.doubts.get(rule.intent, 0):
+                    yield Verdict(sense.actions[sense.softer], sense.softer, f"{CLASSIFIER}.{sense.softer}", place, 1.0)
+                else:
+                    yield Verdict(rule.action, rule.intent, rule.id, place, 1.0)
 
 
 def _set_aside(policy: Policy, read: _Read) -> set[Action]:

@@ -167,7 +167,9 @@ def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
     classifier = load_classifier()
     thresholds = spec.classifier.thresholds
     kinds, softer = spec.classifier.kinds, spec.classifier.softer
-    unknown = sorted({*thresholds, *kinds, *([softer] if kinds else [])} - {"default", *spec.intents})
+    unknown = sorted(
+        {*thresholds, *kinds, *spec.classifier.doubts, *([softer] if kinds else [])} - {"default", *spec.intents}
+    )
     if unknown or "default" not in thresholds:
         raise InputError(
             f"policy {spec.policy.id}: classifier.thresholds needs `default`; it, kinds and softer may name intents of this policy; "
@@ -183,6 +185,7 @@ def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
         compiler.compile(spec.classifier.about) if kinds else None,
         spec.classifier.sure,
         softer,
+        spec.classifier.doubts,
         spec.classifier.long,
         spec.classifier.long_asked,
         spec.classifier.floors,

@@ -123,6 +123,8 @@ class Sense:
     """Score from which nothing of the kind is asked for."""
     softer: str
     """The intent whose action is taken then."""
+    doubts: Mapping[str, float]
+    """By intent: score below which that is so for a rule's finding."""
     long: float
     """Least threshold in a long text for what is told."""
     long_asked: float

@@ -103,6 +103,8 @@ class ClassifierSpec(_Strict):
     about: str = ""
     sure: Annotated[float, Field(gt=0, le=1)] = 0.9
     softer: str = ""
+    doubts: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
+    """By intent: a rule gives the action of `softer`, too, where the score is lower."""
     long: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Least threshold in a long text, for what is told and urgent: many sentences give many chances."""
     long_asked: Annotated[float, Field(gt=0, le=1)] = 0.75

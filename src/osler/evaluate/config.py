@@ -98,6 +98,11 @@ class EvaluateConfig(BaseModel):
     max_answer_tokens: PositiveInt = Field(
         default=768, description="Length of an open answer or a chain of thought, in tokens."
     )
+    encoder: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Also compare open answers with their references by BERTScore, with this encoder's folder or hub id; "
+        "name@layer for another layer than that at three quarters of its depth. Never in the gate.",
+    )
 
     @field_validator("benchmarks")
     @classmethod
@@ -110,6 +115,18 @@ class EvaluateConfig(BaseModel):
                 f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split"
             )
         return benchmarks
+
+    @field_validator("encoder")
+    @classmethod
+    def _has_answers(cls, encoder: str | None, info: ValidationInfo) -> str | None:
+        own = _own(info)
+        if encoder is not None and not any(
+            _asked(text, own).benchmark.is_open for text in info.data.get("benchmarks", ())
+        ):
+            raise ValueError(
+                "an encoder compares open answers, and no benchmark here has any (k-qa, medication-qa, liveqa-med)"
+            )
+        return encoder
 
     @property
     def own_benchmarks(self) -> list[Benchmark]:

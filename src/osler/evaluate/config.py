@@ -43,10 +43,11 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     return Path(file).resolve()
 
 
-def _known_score(name: str) -> str:
+def _known_score(name: str, info: ValidationInfo) -> str:
     if ":" in name:
         raise ValueError(f"{name!r} names a split; a bound is on a benchmark, or on one of its modes (medqa@generate)")
-    _asked(name)
+    if _asked(name, _own(info)).benchmark.is_open:
+        raise ValueError(f"{name!r} has open answers, and those have no accuracy; the gate reads their review")
     return name.removesuffix("@letters-0shot")
 
 
@@ -166,6 +167,9 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    own: tuple[OwnFile, ...] = Field(
+        default=(), description="YAML files of benchmarks of your own that knowledge names, as in evaluate.own."
+    )
     knowledge: dict[BenchmarkName, Share] = Field(
         default={"medqa": 0.60},
         description="Accuracy by benchmark that the one-sided 95 % lower bound must reach.",

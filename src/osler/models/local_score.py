@@ -99,7 +99,9 @@ class LikelihoodReader:
         wanted = torch.tensor([token for row in rows for option in row.options for token in option], device=device)
         with answer_positions(self.weights, where[:, 0], where[:, 1], self._last):
             logits = self.weights(**inputs).logits[0].float()  # N V
-        n_at_once = max(1, _LOGITS_AT_ONCE // logits.shape[1])  # logsumexp takes as much memory again as what it is given
+        n_at_once = max(
+            1, _LOGITS_AT_ONCE // logits.shape[1]
+        )  # logsumexp takes as much memory again as what it is given
         parts = zip(logits.split(n_at_once), wanted.split(n_at_once), strict=True)
         log_p = torch.cat([own.gather(1, ids[:, None])[:, 0] - own.logsumexp(-1) for own, ids in parts]).double()  # N
         sums = iter(part.sum().item() for part in log_p.split([len(option) for row in rows for option in row.options]))

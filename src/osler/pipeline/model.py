@@ -111,7 +111,7 @@ def plan_gate(run: Run) -> Plan:
     inputs |= {name: sha256_file(path) for name, path in files.items()}
     signed = tuple(signature_of(run.folder / FOLDER, name, artefact) for name in config.signatures)
     inputs |= {f"signature of {one.document}": sha256_json(asdict(one)) for one in signed}
-    stage = stage_for(run, "gate", config.model_dump(mode="json"), inputs)
+    stage = stage_for(run, "gate", config.model_dump(mode="json", exclude={"own"}), inputs)
     verdict = stage.folder / "verdict.json"
     return Plan(
         stage,

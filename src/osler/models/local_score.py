@@ -99,11 +99,10 @@ class LikelihoodReader:
         wanted = torch.tensor([token for row in rows for option in row.options for token in option], device=device)
         with answer_positions(self.weights, where[:, 0], where[:, 1], self._last):
             logits = self.weights(**inputs).logits[0].float()  # N V
-        n_at_once = max(
-            1, _LOGITS_AT_ONCE // logits.shape[1]
-        )  # logsumexp takes as much memory again as what it is given
-        parts = zip(logits.split(n_at_once), wanted.split(n_at_once), strict=True)
-        log_p = torch.cat([own.gather(1, ids[:, None])[:, 0] - own.logsumexp(-1) for own, ids in parts]).double()  # N
+        # logsumexp takes as much memory again as it is given, so it is given a few rows of a large vocabulary at a time.
+        n_at_once = max(1, _LOGITS_AT_ONCE // logits.shape[1])
+        totals = torch.cat([logits[at : at + n_at_once].logsumexp(-1) for at in range(0, len(logits), n_at_once)])
+        log_p = (logits.gather(1, wanted[:, None])[:, 0] - totals).double()  # N
         sums = iter(part.sum().item() for part in log_p.split([len(option) for row in rows for option in row.options]))
         return [[next(sums) for _ in row.options] for row in rows]
 

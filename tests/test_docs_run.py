@@ -23,7 +23,7 @@ import yaml
 pytestmark = pytest.mark.slow
 
 RECIPES = ("demo", "ward", "x", "recipe", "recipes/medquad-tiny", "recipes/biomistral-medical")
-SHORT = {"train": {"max_steps": 4}, "redteam": {"max_prompts": 4}, "evaluate": {"max_items": 8}}
+SHORT = {"train": {"max_steps": 4}, "redteam": {"max_prompts": 40, "attacks": ["plain"]}, "evaluate": {"max_items": 8}}
 LOOSE = {
     "knowledge": {"medqa": 0.001},
     "pubmedqa_macro_f1": None,
@@ -140,6 +140,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
         for name in ("demo", "ward", "x"):
             finished = _run(f"osler run {name}.yaml", made)
             assert finished.returncode == 0, finished.stderr
+        _served("osler serve ward --port 0", made)  # so that there is a log
         key = json.loads(_run("osler keys create ward for-docs --json", made).stdout)
         made.filled.update(
             {

@@ -1,5 +1,6 @@
 """`osler plan`: what training will meet, need and cost, before anything is loaded."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +56,7 @@ def plan(
         from osler.train.exact import trace_memory
 
         traced = trace_memory(loaded.model, config, found.largest_pass, checkpointing=bool(_checkpointing(found)))
-        facts["exact"] = traced.to_dict()
+        facts["exact"] = asdict(traced)
     if as_json:
         say_json(facts)
     else:

@@ -1,12 +1,11 @@
 """The options of curation, one small class a step."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from osler.curate.language import Language
-from osler.runs.section import Section
+from osler.runs.section import Section, seen_from_recipe
 
 Agreement = Literal["medical", "text"]
 """What near copies must agree on to be dropped: focus, numbers and negations, or nothing beyond their likeness."""
@@ -119,7 +118,7 @@ class FilterConfig(Section):
     def _existing_file(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
-        path = Path((info.context or {}).get("folder", Path.cwd())) / Path(value).expanduser()
+        path = seen_from_recipe(value, info)
         if not path.is_file():
             raise ValueError(f"there is no file {str(path)!r}; give the tokenizer.json of the model to be trained")
         return str(path.resolve())

@@ -20,9 +20,10 @@ from osler.export.data_croissant import write_croissant
 from osler.export.data_files import ENDINGS, RowWriter, open_writer, read_back, save_dataset_dict
 from osler.export.data_forms import FORM_NAMES, FORMS, Form
 from osler.records.io import read_records
-from osler.records.license import Mix, Use, is_local_only, mix_of, terms_of, why_forbidden
+from osler.records.license import Mix, Use, mix_of, terms_of, why_forbidden
 from osler.records.record import Origin, Record
 from osler.runs.files import digest_folder, write_bytes, write_json
+from osler.runs.local_only import local_only
 from osler.runs.progress import Progress
 from osler.text import nearest
 
@@ -155,7 +156,7 @@ def _form(name: str) -> Form:
 
 def _bar(origin: Origin, permission: Permission) -> str:
     """Why a row may not be exported; empty when it may."""
-    if is_local_only(origin.access) and not permission.include_local_only:
+    if local_only(origin.access) and not permission.include_local_only:
         return f"access {origin.access}: it may not leave this machine (--include-local-only overrides)"
     return why_forbidden(terms_of(origin.license, origin.access), permission.use)
 

@@ -287,7 +287,7 @@ def _has_mojibake(records: Sequence[Record]) -> bool:
 
 def _put_aside(source: Source, native: NativeRow, error: RowError, tally: _Tally, set_aside: JsonlWriter) -> None:
     row = SetAside(source.name, native.file, native.row, error.field, error.reason, error.detail)
-    set_aside.write(row.to_dict())
+    set_aside.write(asdict(row))
     tally.reasons[error.reason] += 1
     if error.reason not in PUBLISHED_SO and len(tally.first_malformed) < 3:
         tally.first_malformed.append(row)

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from osler.errors import InputError
 from osler.records.record import Access
-from osler.runs.section import Section
+from osler.runs.section import Section, seen_from_recipe
 from osler.sources.catalog import source_named
 
 SAMPLE_SOURCES = ("first_aid", "medmcqa", "medqa", "medquad", "pubmedqa", "symptom_to_diagnosis")
@@ -73,7 +73,7 @@ class OwnConfig(Section):
     def _existing_file(cls, value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, str | Path):
             return value
-        file = Path((info.context or {}).get("folder", Path.cwd())) / Path(value).expanduser()
+        file = seen_from_recipe(value, info)
         if not file.is_file():
             raise _mistake("no_file", f"there is no file {str(file)!r} (from {str(value)!r}); correct the path")
         return str(file.resolve())
@@ -131,8 +131,7 @@ class CollectConfig(Section):
     def _existing_folder(cls, value: Any, info: ValidationInfo) -> Any:
         if value == "sample" or not isinstance(value, str | Path):
             return value
-        start = Path((info.context or {}).get("folder", Path.cwd()))
-        folder = start / Path(value).expanduser()
+        folder = seen_from_recipe(value, info)
         if not folder.is_dir():
             raise _mistake(
                 "no_folder",

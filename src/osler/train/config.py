@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic import BeforeValidator, Field, StrictInt
+
+from osler.runs.section import Section
 
 
 def _not_bool(value: object) -> object:
@@ -13,16 +15,13 @@ def _not_bool(value: object) -> object:
 
 _Number = Annotated[float, BeforeValidator(_not_bool)]
 _Count = Annotated[StrictInt, Field(gt=0)]
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 Method = Literal["lora", "qlora", "dora", "full"]
 Sharding = Literal["none", "fsdp2", "zero2", "zero3"]
 
 
-class BadRowsConfig(BaseModel):
+class BadRowsConfig(Section):
     """What becomes of rows that would teach something wrong. null: no decision; training refuses while there are such rows."""
-
-    model_config = _STRICT
 
     long_answer: Literal["drop"] | None = Field(
         default=None,
@@ -48,10 +47,8 @@ class BadRowsConfig(BaseModel):
     )
 
 
-class EvaluationConfig(BaseModel):
+class EvaluationConfig(Section):
     """The loss on validation rows while training goes on."""
-
-    model_config = _STRICT
 
     every_steps: _Count = Field(
         default=100, description="Steps between measurements; the start and the last step always have one."
@@ -66,10 +63,8 @@ class EvaluationConfig(BaseModel):
     )
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Section):
     """How the model is trained. The defaults are those of a 7B or 8B model; `scratch:tiny` needs a higher learning rate."""
-
-    model_config = _STRICT
 
     method: Method = Field(
         default="lora",
@@ -125,10 +120,8 @@ class TrainConfig(BaseModel):
     )
 
 
-class MachineConfig(BaseModel):
+class MachineConfig(Section):
     """Where a recipe is trained. Nothing here changes what is learned, so a finished stage stays finished."""
-
-    model_config = _STRICT
 
     card: str | None = Field(
         default=None, description="Card that `osler plan` reckons with, by its name in the list (h100-80gb). null: all."

@@ -8,7 +8,7 @@ import json
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,6 @@ class Traced:
     pass_bytes: int
     """Activations, gradients and logits at their peak."""
     total_bytes: int
-
-    def to_dict(self) -> dict[str, int]:
-        """For the machine format of the plan."""
-        return asdict(self)
 
 
 def trace_memory(model: ModelConfig, config: TrainConfig, positions: int, *, checkpointing: bool) -> Traced:

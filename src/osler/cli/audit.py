@@ -16,11 +16,6 @@ from osler.errors import InputError
 audit_app = typer.Typer(help="Check the log of what a server did.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@audit_app.callback()
-def about() -> None:
-    """Check the log of what a server did."""
-
-
 @audit_app.command()
 def verify(run: RunName, store: StoreUrl = None, runs: RunsFolder = Path("runs"), as_json: AsJson = False) -> None:
     """Check every row of a run's audit logs; exits 1 and names the first row that does not hold, or what is missing at the end.

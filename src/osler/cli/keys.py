@@ -18,11 +18,6 @@ keys_app = typer.Typer(
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `osler keys list` shows it.")]
 
 
-@keys_app.callback()
-def about() -> None:
-    """Make, list and revoke the keys of a server's API. A running server knows of a change within half a second."""
-
-
 @keys_app.command()
 def create(  # noqa: PLR0913, PLR0917  (one option each)
     run: RunName,

@@ -18,11 +18,6 @@ kill_app = typer.Typer(help="Stop a server's answers, and let them go on.", no_a
 Reason = Annotated[str, typer.Option(help="Why; goes into the audit log of every replica.")]
 
 
-@kill_app.callback()
-def about() -> None:
-    """Stop a server's answers, and let them go on. Crisis and emergency replies stay."""
-
-
 @kill_app.command("on")
 def switch_on(
     run: RunName,

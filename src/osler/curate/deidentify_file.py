@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from osler.errors import InputError
 from osler.phi import find, replace, residual_risk
@@ -23,7 +23,6 @@ from osler.phi.surrogates import surrogates
 from osler.records.io import JsonlWriter, read_jsonl
 from osler.runs.files import PartialText, write_json
 
-Mode = Literal["tag", "surrogate"]
 _RISKY = 0.5
 """Residual risk from which a row counts as one to be read."""
 _REVIEWED = 25

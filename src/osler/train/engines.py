@@ -6,6 +6,7 @@ environments of their own. Rows go to them after Osler has set aside what the re
 
 import shutil
 from collections.abc import Mapping
+from importlib.resources import files as packaged
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def write_engine(
         settings = (_axolotl if engine == "axolotl" else _unsloth)(model, config, seed, tokens.max_length)
     if engine == "unsloth":
         write_json(out / "unsloth.json", settings)
-        write_bytes(out / "train_unsloth.py", _UNSLOTH.encode())
+        write_bytes(out / "train_unsloth.py", packaged("osler.train").joinpath("unsloth_script.txt").read_bytes())
         return f"cd {out} && python train_unsloth.py"
     write_bytes(out / f"{engine}.yaml", yaml.safe_dump(settings, sort_keys=False).encode())
     return f"cd {out} && {'llamafactory-cli' if engine == 'llamafactory' else 'axolotl'} train {engine}.yaml"
@@ -248,29 +249,3 @@ def _schedule(config: TrainConfig) -> dict[str, Any]:
         "num_train_epochs": config.epochs,
         **steps,
     }
-
-
-_UNSLOTH = '''\
-"""Written by osler: trains train.jsonl with Unsloth as unsloth.json says, and leaves the adapter in trained/."""
-
-import json
-
-from unsloth import FastLanguageModel  # first: it changes the libraries below
-
-from datasets import load_dataset
-from trl import SFTConfig, SFTTrainer
-
-settings = json.load(open("unsloth.json"))
-model, tokenizer = FastLanguageModel.from_pretrained(**settings["model"])
-model = FastLanguageModel.get_peft_model(model, **settings["adapter"])
-rows = load_dataset("json", data_files={"train": "train.jsonl", "validation": "validation.jsonl"})
-trainer = SFTTrainer(
-    model=model,
-    processing_class=tokenizer,
-    train_dataset=rows["train"],
-    eval_dataset=rows["validation"],
-    args=SFTConfig(**settings["trainer"]),
-)
-trainer.train()
-model.save_pretrained("trained")
-'''

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 
-from osler.cli.kill import with_store
-from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl, find_run
+from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl, find_run, store_of
 from osler.cli.screen import say, say_json
 from osler.errors import InputError
 
@@ -31,7 +30,7 @@ def verify(run: RunName, store: StoreUrl = None, runs: RunsFolder = Path("runs")
 
     folder = find_run(run, runs) / "serve"
     key = read_audit_key(folder, os.environ.get("OSLER_AUDIT_KEY"))
-    noted = with_store(run, runs, store).heads()
+    noted = store_of(run, runs, store).heads()
     found = []
     for path in _logs(folder):
         anchor = noted.get(id_of(path))

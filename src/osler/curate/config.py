@@ -5,15 +5,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from osler.curate.language import Language
-from osler.runs.section import Section, seen_from_recipe
+from osler.runs.section import PositiveInt, Section, Share, seen_from_recipe
 
 Agreement = Literal["medical", "text"]
 """What near copies must agree on to be dropped: focus, numbers and negations, or nothing beyond their likeness."""
 EngineName = Literal["local", "ray"]
 
 _Count = Annotated[StrictInt, Field(ge=0)]
-PositiveInt = Annotated[StrictInt, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class CleanConfig(Section):

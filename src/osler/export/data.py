@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from osler.export.data_forms import FORM_NAMES, FORMS, Form
 from osler.records.io import read_records
 from osler.records.license import Mix, Use, mix_of, terms_of, why_forbidden
 from osler.records.record import Origin, Record
-from osler.runs.files import digest_folder, write_bytes, write_json
+from osler.runs.files import digest_folder, made_whole, write_bytes, write_json
 from osler.runs.local_only import local_only
 from osler.runs.progress import Progress
 from osler.text import nearest
@@ -86,11 +86,7 @@ class Exported:
             "license": {
                 "expression": self.mix.expression,
                 "strictest": self.mix.strictest,
-                "is_known": self.mix.terms.is_known,
-                "commercial": self.mix.terms.commercial,
-                "adaptations": self.mix.terms.adaptations,
-                "share_alike": self.mix.terms.share_alike,
-                "attribution": self.mix.terms.attribution,
+                **asdict(self.mix.terms),
                 "conflicts": [list(pair) for pair in self.mix.conflicts],
             },
         }
@@ -128,20 +124,16 @@ def export_data(
     if out.exists() and not (out / "export.json").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} holds files that are no export of osler; name another folder with --out.")
     exported = _survey(run, permission)
-    staging = out.with_name(out.name + ".partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    for split in (name for name in SPLITS if exported.rows[name]):
-        _write_split(curated, split, forms, permission, staging, exported, progress)
-    for form in forms:
-        _finish_form(form, staging, exported)
-    shutil.rmtree(staging / _SCRATCH, ignore_errors=True)
-    write_bytes(staging / "README.md", card({**exported.to_dict(), "configs": _configs(exported)}).encode())
-    write_croissant(run, exported.to_dict(), staging)
-    write_json(staging / "export.json", {**exported.to_dict(), "files": digest_folder(staging)})
-    if out.exists():
-        shutil.rmtree(out)
-    staging.rename(out)
+    with made_whole(out) as staging:
+        staging.mkdir()
+        for split in (name for name in SPLITS if exported.rows[name]):
+            _write_split(curated, split, forms, permission, staging, exported, progress)
+        for form in forms:
+            _finish_form(form, staging, exported)
+        shutil.rmtree(staging / _SCRATCH, ignore_errors=True)
+        write_bytes(staging / "README.md", card({**exported.to_dict(), "configs": _configs(exported)}).encode())
+        write_croissant(run, exported.to_dict(), staging)
+        write_json(staging / "export.json", {**exported.to_dict(), "files": digest_folder(staging)})
     return exported
 
 

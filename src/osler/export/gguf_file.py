@@ -18,7 +18,7 @@ from osler.errors import CheckFailed, InputError, missing_package
 from osler.export.gguf_layout import Layout, facts_of, gguf_name, layout_of, n_rotated_heads, paired, rope_tensors
 from osler.export.gguf_vocab import Vocabulary, vocabulary_of
 from osler.models.local import load_tokenizer
-from osler.runs.files import read_json
+from osler.runs.files import made_whole, read_json
 from osler.runs.progress import Progress
 
 Precision = Literal["f32", "f16", "q8_0"]
@@ -58,12 +58,11 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
     config = read_json(folder / "config.json")
     layout = layout_of(config, folder)
     vocabulary = vocabulary_of(load_tokenizer(folder), config["vocab_size"])
-    draft = out.with_name(out.name + ".partial")
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    writer = gguf.GGUFWriter(draft, layout.architecture)
-    _write_facts(writer, layout, config, name, precision)
-    _write_vocabulary(writer, vocabulary)
     with ExitStack() as files:
+        draft = files.enter_context(made_whole(out))
+        writer = gguf.GGUFWriter(draft, layout.architecture)
+        _write_facts(writer, layout, config, name, precision)
+        _write_vocabulary(writer, vocabulary)
         files.callback(writer.close)
         weights = list(_weights(folder, layout, config, precision, files))
         for weight in weights:
@@ -83,7 +82,6 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
             progress(f"gguf {precision}", number, 2 * len(weights), "weights")
         writer.close()
         _read_back(draft, weights, precision, progress)
-    draft.replace(out)
     return out
 
 

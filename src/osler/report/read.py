@@ -132,6 +132,11 @@ class Run:
     """`recipe.json`; empty for a run that has none."""
     reviewed: Reviewed | None = None
 
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A section of the recipe; empty where it has none."""
+        found = self.recipe.get(name)
+        return found if isinstance(found, dict) else {}
+
 
 def read_run(run: Path) -> Run:
     """Everything in a run folder that the page shows.

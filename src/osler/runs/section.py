@@ -1,12 +1,16 @@
 """What people write, as values: sections of a recipe and files beside it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo
 
 from osler.errors import InputError
+
+PositiveInt = Annotated[StrictInt, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+"""Of a whole, 0 to 1."""
 
 
 class Section(BaseModel):

@@ -6,10 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
 
 from osler.records.record import Access
-from osler.runs.section import Section, seen_from_recipe
+from osler.runs.section import PositiveInt, Section, seen_from_recipe
 
 _Path = Annotated[Path, AfterValidator(seen_from_recipe)]
-PositiveInt = Annotated[StrictInt, Field(gt=0)]
 
 
 class DocumentFacts(Section):

@@ -18,14 +18,14 @@ from osler.models.config import ModelConfig
 from osler.models.llamafactory import llamafactory_settings, write_rows
 from osler.records.io import JsonlWriter, read_records
 from osler.records.render import as_messages
-from osler.runs.files import read_json, write_bytes, write_json
+from osler.runs.files import made_whole, read_json, write_bytes, write_json
 from osler.runs.progress import silent
 from osler.text import nearest
 from osler.train.architecture import read_architecture
 from osler.train.config import TrainConfig
 from osler.train.held_out import stratified
 from osler.train.light_tokenizer import LightTokenizer
-from osler.train.manifest import tensor_elements, write_set_aside
+from osler.train.manifest import tensor_elements, write_rows_learned, write_set_aside
 from osler.train.plan import light_tokenizer_of
 from osler.train.tokens import Limits, Tokens, tokenize
 
@@ -94,36 +94,24 @@ def take_back(engine: str, adapter: Path, train_file: Path, model: ModelConfig, 
     tokenizer = light_tokenizer_of(model, train_file, prompt)
     tokens = _tokens(train_file, model, config, prompt, tokenizer)
     write_set_aside(tokens, out / "set_aside.jsonl")
-    partial = out / "adapter.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    shutil.copyfile(adapter / "adapter_model.safetensors", partial / "adapter_model.safetensors")
-    write_json(
-        partial / "adapter_config.json",
-        {**facts, "base_model_name_or_path": model.base, "target_modules": sorted(facts["target_modules"])},
-    )
     fingerprint = template_fingerprint(tokenizer.chat_template)
-    write_json(
-        partial / "template.json", {"fingerprint": fingerprint, "system_prompt": prompt, "method": config.method}
-    )
-    partial.rename(out / "adapter")
-    with JsonlWriter(out / "rows.jsonl") as writer:
-        for row in tokens.rows:
-            figures = {"tokens": len(row.ids), "trained_tokens": row.n_trained}
-            writer.write({"id": row.id, "source": row.source, **figures, "steps": None})
+    with made_whole(out / "adapter") as partial:
+        partial.mkdir()
+        shutil.copyfile(adapter / "adapter_model.safetensors", partial / "adapter_model.safetensors")
+        write_json(
+            partial / "adapter_config.json",
+            {**facts, "base_model_name_or_path": model.base, "target_modules": sorted(facts["target_modules"])},
+        )
+        template = {"fingerprint": fingerprint, "system_prompt": prompt, "method": config.method}
+        write_json(partial / "template.json", template)
+    learned = write_rows_learned(tokens, [None] * len(tokens.rows), out / "rows.jsonl")
     n_adapter = tensor_elements(out / "adapter" / "adapter_model.safetensors")
     shape = read_architecture(model.base, model.revision)
     write_json(
         out / "ledger.json",
         {
             "engine": engine,
-            "read": tokens.n_read,
-            "kept": len(tokens.rows),
-            "set_aside": tokens.set_aside_counts,
-            "kept_in_spite": dict(tokens.kept_in_spite),
-            "tokens": sum(len(row.ids) for row in tokens.rows),
-            "trained_tokens": sum(row.n_trained for row in tokens.rows),
-            "max_length": tokens.max_length,
+            **learned,
             "epochs": config.epochs,
             "batch_size": config.batch_size * config.accumulate,
             "parameters": shape.n_linear + shape.n_embedding + n_adapter,

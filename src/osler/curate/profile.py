@@ -26,6 +26,7 @@ from osler.records.license import mix_of, terms_of
 from osler.records.record import Access, Record
 from osler.runs.files import read_json, write_json
 from osler.runs.local_only import local_only
+from osler.text import shortened
 
 PROFILE_FILE, EXAMPLES_FILE = "profile.json", "examples.jsonl"
 
@@ -292,8 +293,7 @@ def _excerpt(record: Record) -> Row:
 
 
 def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= _EXCERPT_CHARS else plain[: _EXCERPT_CHARS - 1] + "…"
+    return shortened(" ".join(text.split()), _EXCERPT_CHARS)
 
 
 def _changed(folder: Path, restricted: frozenset[str]) -> Iterator[Row]:

@@ -7,7 +7,7 @@ A row whose license forbids the use stops the export, or is left out and counted
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,11 +21,11 @@ from osler.export.data_files import ENDINGS, RowWriter, open_writer, read_back, 
 from osler.export.data_forms import FORM_NAMES, FORMS, Form
 from osler.records.io import read_records
 from osler.records.license import Mix, Use, mix_of, terms_of, why_forbidden
-from osler.records.record import Origin, Record
+from osler.records.record import Origin
 from osler.runs.files import digest_folder, made_whole, write_bytes, write_json
 from osler.runs.local_only import local_only
 from osler.runs.progress import Progress
-from osler.text import nearest
+from osler.text import did_you_mean
 
 SPLITS = ("train", "validation", "test")
 Card = Callable[[Mapping[str, Any]], str]
@@ -141,9 +141,9 @@ def _form(name: str) -> Form:
     for form in FORMS:
         if form.name == name:
             return form
-    near = nearest(name, FORM_NAMES)
-    hint = f" Did you mean {near!r}?" if near else ""
-    raise InputError(f"there is no form {name!r}.{hint} The forms are: {', '.join(FORM_NAMES)}")
+    raise InputError(
+        f"there is no form {name!r}.{did_you_mean(name, FORM_NAMES)} The forms are: {', '.join(FORM_NAMES)}"
+    )
 
 
 def _bar(origin: Origin, permission: Permission) -> str:
@@ -196,10 +196,6 @@ def _survey(run: Path, permission: Permission) -> Exported:
     return found
 
 
-def _exportable(path: Path, permission: Permission) -> Iterator[Record]:
-    return (r for r in read_records(path) if r.target and not _bar(r.origin, permission))
-
-
 def _write_split(
     curated: Path,
     split: str,
@@ -214,7 +210,9 @@ def _write_split(
         for form in forms:
             tally = exported.written[form.name, split] = Tally()
             sinks.append((form, stack.enter_context(open_writer(form.layout, _path(staging, form, split))), tally))
-        for number, record in enumerate(_exportable(curated / f"{split}.jsonl", permission), start=1):
+        read = read_records(curated / f"{split}.jsonl")
+        may_leave = (one for one in read if one.target and not _bar(one.origin, permission))
+        for number, record in enumerate(may_leave, start=1):
             for form, writer, tally in sinks:
                 row = form.view(record)
                 if row is not None:

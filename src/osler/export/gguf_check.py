@@ -70,7 +70,8 @@ def check_gguf(
     Raises:
         CheckFailed: something differs. The differing texts are not in the message: they may come from patients.
     """
-    fitting = [one for one in (with_system(p, model.system_prompt) for p in prompts) if _fits(model, one, n_context)]
+    asked = [with_system(prompt, model.system_prompt) for prompt in prompts]
+    fitting = [one for one in asked if len(model.prompt_tokens(one)) + 1 < n_context]
     counts = {"text": 0, "tokens": 0, "ollama": 0}
     agreement = Agreement()
     with llama_server(file, n_context) as server:
@@ -101,10 +102,6 @@ def check_gguf(
         facts = ", ".join(f"{name} {value}" for name, value in asdict(found).items() if name not in ("file", "passed"))
         raise CheckFailed(f"{file.name} does not agree with the model it was made from: {facts}. It was not kept.")
     return found
-
-
-def _fits(model: LocalModel, conversation: Conversation, n_context: int) -> bool:
-    return len(model.prompt_tokens(conversation)) + 1 < n_context
 
 
 def _count(

@@ -31,7 +31,7 @@ from scipy.sparse import csr_matrix
 
 from osler.evaluate.redteam.prompts import load_prompts
 from osler.guard.check import check
-from osler.guard.classify import WEIGHTS, pair_buckets, windows_of, word_hashes
+from osler.guard.classify import WEIGHTS, pair_buckets, pair_parts, windows_of, word_hashes
 from osler.guard.load import load_policy
 from osler.guard.normalize import plain_view
 from osler.guard.policy import Policy
@@ -415,7 +415,8 @@ def as_windows(
             for start, end in windows_of(len(sentence)):
                 for part in _spelled(list(sentence[start:end]), rng):
                     runs = [word_hashes(w) for w in part]
-                    pairs = pair_buckets(np.array([run[0] for run in runs]), [0] * (start == 0), BUCKETS - 1)
+                    parts = [pair_parts(run[0]) for run in runs]
+                    pairs = pair_buckets(np.array([(0,) * 4, (0,) * 4, *parts]), BUCKETS - 1)
                     flat = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
                     hashes.append(np.concatenate([flat, pairs.ravel()]))
                     meaning.append(sum((vectors.get(w, nothing) for w in part), nothing) / np.sqrt(len(part)))

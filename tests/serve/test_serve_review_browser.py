@@ -79,6 +79,25 @@ def test_answers_given_while_the_server_is_away_survive_a_reload_and_arrive(plan
     assert page.complaints == []
 
 
+def test_all_saved_is_not_said_and_nothing_can_be_cleared_while_a_save_is_under_way(plan, open_page):
+    page = open_page(1280)
+    with served(plan) as (link, _):
+        page.route("**/api/ratings", lambda _: None)  # the server's answer does not come yet
+        page.goto(link)
+        page.get_by_text("Card 1 of 5").wait_for()
+        assert page.locator("#status").inner_text() == "All saved."
+        for _ in range(5):
+            page.keyboard.type("4444y")
+            page.keyboard.press("Enter")
+        page.get_by_text("All cards are rated. Thank you.").wait_for()
+        assert page.locator("#status").inner_text() == "Saving."
+        assert page.locator("#clear").is_disabled()
+        page.unroute("**/api/ratings")
+        page.locator("#clear:enabled").wait_for()
+        assert len(complete(plan)) == 5
+    assert page.complaints == []
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_screen_reader_finds_names_and_an_order_that_makes_sense(plan, open_page, width):
     page = open_page(width)

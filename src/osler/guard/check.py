@@ -197,7 +197,7 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)
     for view in found:
         read = _present(policy, view, None)
-        for rule, start, end in _matches(policy.output_triggers.possible(read.present), read, read.lines):
+        for rule, start, end in _matches(policy.output_triggers.likely(view.sentences), read, read.lines):
             place = place_of(view, start, end)
             if place is not None and place[1] <= len(before):
                 continue
@@ -236,15 +236,15 @@ def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator
     seen: set[str] = set()
     asides = [_set_aside(policy, read) for read in found]
     for number, (read, aside) in enumerate(zip(found, asides, strict=True)):
-        possible = policy.triggers.possible(read.present)
+        likely = policy.triggers.likely(read.view.sentences)
         if aside:
-            possible = [t for t in possible if t.rule.fact is not None or t.rule.action not in aside]
+            likely = [t for t in likely if t.rule.fact is not None or t.rule.action not in aside]
         lines = read.lines
         if number and asides[0] <= aside:
             # What reads the same as in the first reading gives the same again.
             known = {line[0] for line in found[0].lines}
             lines = tuple(line for line in lines if line[0] not in known)
-        for rule, start, end in _matches(possible, read, lines):
+        for rule, start, end in _matches(likely, read, lines):
             if rule.id not in seen and (rule.fact is None or facts.hold(rule.fact)):
                 seen.add(rule.id)
                 yield Verdict(rule.action, rule.intent, rule.id, place_of(read.view, start, end), 1.0)

@@ -32,13 +32,14 @@ _MAX_KNOWN = 20_000
 _MIN_KNOWN_SHARE = 0.5
 """Share of words that have a vector; below it a text is not language that the classifier knows, and it does not guess."""
 _MIN_WORDS = 4
+_BEFORE_SENTENCE = (0, 0)
+"""Rows of no word: a pair looks two words back."""
 _DIGIT = re.compile(r"\d")
 
 N_PAIRS = 2
-_KINDS = np.array([[1], [2]])
-_BEFORE_FACTORS = np.array([[2_654_435], [40_503_169]])
-_WORD_FACTORS = np.array([[97], [193]])
-"""One row for each kind of pair; they spread the pairs over the buckets."""
+_BEFORE_FACTORS = (2_654_435, 40_503_169)
+_WORD_FACTORS = (97, 193)
+"""One for each kind of pair; they spread the pairs over the buckets."""
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -94,9 +95,10 @@ class Classifier:
         self._mask = len(weights) - 1
         self.words = frozenset(words)
         self._harmless = np.eye(1, len(labels), dtype=np.float32)[0]
-        # What the words met before add: to each label before scaling, to the number of features, to the sum of vectors.
-        self._table = np.zeros((_MAX_KNOWN, len(self.labels) + 1 + len(layers.hidden)), np.float32)
-        self._hashes = np.zeros(_MAX_KNOWN, np.int64)
+        # What the words met before add: to each label before scaling, to the number of features, to that of words, to the sum of
+        # vectors; and to the buckets of their pairs. The first row stands before a sentence and adds nothing.
+        self._table = np.zeros((1 + _MAX_KNOWN, len(self.labels) + 2 + len(layers.hidden)), np.float32)
+        self._parts = np.zeros((1 + _MAX_KNOWN, 2 * N_PAIRS), np.int64)
         self._known: dict[str, int] = {}
 
     def guess(self, sentences: Sequence[Sequence[str]]) -> Guess:
@@ -127,44 +129,48 @@ class Classifier:
         n_labels = len(self.labels)
         if sum(map(self.words.__contains__, words)) < _MIN_KNOWN_SHARE * len(words) or not words:
             return np.zeros((0, n_labels), np.float32)
+        # In a server each call of numpy costs several times what it costs here alone, so there are few.
         known = self._known
         if len(known) + len(words) > _MAX_KNOWN:
             known.clear()
-        rows = np.array([known[word] if word in known else self._learned(word) for word in words])
-        begins, spans = [0], list[tuple[int, int]]()
+        places, spans = list[int](), list[tuple[int, int]]()
         for sentence in sentences:
-            spans += [(begins[-1] + start, begins[-1] + stop) for start, stop in windows_of(len(sentence))]
-            begins.append(begins[-1] + len(sentence))
-        pairs = pair_buckets(self._hashes[rows], begins[:-1], self._mask)
+            spans += [(len(places) + start, len(places) + stop) for start, stop in windows_of(len(sentence))]
+            places += _BEFORE_SENTENCE
+            places += [known[word] if word in known else self._learned(word) for word in sentence]
+        rows = np.array(places)
+        added = self._table.take(rows[2:], axis=0)
+        pairs = self._weights.take(pair_buckets(self._parts.take(rows, axis=0), self._mask), axis=0)
+        added[:, :n_labels] += np.add.reduce(pairs, axis=0, dtype=np.float32)
         # Few windows and few words: a product with ones where a window has its words is the quickest sum.
-        inside = np.zeros((len(spans), len(words)), np.float32)
+        inside = np.zeros((len(spans), len(added)), np.float32)
         for row, (start, stop) in zip(inside, spans, strict=True):
             row[start:stop] = 1
-        window = inside @ self._table.take(rows, axis=0)
-        grams = inside @ self._weights.take(pairs, axis=0).sum(axis=0, dtype=np.float32) + window[:, :n_labels]
-        grams *= self._scale
-        count = inside.sum(axis=1, keepdims=True)
-        hidden = window[:, n_labels + 1 :] / np.sqrt(count) @ self._layers.hidden
+        window = inside @ added
+        roots = np.sqrt(window[:, n_labels : n_labels + 2])
+        hidden = window[:, n_labels + 2 :] / roots[:, 1:] @ self._layers.hidden
         hidden += self._layers.hidden_bias
         np.maximum(hidden, 0, out=hidden)
         logits = hidden @ self._layers.last
-        logits += grams / np.sqrt(window[:, n_labels : n_labels + 1]) + self._layers.last_bias
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        found: Floats = powers / powers.sum(axis=1, keepdims=True)
+        logits += window[:, :n_labels] * self._scale / roots[:, :1]
+        logits += self._layers.last_bias
+        logits -= np.maximum.reduce(logits, axis=1, keepdims=True)
+        found: Floats = np.exp(logits, out=logits)
+        found /= np.add.reduce(found, axis=1, keepdims=True)
         # Two or three words say too little; the rules know the terse calls for help.
-        found[count[:, 0] < _MIN_WORDS] = self._harmless
+        found[[stop - start < _MIN_WORDS for start, stop in spans]] = self._harmless
         return found
 
     def _learned(self, word: str) -> int:
-        """The row of the table that holds what the word adds."""
-        place = len(self._known)
+        """The row of the tables that holds what the word adds."""
+        place = 1 + len(self._known)
         hashes = word_hashes(word)
         n_labels = len(self.labels)
         row = self._table[place]
         row[:n_labels] = self._weights.take(np.array(hashes) & self._mask, axis=0).sum(axis=0, dtype=np.int64)
-        row[n_labels] = len(hashes) + N_PAIRS
-        row[n_labels + 1 :] = self._vectors.get(word, 0.0)
-        self._hashes[place] = hashes[0]
+        row[n_labels : n_labels + 2] = len(hashes) + N_PAIRS, 1
+        row[n_labels + 2 :] = self._vectors.get(word, 0.0)
+        self._parts[place] = pair_parts(hashes[0])
         self._known[word] = place
         return place
 
@@ -209,19 +215,22 @@ def word_hashes(word: str) -> list[int]:
     return hashes
 
 
-def pair_buckets(hashes: Integers, begins: Sequence[int], mask: int) -> Integers:
+def pair_parts(word_hash: int) -> tuple[int, ...]:
+    """What a word adds to the buckets of its pairs: of each kind as their second word, then of each as their first."""
+    second = (word_hash * factor + kind for kind, factor in enumerate(_WORD_FACTORS, start=1))
+    return (*second, *(word_hash * factor for factor in _BEFORE_FACTORS))
+
+
+def pair_buckets(parts: Integers, mask: int) -> Integers:
     """Two buckets for each word (2, words): of the pair with the word before it, and with the one before that.
 
     Args:
-        hashes: of the words, the first hash that `word_hashes` gives.
-        begins: places where a sentence begins; pairs do not reach over it.
+        parts: (2 + words, 4), of the two words before the first one and of each word (`pair_parts`); zeros for none, so that pairs
+            do not reach over the beginning of a sentence.
     """
-    before = np.zeros((2, len(hashes)), np.int64)
-    before[0, 1:] = hashes[:-1]
-    before[0, begins] = 0
-    before[1, 1:] = before[0, :-1]
-    before[1, begins] = 0
-    mixed = before * _BEFORE_FACTORS + hashes * _WORD_FACTORS + _KINDS
+    mixed = np.empty((N_PAIRS, len(parts) - 2), np.int64)
+    np.add(parts[2:, 0], parts[1:-1, 2], out=mixed[0])
+    np.add(parts[2:, 1], parts[:-2, 3], out=mixed[1])
     found: Integers = ((mixed >> 9) ^ mixed) & mask
     return found
 

@@ -127,6 +127,10 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         raise InputError(f"policy {name}: numbers.default {spec.numbers.default!r} is not among numbers.countries")
     sense, words = _sense(spec), vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))])
     rules, output_rules = _rules(spec, spec.intents, compiler), _rules(spec, spec.output, compiler)
+
+    def bits_of(word: str) -> int:
+        return compiler.gate.present((word,), compiler.marks)
+
     return Policy(
         id=name,
         version=spec.policy.version,
@@ -134,8 +138,8 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         sha256=hashlib.sha256(content).hexdigest(),
         rules=rules,
         output_rules=output_rules,
-        triggers=TriggerIndex([trigger for rule in rules for trigger in rule.triggers()]),
-        output_triggers=TriggerIndex([trigger for rule in output_rules for trigger in rule.triggers()]),
+        triggers=TriggerIndex([trigger for rule in rules for trigger in rule.triggers()], bits_of),
+        output_triggers=TriggerIndex([trigger for rule in output_rules for trigger in rule.triggers()], bits_of),
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,

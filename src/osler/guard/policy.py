@@ -1,12 +1,10 @@
 """A policy as the guard works with it: compiled rules, templates, numbers. Made by `guard.load` alone, which tests it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-
-import numpy as np
-from numpy.typing import NDArray
 
 from osler.guard.classify import Classifier
 from osler.guard.gate import Gate
@@ -17,6 +15,8 @@ from osler.models.action import Action
 
 CLASSIFIER = "classifier"
 """What the id of a verdict by the classifier begins with; a dot and the intent follow."""
+_MAX_WORDS = 20_000
+"""Words whose triggers are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,43 @@ class Trigger:
 
 
 class TriggerIndex:
-    """Triggers of many rules, asked for with the bits of a text all at once."""
+    """Triggers of many rules, asked for with the words of a text.
 
-    def __init__(self, triggers: Sequence[Trigger]) -> None:
+    Each is filed under the one of its bits that the fewest triggers need, so that a word calls up few of them.
+
+    Args:
+        bits_of: the gate's bits that a word sets.
+    """
+
+    def __init__(self, triggers: Sequence[Trigger], bits_of: Callable[[str], int]) -> None:
         self._triggers = tuple(triggers)
-        self._n_bytes = 8 * max(1, -(-max((t.need.bit_length() for t in triggers), default=0) // 64))
-        self._all = (1 << 8 * self._n_bytes) - 1
-        self._needs = np.stack([self._words(trigger.need) for trigger in triggers])
+        self._bits_of = bits_of
+        uses = Counter(bit for trigger in triggers for bit in _bits(trigger.need))
+        self._by_bit: dict[int | None, list[int]] = {}
+        for place, trigger in enumerate(triggers):
+            rarest = min(_bits(trigger.need), key=lambda bit: (uses[bit], bit), default=None)
+            self._by_bit.setdefault(rarest, []).append(place)
+        self._of_word: dict[str, tuple[int, ...]] = {}
 
-    def possible(self, present: int) -> list[Trigger]:
-        """Those whose bits are all set, in the rules' order."""
-        lacking = (self._needs & self._words(~present & self._all)).any(axis=1)
-        return [self._triggers[place] for place in np.flatnonzero(~lacking).tolist()]
+    def likely(self, sentences: Iterable[Iterable[str]]) -> list[Trigger]:
+        """All that can match a text of these words, and some that can not, in the rules' order."""
+        places, known = set(self._by_bit.get(None, ())), self._of_word
+        for words in sentences:
+            for word in words:
+                places.update(known[word] if word in known else self._looked_up(word))
+        return [self._triggers[place] for place in sorted(places)]
 
-    def _words(self, mask: int) -> NDArray[np.uint64]:
-        return np.frombuffer((mask & self._all).to_bytes(self._n_bytes, "little"), np.uint64)
+    def _looked_up(self, word: str) -> tuple[int, ...]:
+        if len(self._of_word) >= _MAX_WORDS:
+            self._of_word.clear()
+        found = tuple(place for bit in _bits(self._bits_of(word)) for place in self._by_bit.get(bit, ()))
+        self._of_word[word] = found
+        return found
+
+
+def _bits(mask: int) -> list[int]:
+    """Places of the bits that are set."""
+    return [place for place in range(mask.bit_length()) if mask >> place & 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ BACKLOG = 1024
 """Connections that may wait to be taken; a thousand clients may come at once."""
 
 _POLL_S = 0.05
+_GC_OBJECTS = 20_000
 
 _log = logging.getLogger(__name__)
 
@@ -98,9 +99,7 @@ def serve(  # noqa: PLR0913, PLR0917  (the parts of one server)
             closing.enter_context(contextlib.closing(gateway))
             if config.metrics_port is not None:
                 closing.enter_context(contextlib.closing(MetricsServer(gateway.metrics, config.metrics_port)))
-            # Policy and modules stay for good: looking through them again and again costs a twentieth of the time.
-            gc.collect()
-            gc.freeze()
+            _collect_rarely()
             thread.start()
             try:
                 _wait(lambda: server.started or not thread.is_alive(), START_S)
@@ -116,6 +115,14 @@ def serve(  # noqa: PLR0913, PLR0917  (the parts of one server)
             audit.append("stop", uptime_s=round(time.monotonic() - began, 1), n_unfinished=in_flight.n)
         except OSError as error:  # a full disk must not keep a server from ending
             _log.error("the end of the server could not be logged (%s)", error.strerror)
+
+
+def _collect_rarely() -> None:
+    # Policy and modules stay for good: looking through them again and again costs a twentieth of the time, and so does looking
+    # after every 700 new objects; an answer makes some hundred.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_OBJECTS)
 
 
 def _drain(switch: "Switch", in_flight: "InFlight", drain_s: float) -> None:

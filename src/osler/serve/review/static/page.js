@@ -10,6 +10,7 @@ let ratings = {}; // by card, the newest
 let pending = {}; // by card, not yet confirmed
 let place = 0; // in deck.cards
 let sending = false;
+let isAway = false;
 let refused = "";
 let seenSince = 0;
 let typing = 0;
@@ -79,7 +80,7 @@ function keep() {
 async function send() {
   if (sending || document.body.dataset.left) return;
   sending = true;
-  let isAway = false;
+  isAway = false;
   refused = "";
   for (const rating of Object.values(pending)) {
     try {
@@ -94,18 +95,21 @@ async function send() {
   }
   kept.write(own("pending"), pending);
   sending = false;
-  tell(isAway);
+  tell();
   if (!isAway && !refused && Object.keys(pending).length) send();
 }
 
-function tell(isAway) {
+function tell() {
   const n = Object.keys(pending).length;
   const kind = n === 1 ? "1 card is" : `${n} cards are`;
-  let text = "All saved.";
+  let text = n ? "Saving." : "All saved.";
   if (n && refused) text = `Not saved (${refused}). ${kind} kept in this browser.`;
   else if (n && isAway) text = `No connection. ${kind} kept in this browser and will be sent.`;
   const status = byId("status");
-  status.classList.toggle("offline", n > 0 && (isAway || refused !== ""));
+  const isTrouble = n > 0 && (isAway || refused !== "");
+  // A screen reader hears of trouble and of its end, not of every save.
+  status.ariaLive = isTrouble || status.classList.contains("offline") ? "polite" : "off";
+  status.classList.toggle("offline", isTrouble);
   if (status.textContent !== text) status.textContent = text;
   byId("clear").disabled = n > 0;
 }
@@ -122,6 +126,7 @@ function change(edit) {
   pending[card] = rating;
   keep();
   count();
+  tell(); // "All saved." and the button that clears this browser must not outlive what they stand for
   send();
 }
 
@@ -274,8 +279,16 @@ function onKey(event) {
 }
 
 async function leave() {
-  await post("/api/leave", {});
-  document.body.dataset.left = "yes";
+  if (Object.keys(pending).length) return tell();
+  document.body.dataset.left = "yes"; // from here on nothing is kept again
+  try {
+    await post("/api/leave", {});
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    delete document.body.dataset.left; // the link could not be given back, so it stays
+    byId("status").textContent = "No connection. Nothing was cleared; try again.";
+    return;
+  }
   for (const name of Object.keys(localStorage)) if (name.startsWith("osler-review:")) localStorage.removeItem(name);
   for (const name of await caches.keys()) await caches.delete(name);
   for (const worker of await navigator.serviceWorker.getRegistrations()) await worker.unregister();

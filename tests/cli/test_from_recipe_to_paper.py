@@ -76,6 +76,54 @@ def test_rows_are_shown_as_the_model_sees_them(runs: Path, capsys: pytest.Captur
     assert f"[[{row['messages'][-1]['content'][:20]}" in shown
 
 
+def test_memory_is_traced_on_the_true_architecture_when_asked(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = [
+        "plan",
+        str(runs / "first.yaml"),
+        "--set",
+        "train.bad_rows.contradictory=keep",
+        "--runs",
+        str(runs),
+        "--exact",
+    ]
+    assert run_command([*plan, "--json"]) == 0
+    traced = json.loads(capsys.readouterr().out)["exact"]
+    assert traced["total_bytes"] == sum(n for part, n in traced.items() if part != "total_bytes")
+    assert run_command(plan) == 0
+    assert f"traced    {traced['total_bytes'] / 2**30:.2f} GiB" in capsys.readouterr().out
+
+
+def test_of_several_processes_the_first_alone_speaks(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [word for one in SMALL for word in ("--set", one)]
+    command = ["train", str(runs / "first.yaml"), *settings, "--runs", str(runs)]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert run_command(command) == 0
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("RANK", "0")
+    assert run_command(command) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"run      {runs / 'first'}")
+    assert "train" in shown.err
+
+
+def test_an_adapter_that_another_engine_trained_is_taken_into_the_run(
+    runs: Path, tiny_base: Path, tiny_adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(runs / "first", tmp_path / "first")
+    settings = (*SMALL, f"model.base={tiny_base}", "train.rank=4", "train.alpha=8")
+    command = ["train", str(runs / "first.yaml"), "--runs", str(tmp_path), "--engine", "axolotl"]
+    command += [word for one in settings for word in ("--set", one)]
+    assert run_command(command) == 0
+    assert "axolotl train axolotl.yaml" in capsys.readouterr().out
+    assert (tmp_path / "first/engine/axolotl.yaml").is_file()
+    assert run_command([*command, "--take-back", str(tiny_adapter)]) == 0
+    assert f"took     {tiny_adapter}" in capsys.readouterr().out
+    assert json.loads((tmp_path / "first/train/ledger.json").read_bytes())["engine"] == "axolotl"
+
+
 def test_another_engine_is_refused_for_a_model_that_osler_builds(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -57,8 +57,7 @@ def export(
     """
     from osler.guard.chain import as_csv, read_rows
 
-    kinds: tuple[Literal["jsonl"], Literal["csv"]] = ("jsonl", "csv")
-    if out_format not in kinds:
+    if out_format not in {"jsonl", "csv"}:
         raise InputError(f"the format is {out_format!r}; it must be jsonl or csv")
 
     def rows() -> Iterator[dict[str, Any]]:

@@ -14,8 +14,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from osler.errors import CheckFailed, InputError, missing_package
-from osler.export.gguf_layout import Layout, facts_of, gguf_name, layout_of, n_rotated_heads, paired, rope_tensors
+from osler.errors import CheckFailed, InputError
+from osler.export.gguf_layout import (
+    Layout,
+    facts_of,
+    gguf_name,
+    gguf_package,
+    layout_of,
+    n_rotated_heads,
+    paired,
+    rope_tensors,
+)
 from osler.export.gguf_vocab import Vocabulary, vocabulary_of
 from osler.models.local import load_tokenizer
 from osler.runs.files import made_whole, read_json
@@ -85,19 +94,6 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
     return out
 
 
-def gguf_package() -> Any:
-    """The module `gguf`.
-
-    Raises:
-        EnvironmentLacks: it is not installed.
-    """
-    try:
-        import gguf
-    except ImportError as error:
-        raise missing_package("gguf", "Writing GGUF", "gguf") from error
-    return gguf
-
-
 def _write_facts(writer: Any, layout: Layout, config: Mapping[str, Any], name: str, precision: Precision) -> None:
     writer.add_name(name)
     writer.add_file_type(_FILE_TYPES[precision])
@@ -111,7 +107,7 @@ def _write_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:
     writer.add_tokenizer_model(vocabulary.model)
     writer.add_tokenizer_pre(vocabulary.split)
     writer.add_token_list(list(vocabulary.tokens))
-    writer.add_token_types([int(kind) for kind in vocabulary.types])
+    writer.add_token_types(list(vocabulary.types))
     if vocabulary.scores:
         writer.add_token_scores(list(vocabulary.scores))
     if vocabulary.merges:

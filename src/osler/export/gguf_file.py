@@ -4,6 +4,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Written weigh
 time, and under another name until it is whole.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -76,9 +77,10 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
         weights = list(_weights(folder, layout, config, precision, files))
         for weight in weights:
             kind = gguf.GGMLQuantizationType[weight.precision.upper()]
-            n_bytes = _n_bytes(weight)
+            n_block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+            n_bytes = math.prod(weight.shape) // n_block * block_bytes
             if weight.precision == "q8_0":
-                shape = (*weight.shape[:-1], n_bytes // int(np.prod(weight.shape[:-1])))
+                shape = gguf.quant_shape_to_byte_shape(weight.shape, kind)
                 writer.add_tensor_info(weight.name, shape, np.dtype(np.uint8), n_bytes, kind)
             else:
                 dtype = np.dtype(np.float16 if weight.precision == "f16" else np.float32)
@@ -156,13 +158,6 @@ def _kind(shape: tuple[int, ...], precision: Precision) -> Literal["f32", "f16",
     if len(shape) == 1:
         return "f32"
     return precision if shape[-1] % _BLOCK == 0 else "f16"
-
-
-def _n_bytes(weight: _Weight) -> int:
-    n_numbers = int(np.prod(weight.shape))
-    if weight.precision == "q8_0":
-        return n_numbers // _BLOCK * (_BLOCK + 2)
-    return n_numbers * (2 if weight.precision == "f16" else 4)
 
 
 def _encoded(weight: _Weight) -> Array:

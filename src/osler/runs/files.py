@@ -19,11 +19,12 @@ _CHUNK_BYTES = 1 << 20
 def made_whole(path: Path) -> Iterator[Path]:
     """Another name under which a file or folder is made; it gets its own, in the place of what is there, when the block ends well.
 
-    What a kill left under that name is removed first, and what an error leaves at once. A file is whole also after a power cut.
+    What a kill left under that name is gone before, and what an error leaves at once. A file is whole also after a power cut.
     """
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove(partial)
+    if partial.is_dir():  # a file is written over
+        shutil.rmtree(partial)
     try:
         yield partial
     except BaseException:

@@ -424,11 +424,15 @@ def test_a_cut_stream_shows_what_was_whole_and_says_that_it_broke(make_door):
     assert '"finish_reason":"stop"' not in response.text.replace(" ", "")
 
 
-@pytest.mark.parametrize("name", ["logprobs", "echo", "tools", "prompt_logprobs", "return_token_ids", "n", "what"])
+@pytest.mark.parametrize(
+    "name", ["logprobs", "echo", "tools", "functions", "prompt_logprobs", "return_token_ids", "n", "what"]
+)
 def test_a_field_that_lets_unread_text_out_is_refused(make_door, name):
     door = make_door(Upstream())
     if isinstance(door, Held):
         pytest.skip("a guardrail sees texts, not the request")
+    if name == "tools" and "X-Consent-Version" in getattr(door, "headers", {}):
+        pytest.skip("the gateway's model never hears of tools")
     value = [{"type": "function", "function": {"name": "f"}}] if name == "tools" else 2
     assert door.ask(False, **{name: value}).status_code == 400
     assert door.upstream.asked == []

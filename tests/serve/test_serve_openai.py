@@ -79,7 +79,11 @@ def test_errors_come_as_the_classes_that_the_client_knows(client, server):
     with pytest.raises(openai.AuthenticationError) as error:
         chat(client.with_options(api_key="wrong-key-0123456789"))
     assert error.value.code == "invalid_api_key"
-    for change, name in (({"n": 2}, "n"), ({"logprobs": True}, "logprobs"), ({"tools": []}, "tools")):
+    for change, name in (
+        ({"n": 2}, "n"),
+        ({"logprobs": True}, "logprobs"),
+        ({"tool_choice": "required"}, "tool_choice"),
+    ):
         with pytest.raises(openai.BadRequestError) as error:
             chat(client, **change)
         assert error.value.param == name

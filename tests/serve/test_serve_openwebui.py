@@ -1,6 +1,6 @@
 """What Open WebUI sends to an OpenAI connection, replayed: list, streamed chat, its background tasks, and fields of its settings.
 
-After backend/open_webui/routers/openai.py, utils/payload.py and utils/middleware.py of open-webui/open-webui.
+After what Open WebUI 0.12.4 was seen to send, and its routers/openai.py, utils/payload.py and utils/middleware.py.
 Consent: Open WebUI sends no such header, so the key that it holds is one whose holder accepted the terms.
 """
 
@@ -15,6 +15,12 @@ CHAT = [
     {"role": "user", "content": "What is asthma?"},
     {"role": "assistant", "content": "Asthma narrows the airways."},
     {"role": "user", "content": "Can it go away?"},
+]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "get_current_timestamp", "parameters": {"properties": {}, "type": "object"}},
+    }
 ]
 TITLE = "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n### Chat History:\n"
 
@@ -66,6 +72,13 @@ def test_a_chat_streams_with_usage_as_its_parser_reads_it(webui, bench):
     assert text == "Asthma narrows the airways. Ask a doctor."
     assert usage["total_tokens"] > 0
     assert bench.guard.seen[-1][0].content.startswith("OUR RULES")
+
+
+def test_the_tools_that_it_offers_with_every_question_are_not_used(webui, bench):
+    response = webui(stream=True, messages=CHAT[-1:], tools=TOOLS, tool_choice="auto", parallel_tool_calls=False)
+    assert response.status_code == 200
+    assert "tool_calls" not in response.text
+    assert "timestamp" not in str(bench.guard.seen[-1])
 
 
 def test_its_background_tasks_get_an_answer_or_an_error_that_it_can_read(webui):

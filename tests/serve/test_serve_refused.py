@@ -22,7 +22,7 @@ def refused(bench, body, status=400, **more):
 
 
 @pytest.mark.parametrize(
-    "name", ["echo", "tools", "stop", "return_token_ids", "prompt_logprobs", "top_logprobs", "best_of", "what"]
+    "name", ["echo", "functions", "stop", "return_token_ids", "prompt_logprobs", "top_logprobs", "best_of", "what"]
 )
 def test_a_parameter_that_is_not_on_the_list_is_refused_by_name(bench, name):
     assert refused(bench, {**GOOD, name: 1}) == ("unknown_parameter", name)
@@ -34,6 +34,9 @@ def test_a_parameter_that_is_not_on_the_list_is_refused_by_name(bench, name):
         ({"temperature": 0.7}, "unsupported_value", "temperature"),
         ({"logprobs": True}, "unsupported_value", "logprobs"),
         ({"n": 2}, "unsupported_value", "n"),
+        ({"tool_choice": "required"}, "unsupported_value", "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "unsupported_value", "tool_choice"),
+        ({"tools": "f"}, "invalid_value", "tools"),
         ({"frequency_penalty": 1}, "unsupported_value", "frequency_penalty"),
         ({"temperature": "hot"}, "invalid_value", "temperature"),
         ({"max_tokens": 257}, "invalid_value", "max_tokens"),

@@ -48,9 +48,14 @@ _EXAMPLES: dict[tuple[str, ...], str] = {
     ("synth", "endpoint", "model"): "gemma3n",
     ("synth", "generators"): "[{use: emergency_scenario, source: first_aid_generated}]",
     ("serve", "upstream", "url"): "http://127.0.0.1:8000/v1",
+    (
+        "train",
+        "bad_rows",
+        "contradictory",
+    ): "keep  # two questions of the sample have two answers each, both of them good",
     ("collect", "sources"): "[medquad, medqa, medmcqa, pubmedqa, first_aid, symptom_to_diagnosis]",
 }
-"""Values for keys that have no default."""
+"""Values for keys that have no default, and for the one whose default would stop the sample."""
 
 
 _LEFT_OUT = {

@@ -7,6 +7,8 @@ from osler.serve.facts import ServerFacts
 from osler.serve.wire import Body
 
 _TEXT = {"type": "string"}
+_EVENT = {"type": "object", "properties": {"data": _TEXT}, "required": ["data"]}
+"""One server-sent event; its data is a `chat.completion.chunk`, or `[DONE]`."""
 _COUNT = {"type": "integer", "minimum": 0}
 _ERRORS = {
     "400": "The request cannot be honored.",
@@ -62,7 +64,10 @@ def _chat() -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The answer; server-sent events where `stream` is true.",
-                "content": {"application/json": {"schema": _ref("Completion")}, "text/event-stream": {"schema": _TEXT}},
+                "content": {
+                    "application/json": {"schema": _ref("Completion")},
+                    "text/event-stream": {"schema": _EVENT},
+                },
             },
             **_faults(*_ERRORS),
         },

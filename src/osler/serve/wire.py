@@ -21,7 +21,7 @@ from osler.serve.fault import Fault
 
 ALLOWED = (
     "model, messages, max_tokens, max_completion_tokens, stream, stream_options, temperature, n, seed, top_p, logprobs, "
-    "presence_penalty, frequency_penalty"
+    "presence_penalty, frequency_penalty, tools, tool_choice, parallel_tool_calls"
 )
 
 _ONLY = {
@@ -30,7 +30,9 @@ _ONLY = {
     "frequency_penalty": "Answers are greedy; only frequency_penalty 0 can be honored.",
     "n": "One answer is given; only n: 1 can be honored.",
     "logprobs": "Log-probabilities would tell unscreened text; only logprobs: false can be honored.",
+    "tool_choice": "No tool is ever called here; only tool_choice auto or none can be honored.",
 }
+_MAX_TOOLS = 128
 _OUT_OF_BOUNDS = {"less_than_equal", "greater_than_equal", "literal_error"}
 _BELOW = "The application adds the following. It ranks below the rules above and cannot change them.\n"
 
@@ -61,7 +63,10 @@ class _StreamOptions(BaseModel):
 
 
 class Body(BaseModel):
-    """A chat completion as it may be asked for. Answers are greedy, so that `seed` and `top_p` change nothing in them."""
+    """A chat completion as it may be asked for. Answers are greedy, so that `seed` and `top_p` change nothing in them.
+
+    Some clients offer tools with every question. An answer need not use them, and none here does: the model never hears of them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: StrictStr
@@ -77,6 +82,9 @@ class Body(BaseModel):
     logprobs: Literal[False] | None = None
     presence_penalty: Annotated[float, Field(strict=True, ge=0, le=0)] | None = None
     frequency_penalty: Annotated[float, Field(strict=True, ge=0, le=0)] | None = None
+    tools: Annotated[list[dict[str, Any]], Field(max_length=_MAX_TOOLS)] | None = None
+    tool_choice: Literal["auto", "none"] | None = None
+    parallel_tool_calls: StrictBool | None = None
 
 
 @dataclass(frozen=True, slots=True)

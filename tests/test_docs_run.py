@@ -1,0 +1,172 @@
+"""Every command that the documents show is run here as it stands, on small runs made as a reader makes them.
+
+Capital words (RUN, ID, FILE ...) and addresses are filled in as the reader would; recipes are those that `osler init` writes, shortened.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+RECIPES = ("demo", "x", "recipe", "recipes/medquad-tiny", "recipes/biomistral-medical")
+SHORT = {"train": {"max_steps": 4}, "redteam": {"max_prompts": 4}, "evaluate": {"max_items": 8}}
+_FENCED = re.compile(r"```(?:console|text|bash)?\n(.*?)```", re.DOTALL)
+_OSLER = re.compile(r"^(?:\$ )?((?:torchrun [^\n]*? -m )?osler [a-z][^\n]*)", re.MULTILINE)
+_SERVES = re.compile(r"^osler (?:serve|review serve) ")
+NOT_PASSED = "the tiny model does not pass its gate"
+EXITS: dict[str, tuple[int, str]] = {
+    "osler gate": (1, NOT_PASSED),
+    "osler serve my-run": (1, NOT_PASSED),
+}
+"""Commands that do not end with 0, by their beginning: the exit code and why."""
+
+
+class Workplace(NamedTuple):
+    folder: Path
+    environment: dict[str, str]
+    filled: dict[str, str]
+    """What stands in place of a document's capital words and addresses, by pattern."""
+
+
+class _Model(BaseHTTPRequestHandler):
+    """A model's server that says the same to everything."""
+
+    def do_GET(self) -> None:
+        self._send({"object": "list", "data": [{"id": "name", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        message = {"role": "assistant", "content": "Please ask a doctor."}
+        self._send({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    def _send(self, body: Any) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@contextmanager
+def _upstream() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Model)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _run(command: str, place: Workplace) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command], cwd=place.folder, env=place.environment, capture_output=True, text=True, check=False
+    )
+
+
+def _served(command: str, place: Workplace) -> str:
+    """What a server says until it names its address; it is asked to end then, and must."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"],
+        cwd=place.folder,
+        env=place.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    watch = threading.Timer(90, process.kill)
+    watch.start()
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "http://127.0.0.1" in line:
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            break
+    said += process.stdout.read()
+    assert process.wait() == 0, said
+    watch.cancel()
+    return said
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    folder = tmp_path_factory.mktemp("docs")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "OSLER_PHI_KEY": "0" * 64, "COLUMNS": "200"}
+    (folder / "recipes").mkdir()
+    note = {"id": "1", "text": "Mr. Kowalsky was seen on 3/4/2019."}
+    (folder / "notes.jsonl").write_text(json.dumps(note) + "\n", encoding="utf-8")
+    attempt = {"entry_type": "attempt", "uuid": "1", "prompt": "Can I just stop taking my blood thinner?"}
+    (folder / "report.jsonl").write_text(json.dumps(attempt) + "\n", encoding="utf-8")
+    with _upstream() as address:
+        made = Workplace(folder, environment, {})
+        for name in RECIPES:
+            assert _run(f"osler init {name}.yaml", made).returncode == 0
+            recipe = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+            recipe["name"] = Path(name).name
+            for section, values in SHORT.items():
+                recipe[section] |= values
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        for name in ("demo", "x"):
+            finished = _run(f"osler run {name}.yaml", made)
+            assert finished.returncode == 0, finished.stderr
+        key = json.loads(_run("osler keys create demo for-docs --json", made).stdout)
+        made.filled.update(
+            {
+                r"\bRUN ID\b": f"demo {key['id']}",
+                r"\bRUN\b": "demo",
+                r"\bRECIPE\b": "recipe.yaml",
+                r"\bBASE\b": "runs/x/train/base",
+                r"\bDATA\b": "sample",
+                r"/path/to/folders": "sample",
+                r"(?:127\.0\.0\.1|localhost):8000": address,
+                r"\bNAME\b": "name",
+            }
+        )
+        yield made
+
+
+def _commands() -> list[tuple[str, str]]:
+    """Document and command, in the order in which a reader meets them."""
+    root = Path(__file__).parent.parent
+    found = []
+    for document in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
+        if document.name == "tutorial.md":
+            continue  # run by its own test, from an empty folder
+        text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+        for block in _FENCED.findall(text):
+            found += [(document.name, command.split("  #")[0].strip()) for command in _OSLER.findall(block)]
+    return found
+
+
+@pytest.mark.parametrize(("document", "command"), _commands())
+def test_the_command_works_as_the_document_shows_it(place: Workplace, document: str, command: str):
+    filled = command
+    for pattern, value in place.filled.items():
+        filled = re.sub(pattern, value, filled)
+    expected, _ = next((told for start, told in EXITS.items() if command.startswith(start)), (0, ""))
+    if _SERVES.match(filled) and expected == 0:
+        assert "Traceback" not in _served(filled, place)
+        return
+    finished = _run(filled, place)
+    assert finished.returncode == expected, f"{filled}\n{finished.stdout}\n{finished.stderr}"
+    assert "Traceback" not in finished.stderr

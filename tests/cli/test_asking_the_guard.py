@@ -3,23 +3,11 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from osler.cli.main import run_command
-from osler.guard import load
-
-
-@pytest.fixture(autouse=True, scope="module")
-def policies_are_read_once() -> Iterator[None]:
-    """Reading a policy runs its own tests, which takes a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load, "load_policy", cache(load.load_policy))
-        yield
-
 
 ROWS = [
     {"id": "a", "text": "What are the common symptoms of asthma?"},

@@ -1,7 +1,6 @@
 """`osler synth`: records from documents, asked of an endpoint of the test, and their way into the training set."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from tests.synth.scripted_endpoint import good_scenario, scripted_endpoint
 
 from osler.cli.main import run_command
-from osler.pipeline import data
 
 GUIDELINE = """# Burns
 
@@ -33,10 +31,8 @@ def good(body: dict[str, Any], number: int) -> tuple[int, Any, float]:
 
 
 def test_records_are_estimated_written_once_and_traced_to_their_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Reading a policy runs its own tests, which takes a second.
-    monkeypatch.setattr(data, "load_run_policy", cache(data.load_run_policy))
     (tmp_path / "guidelines").mkdir()
     (tmp_path / "guidelines" / "burns.md").write_text(GUIDELINE)
     recipe = tmp_path / "recipe.yaml"

@@ -188,6 +188,8 @@ def test_an_unknown_stage_names_the_nearest(tmp_path: Path):
 
 
 def test_a_recipe_asks_a_benchmark_of_the_users_own(tmp_path: Path):
+    from osler.evaluate.evidence import Evidence
+    from osler.evaluate.gate import gate
     from osler.pipeline.data import _source_names
     from osler.pipeline.stages import own_digests, questions_of
     from osler.recipe import parse_recipe
@@ -204,6 +206,13 @@ def test_a_recipe_asks_a_benchmark_of_the_users_own(tmp_path: Path):
     rows.write_text(rows.read_text().replace("Rest", "Sleep"))
     assert own_digests(recipe).keys() == before.keys()
     assert own_digests(recipe) != before
+    bound = text.replace(b"}}", b"}, gate: {own: [quiz.yaml], knowledge: {ward-quiz: 0.8}}}")
+    gated = parse_recipe(bound, "a.yaml", tmp_path).gate
+    assert gated is not None
+    (check,) = [one for one in gate(Evidence(), "a" * 64, gated).checks if one.name.startswith("knowledge.ward")]
+    assert (check.name, check.bound, check.passed) == ("knowledge.ward-quiz", 0.8, False)
+    with pytest.raises(InputError, match="unknown benchmark 'ward-quiz'"):
+        parse_recipe(bound.replace(b"gate: {own: [quiz.yaml], ", b"gate: {"), "a.yaml", tmp_path)
     with pytest.raises(InputError, match="ward-quiz"):
         parse_recipe(text.replace(b"ward-quiz@text", b"ward-quizz"), "a.yaml", tmp_path)
     with pytest.raises(InputError, match="does not exist"):

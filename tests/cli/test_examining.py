@@ -75,3 +75,19 @@ def test_mistakes_are_said_in_words(
     monkeypatch.setenv("OSLER_CACHE", str(tmp_path / "cache"))
     assert run_command([*arguments, *(["--quiet"] if arguments[0] == "evaluate" else [])]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_open_answers_are_compared_by_an_encoder_that_is_named(
+    tiny_base: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("OSLER_CACHE", str(tmp_path / "cache"))
+    rows = [{"question": f"What is invented illness {n}?", "answer": f"An illness, number {n}."} for n in range(3)]
+    (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "quiz.yaml").write_text("name: quiz\nfile: quiz.jsonl\ntask: open\nattribution: Invented.\n")
+    asked = ["evaluate", "--model", str(tiny_base), "--own", str(tmp_path / "quiz.yaml"), "--benchmark", "quiz", "--out", str(tmp_path / "out"),
+             "--quiet", "--encoder"]  # fmt: skip
+    assert run_command([*asked, f"{tiny_base}@1"]) == 0
+    assert f"{tiny_base}, layer 1 of" in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "out" / "evaluate" / "scores.json").read_text())["open_answers"]
+    assert (row["n"], row["bertscore"]["n"], row["bertscore"]["layer"]) == (3, 3, 1)
+    assert run_command([*asked, str(tmp_path / "nowhere")]) in {2, 3}

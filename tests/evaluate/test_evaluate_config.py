@@ -24,6 +24,7 @@ from osler.evaluate.config import EvaluateConfig, GateConfig, RedteamConfig
         (RedteamConfig, {"attacks": ["plain", "plain"]}, "more than once"),
         (RedteamConfig, {"max_tokens": "many"}, "valid integer"),
         (GateConfig, {"knowledge": {"medqq": 0.5}}, "did you mean 'medqa'"),
+        (GateConfig, {"knowledge": {"k-qa": 0.5}}, "open answers, and those have no accuracy"),
         (GateConfig, {"knowledge": {"medqa": 60}}, "less than or equal to 1"),
         (GateConfig, {"regression_margin": float("nan")}, "finite number"),
         (GateConfig, {"harmful_compliance_upper": 0}, "greater than 0"),

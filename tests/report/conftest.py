@@ -277,6 +277,19 @@ SMALL: dict[str, Any] = {
                 "changed_ci95": [0.047, 0.201], "difference": -0.05, "ci95": [-0.12, 0.02], "p_mcnemar": 0.25,
             }
         ],
+        "open_answers": [
+            {
+                "benchmark": "k-qa@generate", "model": "tuned", "n": 40, "empty": 1, "contaminated": 2, "rouge_l": 0.213,
+                "rouge_l_ci95": [0.18, 0.25], "bertscore": {
+                    "n": 40, "precision": 0.81, "recall": 0.79, "f1": 0.8, "f1_ci95": [0.78, 0.82], "encoder": "example/encoder",
+                    "layer": 9, "layers": 12, "truncated": 3,
+                },
+            },
+            {
+                "benchmark": "k-qa@generate", "model": "base", "n": 0, "empty": 0, "contaminated": 42, "rouge_l": None,
+                "rouge_l_ci95": [0.0, 1.0],
+            },
+        ],
         "comparisons": [
             {
                 "benchmark": "medqa@letters-0shot",

@@ -111,6 +111,7 @@ def test_text_of_prompts_and_replies_stays_in_the_folder(small_run: Path) -> Non
         ("data", ["medquad:00aa11bb22cc33dd", "kept medquad:ffee", "8 characters", "91,234", "3f2c1a9"]),
         ("training", ["907", "899", "too long 8", "123,456", "98,765", "13.7 %", "3,141,592", "65,536", "7.319", "4.127", "max 7.319", "min 4.127"]),
         ("benchmarks", ["medqa@letters-0shot tuned test 200 31.5 % 25.5 to 38.2 %", "pubmedqa@yesno-0shot tuned test 250 52.4 %", "0.413", "27.7 %", "accuracy 78.0 %, macro-F1 0.722", "Jin 2019", "Invented Questions, 2026"]),
+        ("benchmarks", ["k-qa@generate tuned 40 1 2 0.213 (0.180 to 0.250) 0.800 (0.780 to 0.820)", "example/encoder, layer 9 of 12", "3 texts were longer"]),
         ("benchmarks", ["200 35 16 28 121 +6.0 −0.5 to +12.5 0.096"]),
         ("benchmarks", ["invented cardiology tuned 40 25.0 % 14.0 to 40.0 %", "sex 6 of 60: 10.0 % (4.7 to 20.1 %) −5.0 −12.0 to +2.0", "Expected calibration error: base 0.123, tuned 0.123"]),
         ("red-team", ["0 of 120, at most 3.2 %", "83 of 120: 69.2 % (60.4 to 76.7 %)", "7 of 90: 7.8 % (3.8 to 15.2 %)", "0 of 21, at most 15.5 %"]),

@@ -68,6 +68,12 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where answers and scores go.")] = Path("evaluated"),
     judge: Annotated[str | None, typer.Option(metavar="URL", help="Endpoint of the judge of open answers.")] = None,
     judge_name: Annotated[str, typer.Option(help="The model that the judge's endpoint is asked for.")] = "",
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[@LAYER]", help="Compare open answers by BERTScore with this encoder (folder or hub id)."
+        ),
+    ] = None,
     swap: Annotated[list[str] | None, typer.Option(help="Ask again with sex, age or ethnicity swapped.")] = None,
     export: Annotated[
         list[str] | None,
@@ -106,6 +112,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         batch_tokens=batch_tokens,
         swaps=tuple(swap or ()),
         own=tuple(own or ()),
+        encoder=encoder,
     )
     with Screen(quiet=quiet or as_json) as screen:
         questions = _questions(work, screen)
@@ -160,9 +167,10 @@ def score_lines(scores: "Mapping[str, Any]") -> "Iterator[str]":
     for row in scores.get("open_answers", ()):
         graded = "" if (row["benchmark"], row["model"]) in judged else "; not graded, as no --judge is named"
         low, high = row["rouge_l_ci95"]
+        bert = _bertscore_words(row["bertscore"]) if "bertscore" in row else ""
         yield (
             f"{row['benchmark']}, {row['model']}: {row['n']:,} open answers, {row['empty']} empty, ROUGE-L {row['rouge_l'] or 0:.3f} "
-            f"[{low:.3f}, {high:.3f}]{graded}"
+            f"[{low:.3f}, {high:.3f}]{bert}{graded}"
         )
     for row in scores.get("judged", ()):
         graded = ", ".join(
@@ -171,6 +179,15 @@ def score_lines(scores: "Mapping[str, Any]") -> "Iterator[str]":
             if isinstance(value, dict) and "mean" in value
         )
         yield f"{row['benchmark']}, {row['model']}, judged: {graded or 'nothing'} of {row['n']}, {row['unknown']} unknown"
+
+
+def _bertscore_words(found: "Mapping[str, Any]") -> str:
+    low, high = found["f1_ci95"]
+    cut = f", {found['truncated']} texts cut to its length" if found["truncated"] else ""
+    return (
+        f", BERTScore F1 {found['f1'] or 0:.3f} [{low:.3f}, {high:.3f}] (precision {found['precision'] or 0:.3f}, recall "
+        f"{found['recall'] or 0:.3f}; {found['encoder']}, layer {found['layer']} of {found['layers']}{cut})"
+    )
 
 
 def _config(kind: "type[Any]", **values: Any) -> "Any":
@@ -220,6 +237,7 @@ def _score(
     asking: "Asking",
     progress: "Progress",
 ) -> dict[str, Any] | None:
+    from osler.evaluate.bertscore import encoder_digest
     from osler.evaluate.score import ask, evaluate, examinations_for
     from osler.records.io import read_records, to_dict
     from osler.runs.files import sha256_file, sha256_json
@@ -234,6 +252,7 @@ def _score(
     inputs |= {
         f"questions/{spec}": sha256_json([to_dict(one) for one in found.records]) for spec, found in questions.items()
     }
+    inputs |= encoder_digest(asking.config.encoder)
     inputs |= {f"trained_on/{path.name}": sha256_file(path) for path in work.trained_on if path.is_file()}
     stage = Stage(work.out / "evaluate", asking.config.model_dump(mode="json", exclude={"own"}), inputs, asking.seed)
     with only_writer(work.out):

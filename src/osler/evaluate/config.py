@@ -43,10 +43,11 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     return Path(file).resolve()
 
 
-def _known_score(name: str) -> str:
+def _known_score(name: str, info: ValidationInfo) -> str:
     if ":" in name:
         raise ValueError(f"{name!r} names a split; a bound is on a benchmark, or on one of its modes (medqa@generate)")
-    _asked(name)
+    if _asked(name, _own(info)).benchmark.is_open:
+        raise ValueError(f"{name!r} has open answers, and those have no accuracy; the gate reads their review")
     return name.removesuffix("@letters-0shot")
 
 
@@ -98,6 +99,11 @@ class EvaluateConfig(BaseModel):
     max_answer_tokens: PositiveInt = Field(
         default=768, description="Length of an open answer or a chain of thought, in tokens."
     )
+    encoder: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Also compare open answers with their references by BERTScore, with this encoder's folder or hub id; "
+        "name@layer for another layer than that at three quarters of its depth. Never in the gate.",
+    )
 
     @field_validator("benchmarks")
     @classmethod
@@ -110,6 +116,18 @@ class EvaluateConfig(BaseModel):
                 f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split"
             )
         return benchmarks
+
+    @field_validator("encoder")
+    @classmethod
+    def _has_answers(cls, encoder: str | None, info: ValidationInfo) -> str | None:
+        own = _own(info)
+        if encoder is not None and not any(
+            _asked(text, own).benchmark.is_open for text in info.data.get("benchmarks", ())
+        ):
+            raise ValueError(
+                "an encoder compares open answers, and no benchmark here has any (k-qa, medication-qa, liveqa-med)"
+            )
+        return encoder
 
     @property
     def own_benchmarks(self) -> list[Benchmark]:
@@ -149,6 +167,9 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    own: tuple[OwnFile, ...] = Field(
+        default=(), description="YAML files of benchmarks of your own that knowledge names, as in evaluate.own."
+    )
     knowledge: dict[BenchmarkName, Share] = Field(
         default={"medqa": 0.60},
         description="Accuracy by benchmark that the one-sided 95 % lower bound must reach.",

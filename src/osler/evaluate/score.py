@@ -9,11 +9,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
 from osler.evaluate.benchmarks import Asked, Questions, parse_benchmark
+from osler.evaluate.bertscore import bertscore, encoder_named
 from osler.evaluate.bias import swapped
 from osler.evaluate.cache import Answer, AnswerCache, conversation_key, prompt_key
 from osler.evaluate.chance import random_stream
@@ -73,6 +75,8 @@ def evaluate(
         InputError: a benchmark has no questions, or a model cannot be asked in its mode.
     """
     examinations = examinations_for(questions, asking)
+    # Opened before hours of asking, so that a wrong name is found at once; its weights are loaded after them.
+    encoder = encoder_named(asking.config.encoder) if asking.config.encoder else None
     n_training = 0
 
     def counted() -> Iterator[Record]:
@@ -89,7 +93,8 @@ def evaluate(
                 writer.write({"benchmark": examination.asked.score_name, **overlap.to_dict()})
     samples = out / "samples.jsonl"
     ask(arms, examinations, asking, samples, progress)
-    scores = summarise(list(arms), examinations, read_rows(samples), asking.seed, n_training)
+    likeness = partial(bertscore, encoder, progress=progress) if encoder else None
+    scores = summarise(list(arms), examinations, read_rows(samples), asking.seed, n_training, likeness)
     write_json(out / "scores.json", scores)
     return scores
 

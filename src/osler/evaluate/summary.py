@@ -5,7 +5,7 @@ counts as wrong.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ def summarise(
     rows: Iterable[Mapping[str, Any]],
     seed: int,
     n_training: int = 0,
+    bertscore: Callable[[Sequence[tuple[str, str]]], Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """What `scores.json` holds: scores in the order of benchmarks, then models.
 
@@ -59,6 +60,7 @@ def summarise(
         rows: of `samples.jsonl`.
         seed: for the bootstrap of macro-F1.
         n_training: training records that the questions were held against; 0: overlap was not looked for.
+        bertscore: of open answers, each with its reference; None: not asked for.
     """
     by_examination: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -71,7 +73,9 @@ def summarise(
     for examination in examinations:
         name = examination.asked.score_name
         if examination.asked.benchmark.is_open:
-            answers.extend(_open_answers(examination, arm, by_examination.get((name, arm), ())) for arm in arms)
+            for arm in arms:
+                facts, replies = _open_answers(examination, arm, by_examination.get((name, arm), ()))
+                answers.append(facts | ({"bertscore": bertscore(replies)} if bertscore else {}))
             continue
         if examination.swap:
             bias.extend(_bias(examination, by_name, by_examination, arms))
@@ -88,12 +92,15 @@ def summarise(
     return found | ({"bias": bias} if bias else {}) | ({"open_answers": answers} if answers else {})
 
 
-def _open_answers(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _open_answers(
+    examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The facts, and each counted answer with its reference."""
     targets = {record.id: record.target for record in examination.questions.records}
     counted = [row for row in rows if row["id"] not in examination.overlaps]
     replies = [(row["replies"][0] if "replies" in row else "", targets[row["id"]]) for row in counted]
     shared = mean_of([rouge_l(reply, target) for reply, target in replies], (0.0, 1.0))
-    return {
+    facts = {
         "benchmark": examination.asked.score_name,
         "model": arm,
         "n": len(counted),
@@ -103,6 +110,7 @@ def _open_answers(examination: Examination, arm: str, rows: Sequence[Mapping[str
         "rouge_l_ci95": list(shared.ci95),
         "attribution": _attribution(examination),
     }
+    return facts, replies
 
 
 def _bias(

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from osler.errors import EnvironmentLacks, InputError, missing_package
+from osler.errors import EnvironmentLacks, InputError
+from osler.models.encoder import open_encoder
 from osler.models.endpoint import Endpoint
 
 _BATCH = 64
@@ -52,30 +53,13 @@ def _local(folder: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
     """Mean of the last layer over the words, as sentence-transformers' mean pooling; the first token where its files say so."""
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} holds no model (no config.json). Give the folder of a sentence-transformers model.")
-    try:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise missing_package("transformers", "Embedding with a local model", "train") from error
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    encoder = open_encoder(folder)
+    encoder.max_length = min(encoder.max_length, _MAX_TOKENS)
     pooling = folder / "1_Pooling" / "config.json"
     by_first = pooling.is_file() and json.loads(pooling.read_text("utf-8")).get("pooling_mode_cls_token", False)
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
-        vectors: list[Any] = [None] * len(texts)
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
-            tokens = tokenizer(
-                [texts[at] for at in batch], padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
-            )
-            with torch.inference_mode():
-                states = model(**tokens).last_hidden_state
-            mask = tokens["attention_mask"].unsqueeze(-1)
-            pooled = states[:, 0] if by_first else (states * mask).sum(1) / mask.sum(1)
-            for at, vector in zip(batch, pooled.numpy(), strict=True):
-                vectors[at] = vector
-        return _unit(vectors)
+        found = {place: one.vectors[0] if by_first else one.vectors.mean(0) for place, one in encoder.read(texts)}
+        return _unit([found[place] for place in range(len(texts))])
 
     return embed

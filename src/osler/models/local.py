@@ -1,13 +1,13 @@
 """A model on this machine, through transformers: greedy replies, streams, and log-likelihoods of continuations.
 
 Base and adapter are loaded once; `bare()` is the same model with the adapter switched off. With
-`local_score` and `local_draw` the only file outside `train` and `export` that imports torch, and it does so inside functions.
+`local_score`, `local_draw` and `encoder` the only file outside `train` and `export` that imports torch, inside functions.
 
 Letters in shapes: B batch, T tokens.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -271,7 +271,7 @@ def load_tokenizer(base: Path | str, revision: str = "main") -> Any:
     with quiet_libraries():
         from transformers import AutoTokenizer
 
-        tokenizer = _load("tokenizer", AutoTokenizer.from_pretrained, base, revision)
+        tokenizer = load_pretrained("tokenizer", AutoTokenizer.from_pretrained, base, revision)
     set_template(tokenizer)
     return tokenizer
 
@@ -294,8 +294,8 @@ def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto"
         on_gpu = torch.cuda.is_available()
         chosen = ("bfloat16" if on_gpu else "float32") if dtype == "auto" else dtype
         options = _nf4(getattr(torch, chosen), "cuda" if on_gpu else "cpu") if quantized else {}
-        config = _load("model", AutoConfig.from_pretrained, base, revision).get_text_config()
-        weights, found = _load(
+        config = load_pretrained("model", AutoConfig.from_pretrained, base, revision).get_text_config()
+        weights, found = load_pretrained(
             "model",
             AutoModelForCausalLM.from_pretrained,
             base,
@@ -306,11 +306,7 @@ def load_weights(base: Path | str, revision: str = "main", dtype: Dtype = "auto"
             output_loading_info=True,
             **options,
         )
-    if missing := sorted(found["missing_keys"]):
-        raise InputError(
-            f"{base} lacks {len(missing)} of the weights that its config.json asks for ({', '.join(missing[:3])}, ...); "
-            "transformers would put random numbers there. Copy the whole model again."
-        )
+    check_whole(base, found["missing_keys"])
     if on_gpu and not quantized:
         return weights.to("cuda")
     if quantized:
@@ -335,7 +331,28 @@ def read_length(weights: Any) -> int:
     return int(getattr(weights.config.get_text_config(), "max_position_embeddings", 0) or 4096)
 
 
-def _load(what: str, loader: Callable[..., Any], base: Path | str, revision: str, **options: Any) -> Any:
+def check_whole(base: Path | str, missing: Iterable[str]) -> None:
+    """Refuse a model that came without these weights.
+
+    Raises:
+        InputError: there are any.
+    """
+    if names := sorted(missing):
+        raise InputError(
+            f"{base} lacks {len(names)} of the weights that its config.json asks for ({', '.join(names[:3])}, ...); "
+            "transformers would put random numbers there. Copy the whole model again."
+        )
+
+
+def load_pretrained(what: str, loader: Callable[..., Any], base: Path | str, revision: str, **options: Any) -> Any:
+    """What a loader of transformers makes of a folder or hub id.
+
+    Args:
+        what: it is, for the message.
+
+    Raises:
+        EnvironmentLacks, InputError: as `load_local`.
+    """
     is_folder = isinstance(base, Path) or Path(base).is_dir()
     place = {} if is_folder else {"revision": revision}
     try:
@@ -349,7 +366,7 @@ def _load(what: str, loader: Callable[..., Any], base: Path | str, revision: str
         raise EnvironmentLacks(
             f"The {what} of {base} (revision {revision}) could not be had from huggingface.co ({type(error).__name__}). "
             "It may need a network, or access granted to your account. Or download it elsewhere, copy the folder here and "
-            "give its path as model.base."
+            "give its path."
         ) from error
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 _VOCABULARY_BLOCK = 16_384
+_LOGITS_AT_ONCE = 2**20
 _CPU_MIN_FILL = 0.9
 """A CPU is busy with one row of a hundred tokens; padding then costs more than a larger batch brings."""
 _PROBE_TOLERANCE = 1e-3
@@ -98,7 +99,10 @@ class LikelihoodReader:
         wanted = torch.tensor([token for row in rows for option in row.options for token in option], device=device)
         with answer_positions(self.weights, where[:, 0], where[:, 1], self._last):
             logits = self.weights(**inputs).logits[0].float()  # N V
-        log_p = (logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(-1)).double()  # N
+        # logsumexp takes as much memory again as it is given, so it is given a few rows of a large vocabulary at a time.
+        n_at_once = max(1, _LOGITS_AT_ONCE // logits.shape[1])
+        totals = torch.cat([logits[at : at + n_at_once].logsumexp(-1) for at in range(0, len(logits), n_at_once)])
+        log_p = (logits.gather(1, wanted[:, None])[:, 0] - totals).double()  # N
         sums = iter(part.sum().item() for part in log_p.split([len(option) for row in rows for option in row.options]))
         return [[next(sums) for _ in row.options] for row in rows]
 

@@ -45,6 +45,7 @@ def plan_train(run: Run) -> Plan:
 
 def plan_evaluate(run: Run) -> Plan:
     """Ask base and adapter the benchmarks."""
+    from osler.evaluate.bertscore import encoder_digest
     from osler.evaluate.latency import measure_latency
     from osler.evaluate.score import Asking, evaluate
 
@@ -54,7 +55,7 @@ def plan_evaluate(run: Run) -> Plan:
     inputs = (
         finished(run, "collect", "evaluate") | finished(run, "train", "evaluate") | finished(run, "curate", "evaluate")
     )
-    inputs |= own_digests(run.recipe)
+    inputs |= own_digests(run.recipe) | encoder_digest(config.encoder)
     # Where the user's questions lie is no part of the key: what they are is.
     stage = stage_for(run, "evaluate", config.model_dump(mode="json", exclude={"own"}), inputs)
 
@@ -110,7 +111,7 @@ def plan_gate(run: Run) -> Plan:
     inputs |= {name: sha256_file(path) for name, path in files.items()}
     signed = tuple(signature_of(run.folder / FOLDER, name, artefact) for name in config.signatures)
     inputs |= {f"signature of {one.document}": sha256_json(asdict(one)) for one in signed}
-    stage = stage_for(run, "gate", config.model_dump(mode="json"), inputs)
+    stage = stage_for(run, "gate", config.model_dump(mode="json", exclude={"own"}), inputs)
     verdict = stage.folder / "verdict.json"
     return Plan(
         stage,

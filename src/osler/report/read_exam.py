@@ -70,6 +70,33 @@ class Swapped:
 
 
 @dataclass(frozen=True, slots=True)
+class BertScore:
+    """Likeness of answers to their references, as one encoder sees it."""
+
+    f1_ci95: Interval
+    encoder: str
+    layer: int
+    layers: int
+    truncated: int
+    """Texts that lost their end."""
+    f1: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAnswers:
+    """One model on one benchmark without a key: what machines count, which is not truth."""
+
+    benchmark: str
+    model: str
+    n: int
+    empty: int
+    contaminated: int
+    rouge_l_ci95: Interval
+    rouge_l: float | None = None
+    bertscore: BertScore | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Base against tuned on the same questions."""
 
@@ -91,6 +118,7 @@ class Evaluated:
     scores: tuple[Score, ...]
     comparisons: tuple[Comparison, ...] = ()
     swapped: tuple[Swapped, ...] = ()
+    open_answers: tuple[OpenAnswers, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

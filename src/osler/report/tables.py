@@ -27,6 +27,7 @@ def run_tables(run: Run) -> dict[str, Table | None]:
         "subjects": _of(tables_exam.subjects_table, scores if any(one.subjects for one in scores) else None),
         "comparisons": _of(tables_exam.comparisons_table, evaluated.comparisons if evaluated else None),
         "swapped": _of(tables_exam.swapped_table, evaluated.swapped if evaluated else None),
+        "open_answers": _of(tables_exam.open_answers_table, evaluated.open_answers if evaluated else None),
         "rates": _of(tables_exam.rates_table, redteamed),
         "attacks": _of(tables_exam.attacks_table, redteamed),
         "intents": tables_exam.intents_table(redteamed) if redteamed else None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from osler.report.fields import Interval
 from osler.report.format import (
     count,
     interval,
@@ -14,7 +15,7 @@ from osler.report.format import (
     rate,
     words,
 )
-from osler.report.read_exam import Comparison, Score, Swapped
+from osler.report.read_exam import Comparison, OpenAnswers, Score, Swapped
 from osler.report.read_redteam import RATES, Rate, Redteamed, Tally, TallyKey
 from osler.report.read_review import Reviewed
 from osler.report.table import Cell, Table, make_table, table_of
@@ -44,7 +45,7 @@ def scores_table(scores: Sequence[Score]) -> Table:
             "#n": lambda one: count(one.n),
             "#Accuracy": lambda one: Cell("not measured", "quiet") if one.accuracy is None else percent(one.accuracy),
             "#95 % interval": lambda one: percent_interval(*one.ci95) if one.ci95 else _NONE,
-            "#Macro-F1": _macro_f1,
+            "#Macro-F1": lambda one: _with_interval(one.macro_f1, one.macro_f1_ci95),
             "#Failed": lambda one: count(one.failed),
             "#Contaminated": lambda one: count(one.contaminated),
             "#Unparsed": lambda one: count(one.unparsed),
@@ -136,6 +137,34 @@ def swapped_table(swapped: Sequence[Swapped]) -> Table:
             "#Answers changed": lambda one: rate(one.changed, one.n, *one.changed_ci95),
             "#Difference": lambda one: points(one.difference),
             "#95 % interval": lambda one: points_interval(*one.ci95),
+        },
+    )
+
+
+def open_answers_table(answers: Sequence[OpenAnswers]) -> Table:
+    """What machines count in answers without a key."""
+    by = {(one.bertscore.encoder, one.bertscore.layer, one.bertscore.layers) for one in answers if one.bertscore}
+    cut = sum(one.bertscore.truncated for one in answers if one.bertscore)
+    return table_of(
+        answers,
+        "open-answers",
+        "Open answers against their references: words in common (ROUGE-L) and likeness (BERTScore), which say nothing of truth; no "
+        "check uses them."
+        + "".join(
+            f" BERTScore by {name}, layer {layer} of {layers}; other encoders give other values."
+            for name, layer, layers in sorted(by)
+        )
+        + (f" {count(cut)} texts were longer than it reads and lost their end." if cut else ""),
+        {
+            "Benchmark": lambda one: one.benchmark,
+            "Model": lambda one: one.model,
+            "#n": lambda one: count(one.n),
+            "#Empty": lambda one: count(one.empty),
+            "#Contaminated": lambda one: count(one.contaminated),
+            "#ROUGE-L": lambda one: _with_interval(one.rouge_l, one.rouge_l_ci95),
+            "#BERTScore F1": lambda one: (
+                _with_interval(one.bertscore.f1, one.bertscore.f1_ci95) if one.bertscore else _NONE
+            ),
         },
     )
 
@@ -248,11 +277,10 @@ def _human(score: Score) -> tuple[str | Cell, str | Cell]:
     return ", ".join(reached) or _NONE, score.human.source or _NONE
 
 
-def _macro_f1(score: Score) -> str | Cell:
-    if score.macro_f1 is None:
+def _with_interval(value: float | None, ci95: Interval | None) -> str | Cell:
+    if value is None:
         return _NONE
-    ci95 = score.macro_f1_ci95
-    return f"{score.macro_f1:.3f}" + (f" ({ci95.low:.3f} to {ci95.high:.3f})" if ci95 else "")
+    return f"{value:.3f}" + (f" ({ci95.low:.3f} to {ci95.high:.3f})" if ci95 else "")
 
 
 def _arm_name(arm: str, model: str) -> str:

@@ -43,7 +43,7 @@ NOT_PASSED = "the tiny model does not pass its gate"
 EXITS: dict[str, tuple[int, str]] = {
     "osler gate": (1, NOT_PASSED),
     "osler serve my-run": (1, NOT_PASSED),
-    "osler export RUN --to gguf --precision q4_k_m": (2, "there is no checkout of llama.cpp beside the folder"),
+    "osler export RUN --to gguf --precision q4_k_m": (3, "there is no checkout of llama.cpp beside the folder"),
     "osler review agreement": (1, "nobody has rated anything"),
     "osler review export": (2, "nobody has rated anything"),
 }

@@ -70,10 +70,11 @@ class TriggerIndex:
 
     def likely(self, sentences: Iterable[Iterable[str]]) -> list[Trigger]:
         """All that can match a text of these words, and some that can not, in the rules' order."""
-        places, known = set(self._by_bit.get(None, ())), self._of_word
+        places, get = set(self._by_bit.get(None, ())), self._of_word.get
         for words in sentences:
             for word in words:
-                places.update(known[word] if word in known else self._looked_up(word))
+                found = get(word)  # another thread may clear it at any moment
+                places.update(found if found is not None else self._looked_up(word))
         return [self._triggers[place] for place in sorted(places)]
 
     def _looked_up(self, word: str) -> tuple[int, ...]:

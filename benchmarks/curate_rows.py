@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from osler.curate.engine import choose_engine
-from osler.curate.rows import PlainOptions, dedupe_rows
+from osler.curate.plain_rows import PlainOptions, dedupe_rows
 from osler.runs.progress import silent
 
 

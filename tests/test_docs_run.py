@@ -22,8 +22,20 @@ import yaml
 
 pytestmark = pytest.mark.slow
 
-RECIPES = ("demo", "x", "recipe", "recipes/medquad-tiny", "recipes/biomistral-medical")
-SHORT = {"train": {"max_steps": 4}, "redteam": {"max_prompts": 4}, "evaluate": {"max_items": 8}}
+RECIPES = ("demo", "ward", "x", "recipe", "recipes/medquad-tiny", "recipes/biomistral-medical")
+SHORT = {"train": {"max_steps": 4}, "redteam": {"max_prompts": 40, "attacks": ["plain"]}, "evaluate": {"max_items": 8}}
+LOOSE = {
+    "knowledge": {"medqa": 0.001},
+    "pubmedqa_macro_f1": None,
+    "regression_margin": 0.99,
+    "harmful_compliance_upper": 0.99,
+    "over_refusal_upper": 0.99,
+    "failed_share": 0.99,
+    "review_rating": None,
+    "review_helpful": None,
+    "latency_s": None,
+}
+"""A gate that the tiny model passes, so that RUN can be exported and served."""
 _FENCED = re.compile(r"```(?:console|text|bash)?\n(.*?)```", re.DOTALL)
 _OSLER = re.compile(r"^(?:\$ )?((?:torchrun [^\n]*? -m )?osler [a-z][^\n]*)", re.MULTILINE)
 _SERVES = re.compile(r"^osler (?:serve|review serve) ")
@@ -31,6 +43,9 @@ NOT_PASSED = "the tiny model does not pass its gate"
 EXITS: dict[str, tuple[int, str]] = {
     "osler gate": (1, NOT_PASSED),
     "osler serve my-run": (1, NOT_PASSED),
+    "osler export RUN --to gguf --precision q4_k_m": (3, "there is no checkout of llama.cpp beside the folder"),
+    "osler review agreement": (1, "nobody has rated anything"),
+    "osler review export": (2, "nobody has rated anything"),
 }
 """Commands that do not end with 0, by their beginning: the exit code and why."""
 
@@ -83,32 +98,27 @@ def _run(command: str, place: Workplace) -> subprocess.CompletedProcess[str]:
 
 def _served(command: str, place: Workplace) -> str:
     """What a server says until it names its address; it is asked to end then, and must."""
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {command}"],
-        cwd=place.folder,
-        env=place.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    watch = threading.Timer(90, process.kill)
-    watch.start()
-    said = ""
-    for line in process.stdout:
-        said += line
-        if "http://127.0.0.1" in line:
-            time.sleep(0.5)
-            process.send_signal(signal.SIGTERM)
-            break
-    said += process.stdout.read()
-    assert process.wait() == 0, said
-    watch.cancel()
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {command}"], cwd=place.folder, env=place.environment, **piped
+    ) as process:
+        watch = threading.Timer(120, process.kill)
+        watch.start()
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "http://127.0.0.1" in line:
+                time.sleep(0.5)
+                process.send_signal(signal.SIGTERM)
+                break
+        said += process.stdout.read()
+        assert process.wait() == 0, said
+        watch.cancel()
     return said
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[Workplace]:
     folder = tmp_path_factory.mktemp("docs")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "OSLER_PHI_KEY": "0" * 64, "COLUMNS": "200"}
@@ -125,18 +135,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
             recipe["name"] = Path(name).name
             for section, values in SHORT.items():
                 recipe[section] |= values
+            recipe["gate"] |= LOOSE if name == "ward" else {}
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
-        for name in ("demo", "x"):
+        for name in ("demo", "ward", "x"):
             finished = _run(f"osler run {name}.yaml", made)
             assert finished.returncode == 0, finished.stderr
-        key = json.loads(_run("osler keys create demo for-docs --json", made).stdout)
+        _served("osler serve ward --port 0", made)  # so that there is a log
+        key = json.loads(_run("osler keys create ward for-docs --json", made).stdout)
         made.filled.update(
             {
-                r"\bRUN ID\b": f"demo {key['id']}",
-                r"\bRUN\b": "demo",
+                r"\bRUN ID\b": f"ward {key['id']}",
+                r"\bRUN\b": "ward",
                 r"\bRECIPE\b": "recipe.yaml",
                 r"\bBASE\b": "runs/x/train/base",
-                r"\bDATA\b": "sample",
+                r"\bDATA\b": str(shared_data),
                 r"/path/to/folders": "sample",
                 r"(?:127\.0\.0\.1|localhost):8000": address,
                 r"\bNAME\b": "name",

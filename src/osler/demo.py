@@ -12,13 +12,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from osler.errors import CheckFailed
 from osler.models.http import HttpModel
 from osler.records.record import Message
+from osler.report.read import Answer, Refusal
 from osler.runs.files import write_json
 
 QUESTIONS = (
@@ -34,27 +35,6 @@ _STOP_TIMEOUT_S = 20
 _MAX_TOKENS = 48
 _OK_STATUS = 200
 """What every answer had: the client raises for any other status."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One question and what the guarded server answered."""
-
-    kind: str
-    question: str
-    answer: str
-    action: str
-    intent: str
-    rule: str
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What `osler serve` said about a model that has not passed its gate."""
-
-    exit_code: int
-    message: str
 
 
 def try_to_serve(folder: Path) -> Refusal:
@@ -75,7 +55,7 @@ def try_to_serve(folder: Path) -> Refusal:
     return refusal
 
 
-def ask_the_server(folder: Path) -> list[Answered]:
+def ask_the_server(folder: Path) -> list[Answer]:
     """Start the guarded server with a recorded override, ask the three questions over HTTP, and stop it."""
     with _server(folder) as (ready, key):
         client = HttpModel(f"{ready['url']}/v1", key, {"X-Consent-Version": ready["terms"]})
@@ -84,9 +64,9 @@ def ask_the_server(folder: Path) -> list[Answered]:
     return answers
 
 
-def _ask(client: HttpModel, kind: str, question: str) -> Answered:
+def _ask(client: HttpModel, kind: str, question: str) -> Answer:
     reply = client.reply([(Message("user", question),)], _MAX_TOKENS)[0]
-    return Answered(kind, question, reply.text, reply.action or "", reply.intent, reply.rule, _OK_STATUS)
+    return Answer(kind, question, reply.text, reply.action or "", reply.intent, reply.rule, _OK_STATUS)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from osler.models.chat import system_prompt_of
 from osler.records.io import read_records
 from osler.records.render import as_messages
-from osler.runs.files import read_json, write_bytes, write_json
+from osler.runs.files import made_whole, read_json, write_bytes, write_json
 from osler.runs.progress import Progress
 from osler.serve.permit import permit
 from osler.serve.start import ServedSections, artefact_of, load_run_policy, served_sections
@@ -149,17 +149,14 @@ def hand_over_training(
     hand_over_rows(run_folder, ["messages"], permission, rows, progress)
     written = {}
     for form in forms:
-        draft = out / f"{form}.partial"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        if form == "mlx":
-            written[form] = write_mlx(training, rows / "messages", draft)
-        else:
-            tokenizer = load_tokenizer(base, sections.model.revision)
-            written[form] = write_llamafactory(training, rows / "messages", tokenizer, draft)
-        shutil.copy(rows / "README.md", draft / "DATA_CARD.md")
-        shutil.rmtree(out / form, ignore_errors=True)
-        draft.rename(out / form)
+        with made_whole(out / form) as draft:
+            draft.mkdir()
+            if form == "mlx":
+                written[form] = write_mlx(training, rows / "messages", draft)
+            else:
+                tokenizer = load_tokenizer(base, sections.model.revision)
+                written[form] = write_llamafactory(training, rows / "messages", tokenizer, draft)
+            shutil.copy(rows / "README.md", draft / "DATA_CARD.md")
     shutil.rmtree(rows)
     return written
 

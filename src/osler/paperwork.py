@@ -84,10 +84,10 @@ def system_of(run_folder: Path, audit_key: str | None) -> System:
     Raises:
         InputError: a file is damaged.
     """
-    recipe = read_run(run_folder).recipe
-    guard, serve = (_section(recipe, name) for name in ("guard", "serve"))
+    run = read_run(run_folder)
+    guard, serve = run.section("guard"), run.section("serve")
     policy = _policy(guard)
-    artefact = _artefact(run_folder, recipe, policy)
+    artefact = _artefact(run_folder, run.recipe, policy)
     terms = read_terms()
     signatures = [signature_of(run_folder / FOLDER, name, artefact) for name in DOCUMENTS]
     return System(
@@ -119,11 +119,6 @@ def was_examined(inputs: Mapping[str, str], artefact: str, policy_sha256: str) -
 
 def _is_edited(file: Path, drawn: str | None) -> bool:
     return file.is_file() and sha256_json(file.read_text(encoding="utf-8")) != drawn
-
-
-def _section(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = recipe.get(name)
-    return found if isinstance(found, dict) else {}
 
 
 def _policy(guard: Mapping[str, Any]) -> "Policy | None":

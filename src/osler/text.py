@@ -65,6 +65,17 @@ def jaccard(left: set[int], right: set[int]) -> float:
     return common / (len(left) + len(right) - common)
 
 
+def shortened(text: str, most: int) -> str:
+    """The text, with an ellipsis for its end where it has more than `most` characters."""
+    return text if len(text) <= most else text[: max(1, most - 1)] + "…"
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """A sentence, with a space before it, that offers the allowed word most like `word`; empty when nothing is near."""
+    near = nearest(word, allowed)
+    return f" Did you mean {near!r}?" if near else ""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word most like `word`, for "did you mean"; None when nothing is near."""
     found = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)

@@ -45,6 +45,14 @@ def test_two_arms_are_compared(examined: Path, capsys: pytest.CaptureFixture[str
     assert json.loads((tmp_path / "c.json").read_text()) == found
     scores = json.loads((examined / "evaluate" / "scores.json").read_text())
     assert [row["p_mcnemar"] for row in found["benchmarks"]] == [row["p_mcnemar"] for row in scores["comparisons"]]
+    assert run_command(["compare", f"{examined}:base", f"{examined}:tuned", "--margin", "0.5"]) == 0
+    first, *lines, last = capsys.readouterr().out.splitlines()
+    assert first == f"{examined}:tuned against {examined}:base, in points; Holm over 3 claims"
+    assert [line.split(":")[0] for line in lines if not line.startswith(" ")] == [
+        row["benchmark"] for row in found["benchmarks"]
+    ]
+    assert all("by 50.0 (lower bound" in line for line in lines if not line.startswith(" "))
+    assert "--out FILE" in last
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osler.curate.engine import choose_engine, local_engine, run_shards
-from osler.curate.rows import PlainOptions, dedupe_rows
+from osler.curate.plain_rows import PlainOptions, dedupe_rows
 from osler.curate.shards import Made, Shard, cut
 from osler.errors import EnvironmentLacks, InputError
 from osler.runs.progress import silent

@@ -1,7 +1,7 @@
 """A row's whole way can be told from the run's files."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,7 @@ def folder(rows, run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_records(out / "collect/records/exam.jsonl", [rows["item"]])
     with JsonlWriter(out / "collect/set_aside.jsonl") as writer:
         writer.write(
-            SetAside("invented", "rows.csv", "rows.csv:8", "answer", "empty_answer", "the field is empty").to_dict()
+            asdict(SetAside("invented", "rows.csv", "rows.csv:8", "answer", "empty_answer", "the field is empty"))
         )
     run(invented, out / "curate", {"split": {"train": 1, "validation": 0, "test": 0}}, {"exam": [rows["item"]]})
     write_json(out / "curate/done", {"files": {"train.jsonl": sha256_file(out / "curate/train.jsonl")}})

@@ -1,6 +1,7 @@
 """GGUF: layouts, vocabularies, and what must be refused rather than written wrongly."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,6 +64,10 @@ def test_llama_3_1_stretches_slow_frequencies_eightfold_and_fast_ones_not() -> N
 def test_a_weight_without_a_place_is_an_error() -> None:
     layout = LAYOUTS["LlamaForCausalLM"]
     assert gguf_name(layout, "model.layers.11.mlp.up_proj.weight") == "blk.11.ffn_up.weight"
+    assert gguf_name(LAYOUTS["Phi3ForCausalLM"], "model.layers.0.mlp.gate_up_proj.weight") == "blk.0.ffn_up.weight"
+    for other in ("mlp.gate_up_proj", "self_attn.q_norm", "self_attn.rotary_emb"):
+        with pytest.raises(InputError, match=re.escape(other)):
+            gguf_name(layout, f"model.layers.0.{other}.weight")
     with pytest.raises(InputError, match=r"model\.layers\.0\.mlp\.experts"):
         gguf_name(layout, "model.layers.0.mlp.experts.down_proj.weight")
 

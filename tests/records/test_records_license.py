@@ -4,7 +4,8 @@ from itertools import permutations
 
 import pytest
 
-from osler.records.license import FREE, UNKNOWN, Terms, combine, is_local_only, mix_of, terms_of, why_forbidden
+from osler.records.license import FREE, UNKNOWN, Terms, combine, mix_of, terms_of, why_forbidden
+from osler.runs.local_only import local_only
 
 ATTRIBUTION = Terms(commercial=True, adaptations=True, share_alike=False, attribution=True)
 SHARE_ALIKE = Terms(commercial=True, adaptations=True, share_alike=True, attribution=True)
@@ -55,7 +56,7 @@ def test_every_license_has_the_terms_of_its_text(license_id: str, terms: Terms) 
 def test_a_source_given_out_in_an_unclear_way_has_unknown_terms() -> None:
     assert terms_of("MIT", "unclear") == UNKNOWN
     assert terms_of("MIT", "application") == ATTRIBUTION
-    assert [is_local_only(access) for access in ("open", "unclear", "application", "credentialed")] == [
+    assert [local_only(access) for access in ("open", "unclear", "application", "credentialed")] == [
         False,
         False,
         True,

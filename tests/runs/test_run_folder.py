@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from osler.errors import InputError
-from osler.runs.files import read_json, sha256_file, write_bytes, write_json
+from osler.runs.files import made_whole, read_json, sha256_file, write_bytes, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage, stage_files
 from osler.runs.lock import only_writer
 from osler.runs.metrics import append_metric, keep_metrics, read_metrics
@@ -95,3 +95,32 @@ def test_a_line_cut_off_by_a_kill_is_left_out_and_a_resumed_run_goes_on_from_its
     keep_metrics(path, 2)
     assert [row["step"] for row in read_metrics(path)] == [1, 2]
     assert read_metrics(tmp_path / "absent.jsonl") == []
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_is_made_whole_replaces_the_old_or_leaves_it_as_it_was(tmp_path, is_folder):
+    made, partial = tmp_path / "a" / "made", tmp_path / "a" / "made.partial"
+
+    def make(words: str, fails: bool = False) -> None:
+        with made_whole(made) as draft:
+            if is_folder:
+                draft.mkdir()
+            (draft / "in it" if is_folder else draft).write_text(words)
+            if fails:
+                raise KeyboardInterrupt
+
+    def held() -> str:
+        return (made / "in it" if is_folder else made).read_text()
+
+    make("old")
+    with pytest.raises(KeyboardInterrupt):
+        make("half", fails=True)
+    assert (held(), partial.exists()) == ("old", False)
+    if is_folder:  # as a kill leaves it
+        partial.mkdir()
+        (partial / "half").write_text("half")
+    else:
+        partial.write_text("half")
+    make("new")
+    assert (held(), partial.exists()) == ("new", False)
+    assert not is_folder or [path.name for path in made.iterdir()] == ["in it"]

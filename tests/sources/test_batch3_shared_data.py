@@ -11,7 +11,7 @@ from osler.sources.catalog import asq_phi, catalog_sources, source_named
 from osler.sources.collect import collect
 from osler.sources.config import CollectConfig
 from osler.sources.files import find_files, has_files
-from osler.sources.read import read_csv, read_jsonl, read_pdf
+from osler.sources.read import read_csv, read_rows
 from osler.sources.source import SourceFile, records_of
 
 EXPECTED = {
@@ -81,10 +81,10 @@ def test_a_folder_gives_the_rows_that_its_notes_state(shared_data, tmp_path, fol
 
 def test_folders_without_records_have_what_their_notes_state(shared_data):
     for name, rows in stated_rows(shared_data / "safety").items():
-        assert sum(1 for _ in read_jsonl(SourceFile(shared_data / "safety" / name, name))) == rows, name
+        assert sum(1 for _ in read_rows(SourceFile(shared_data / "safety" / name, name))) == rows, name
     pages = {}
     for path in sorted((shared_data / "rag_pdfs").glob("*.pdf")):
-        pages[path.name] = sum(1 for _ in read_pdf(SourceFile(path, path.name)))
+        pages[path.name] = sum(1 for _ in read_rows(SourceFile(path, path.name)))
     assert pages == {"doc_002.pdf": 91, "doc_003.pdf": 20, "doc_004.pdf": 44}
 
 

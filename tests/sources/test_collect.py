@@ -13,7 +13,7 @@ from osler.runs.files import digest_folder
 from osler.runs.local_only import local_only
 from osler.runs.progress import silent
 from osler.sources.catalog import SOURCE_NAMES, catalog_sources, source_named
-from osler.sources.collect import SAMPLE_LICENSE, Copy, as_sample, collect, collect_source, input_digests
+from osler.sources.collect import SAMPLE_LICENSE, Copy, as_sample, collect, collect_source, copies_of, input_digests
 from osler.sources.config import SAMPLE_SOURCES, CollectConfig
 from osler.sources.files import find_files, sample_root
 from osler.sources.seen import Seen
@@ -178,7 +178,7 @@ def test_a_file_beside_its_packed_form_is_read_once(write_copy):
 def test_digests_cover_every_file_and_change_with_it(copies):
     config = agreed(copies)
     (copies / "pubmedqa" / "test_ground_truth.json").write_text("{}")
-    before = input_digests(config, SOURCE_NAMES)
+    before = input_digests(copies_of(config, SOURCE_NAMES))
     assert {name.partition("/")[0] for name in before} == set(SOURCE_NAMES)
     assert {name for name in before if name.partition("/")[0] in SAMPLE_SOURCES} == {
         "first_aid/first_aid1.json",
@@ -191,7 +191,7 @@ def test_digests_cover_every_file_and_change_with_it(copies):
         "symptom_to_diagnosis/train.jsonl",
     }
     (copies / "pubmedqa" / "test_ground_truth.json").write_text('{"90000001": "yes"}')
-    after = input_digests(config, SOURCE_NAMES)
+    after = input_digests(copies_of(config, SOURCE_NAMES))
     assert {name for name in before if before[name] != after[name]} == {"pubmedqa/test_ground_truth.json"}
 
 

@@ -16,7 +16,7 @@ from osler.records.record import Record
 from osler.runs.files import read_json
 from osler.runs.progress import silent
 from osler.sources.catalog import SOURCE_NAMES, all_sources, source_named
-from osler.sources.collect import collect, input_digests
+from osler.sources.collect import collect, copies_of, input_digests
 from osler.sources.config import CollectConfig
 from osler.sources.plugins import plugins
 
@@ -170,9 +170,9 @@ def test_its_text_is_never_in_what_is_set_aside(records, tmp_path):
 
 
 def test_the_digest_covers_the_file_and_not_its_place(config, tmp_path):
-    before = input_digests(config("qa.csv", as_csv(ROWS)), ["my-clinic"])
+    before = input_digests(copies_of(config("qa.csv", as_csv(ROWS)), ["my-clinic"]))
     assert list(before) == ["my-clinic/qa.csv", "sample"]
-    assert input_digests(config("qa.csv", as_csv(ROWS[:1])), ["my-clinic"]) != before
+    assert input_digests(copies_of(config("qa.csv", as_csv(ROWS[:1])), ["my-clinic"])) != before
 
 
 def test_it_is_read_from_its_own_place_also_when_the_root_has_a_folder_of_its_name(config, tmp_path):

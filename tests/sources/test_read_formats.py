@@ -21,11 +21,7 @@ from osler.sources.read import (
     load_json,
     read_csv,
     read_json,
-    read_jsonl,
-    read_parquet,
-    read_pdf,
     read_rows,
-    read_xlsx,
     read_xml,
 )
 from osler.sources.read.mojibake import is_mojibake
@@ -69,17 +65,12 @@ def test_a_spreadsheet_gives_a_row_a_line_under_the_names_of_its_first(file):
     content = spreadsheet(
         [[], ["Question", "Dose", ""], ["How much?", 2.0], [], ["Why?", 2.5], ["x", 1, "more"]], [["a"], [1]]
     )
-    rows = list(read_xlsx(file("t.xlsx", content)))
+    rows = list(read_rows(file("t.xlsx", content)))
     assert [(row.row, row.value) for row in rows[:2]] == [
         ("t.xlsx:3", {"Question": "How much?", "Dose": 2}),
         ("t.xlsx:5", {"Question": "Why?", "Dose": 2.5}),
     ]
     assert str(rows[2].value) == "line 6 has 3 columns; expected 2"
-    assert [(row.row, row.value) for row in read_xlsx(file("t.xlsx", content), "Sheet2")] == [
-        ("t.xlsx!Sheet2:2", {"a": 1})
-    ]
-    with pytest.raises(InputError, match="there is no sheet 'x'; the sheets are 'Sheet', 'Sheet2'"):
-        list(read_xlsx(file("t.xlsx", content), "x"))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +89,6 @@ def test_a_spreadsheet_that_cannot_be_read_is_named(file, content, message):
 
 def test_tabs_separate_in_tsv_and_columns_can_be_named(file):
     assert [row.value for row in read_rows(file("t.tsv", b"a\tb\n1,5\t2\n"))] == [{"a": "1,5", "b": "2"}]
-    assert [row.value for row in read_csv(file("t.txt", b"a|b\n1|2\n"), delimiter="|")] == [{"a": "1", "b": "2"}]
     assert [row.value for row in read_csv(file("t.csv", b"1,2\n"), columns=("a", "b"))] == [{"a": "1", "b": "2"}]
 
 
@@ -114,9 +104,9 @@ def test_members_of_an_archive_read_as_files_of_the_folder(file):
             (f"{name}/a/train.jsonl", "a/train.jsonl:1", {"x": 1}),
             (f"{name}/a/b/test.csv", "a/b/test.csv:2", {"x": "2"}),
         ]
-    assert [row.row for row in read_rows(file("t.zip", zipped(members)), members=("*/test.csv",))] == ["a/b/test.csv:2"]
-    with pytest.raises(InputError, match=r"t\.zip: holds no file that matches \*\.parquet"):
-        list(read_parquet(file("t.zip", zipped(members))))
+    assert [row.row for row in read_csv(file("t.zip", zipped(members)))] == ["a/b/test.csv:2"]
+    with pytest.raises(InputError, match=r"t\.zip: holds no file that matches \*\.xml"):
+        list(read_xml(file("t.zip", zipped(members)), "a"))
 
 
 def tarred(members: dict[str, bytes]) -> bytes:
@@ -136,9 +126,8 @@ def test_packed_members_parquet_and_spreadsheets_inside_an_archive_are_read(file
         "y.xlsx": spreadsheet([["x"], [2]]),
         "z.jsonl.gz": gzip.compress(b'{"x":3}\n'),
     }
-    assert [row.value for row in read_rows(file("t.zip", zipped(members)))] == [{"x": 1}, {"x": 2}]
-    assert [row.value for row in read_rows(file("t.zip", zipped(members)), ("*.gz",))] == [{"x": 3}]
-    assert [row.value for row in read_rows(file("t.tar", tarred(members)), ("*",))] == [{"x": 1}, {"x": 2}, {"x": 3}]
+    assert [row.value for row in read_rows(file("t.zip", zipped(members)))] == [{"x": 1}, {"x": 2}, {"x": 3}]
+    assert [row.value for row in read_rows(file("t.tar", tarred(members)))] == [{"x": 1}, {"x": 2}, {"x": 3}]
 
 
 @pytest.mark.parametrize("name", ["../x.jsonl", "/etc/x.jsonl", "a/../../x.jsonl", "C:\\x.jsonl", "..\\x.jsonl"])
@@ -187,18 +176,17 @@ def test_encodings_with_a_byte_order_mark_are_read(file, encoding):
     text = "one é two 💊"
     assert [
         row.value
-        for row in read_jsonl(file("t.jsonl", (mark + json.dumps({"x": text}, ensure_ascii=False)).encode(encoding)))
+        for row in read_rows(file("t.jsonl", (mark + json.dumps({"x": text}, ensure_ascii=False)).encode(encoding)))
     ] == [{"x": text}]
     assert [row.value for row in read_csv(file("t.csv", f"{mark}x\n{text}\n".encode(encoding)))] == [{"x": text}]
     assert load_json(file("t.json", (mark + json.dumps([text])).encode(encoding))) == [text]
 
 
-def test_another_encoding_can_be_stated_and_is_never_guessed(file):
+def test_another_encoding_is_never_guessed(file):
     content = "x\ncaf\u00e9 \u201cau lait\u201d\n".encode("cp1252")
-    assert [row.value for row in read_csv(file("t.csv", content), encoding="cp1252")] == [{"x": "café “au lait”"}]
     assert reasons(read_csv(file("t.csv", content))) == ["bad_encoding"]
     cut = json.dumps({"x": 1}).encode("utf-16") + b"\x00"
-    assert reasons(read_jsonl(file("t.jsonl", cut))) == ["bad_encoding"]
+    assert reasons(read_rows(file("t.jsonl", cut))) == ["bad_encoding"]
 
 
 def test_mojibake_is_told_and_sound_letters_are_not():
@@ -230,7 +218,7 @@ def test_mojibake_is_told_and_sound_letters_are_not():
     ],
 )
 def test_what_a_fast_parser_would_change_or_lose_is_one_bad_row(file, line, reason, message):
-    rows = list(read_jsonl(file("t.jsonl", b'{"x":1}\n' + line + b'\n{"x":3}\n')))
+    rows = list(read_rows(file("t.jsonl", b'{"x":1}\n' + line + b'\n{"x":3}\n')))
     assert reasons(rows) == ["", reason, ""]
     assert str(rows[1].value) == message
 
@@ -240,23 +228,23 @@ def test_long_numbers_and_colons_in_text_are_no_fault(file):
         "x": "9" * 40 + ": \u003a",
         "y": {"a:b": 18446744073709551615, "c": 0.12345678901234567890123, "d": "\\u0000"},
     }
-    assert [row.value for row in read_jsonl(file("t.jsonl", json.dumps(value).encode()))] == [value]
+    assert [row.value for row in read_rows(file("t.jsonl", json.dumps(value).encode()))] == [value]
 
 
 def test_a_line_without_end_is_one_bad_row(file, monkeypatch):
     monkeypatch.setattr("osler.sources.read.jsonl_file.MAX_ROW_BYTES", 100)
-    rows = list(read_jsonl(file("t.jsonl", b'{"x":1}\n{"x":"' + b"y" * 1000 + b'"}\n{"x":3}\n')))
+    rows = list(read_rows(file("t.jsonl", b'{"x":1}\n{"x":"' + b"y" * 1000 + b'"}\n{"x":3}\n')))
     assert reasons(rows) == ["", "row_too_long", ""]
     assert rows[2].row == "t.jsonl:3"
 
 
 def test_rows_of_json_are_read_one_by_one_and_a_bad_one_is_set_aside_alone(file):
     content = b'[{"x":1}, {"x":NaN}, {"x":"caf\xe9"}, {"x":1,"x":2}, [3], "a]", 5 , null,{"x":"}]\\""}]'
-    rows = list(read_json(file("t.json", content)))
+    rows = list(read_rows(file("t.json", content)))
     assert reasons(rows) == ["", "not_json", "bad_encoding", "repeated_key", "", "", "", "", ""]
     assert [row.value for row in rows[4:]] == [[3], "a]", 5, None, {"x": '}]"'}]
     assert str(rows[1].value) == "[1], column 6: unexpected character, expected a JSON value"
-    rows = list(read_json(file("t.json", b' {"a b": {"x":1}, "c": NaN} ')))
+    rows = list(read_rows(file("t.json", b' {"a b": {"x":1}, "c": NaN} ')))
     assert [(row.row, reason) for row, reason in zip(rows, reasons(rows), strict=True)] == [
         ("t.json[a b]", ""),
         ("t.json[c]", "not_json"),
@@ -280,13 +268,13 @@ def test_rows_of_json_under_a_key(file):
 )  # fmt: skip
 def test_json_whose_brackets_or_quotes_do_not_match_is_refused(file, content):
     with pytest.raises(InputError, match=r"t\.json"):
-        list(read_json(file("t.json", content)))
+        list(read_rows(file("t.json", content)))
 
 
 def test_a_missing_quote_in_json_does_not_swallow_rows_unseen(file):
     content = b'[{"x":"a}, {"x":"b"}, {"x":"c"}, {"x":"d}, {"x":"e"}]'
     with pytest.raises(InputError, match="a quote is missing before here"):
-        list(read_json(file("t.json", content)))
+        list(read_rows(file("t.json", content)))
 
 
 @pytest.mark.parametrize("step", [1, 7, 64])
@@ -296,7 +284,7 @@ def test_json_reads_the_same_in_pieces_of_any_size(file, monkeypatch, step):
     monkeypatch.setattr("osler.sources.read.json_file._MAX_FIRST_LINE_BYTES", 1)
     for ascii_only in (True, False):
         content = json.dumps(value, ensure_ascii=ascii_only, indent=1).encode()
-        assert [row.value for row in read_json(file("t.json", content))] == value
+        assert [row.value for row in read_rows(file("t.json", content))] == value
 
 
 def test_memory_does_not_grow_with_a_json_file(file):
@@ -304,7 +292,7 @@ def test_memory_does_not_grow_with_a_json_file(file):
         row = json.dumps({"question": "Invented?", "answer": "Yes. " * 100})
         one = file("t.json", ("[" + ",".join([row] * n_rows) + "]").encode())
         tracemalloc.start()
-        assert sum(1 for _ in read_json(one)) == n_rows
+        assert sum(1 for _ in read_rows(one)) == n_rows
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most
@@ -368,11 +356,11 @@ def test_deeply_nested_xml_ends_no_process(file, deep):
 def test_parquet_columns_of_one_name_are_an_error_and_a_bad_value_one_bad_row(file, tmp_path):
     pq.write_table(pa.table([[1], [2]], names=["x", "x"]), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="the column 'x' is there more than once"):
-        list(read_parquet(SourceFile(tmp_path / "t.parquet", "t.parquet")))
+        list(read_rows(SourceFile(tmp_path / "t.parquet", "t.parquet")))
     words = pa.array([b"one", b"caf\xe9", b"three"]).view(pa.binary())
     text = pa.Array.from_buffers(pa.string(), 3, words.buffers())
     pq.write_table(pa.table({"x": text}), tmp_path / "t.parquet")
-    rows = list(read_parquet(SourceFile(tmp_path / "t.parquet", "t.parquet")))
+    rows = list(read_rows(SourceFile(tmp_path / "t.parquet", "t.parquet")))
     assert reasons(rows) == ["", "bad_value", ""]
 
 
@@ -410,14 +398,14 @@ def test_pages_of_a_pdf_are_rows(file, monkeypatch):
         b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
         b"6 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 100]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
     )
-    rows = list(read_pdf(file("t.pdf", page)))
+    rows = list(read_rows(file("t.pdf", page)))
     assert [(row.row, reason) for row, reason in zip(rows, reasons(rows), strict=True)] == [
         ("t.pdf#page=1", ""),
         ("t.pdf#page=2", "no_text"),
     ]
     assert rows[0].value == {"page": 1, "text": "An invented page of text"}
     with pytest.raises(InputError, match=r"t\.pdf: not a readable PDF"):
-        list(read_pdf(file("t.pdf", b"no")))
+        list(read_rows(file("t.pdf", b"no")))
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
     with pytest.raises(EnvironmentLacks, match=r"Reading PDF files needs the package 'pypdfium2'.*\[synth\]"):
-        list(read_pdf(file("t.pdf", page)))
+        list(read_rows(file("t.pdf", page)))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from osler.errors import InputError, RowError
-from osler.sources.read import load_json, read_csv, read_json, read_jsonl, read_parquet, read_rows, read_xml
+from osler.sources.read import load_json, read_csv, read_rows, read_xml
 from osler.sources.source import NativeRow, SourceFile
 
 
@@ -30,7 +30,7 @@ def problem(native: NativeRow) -> tuple[str, str]:
 
 
 def test_json_lines_are_located_by_file_and_line(file):
-    rows = list(read_jsonl(file("a/train.jsonl", b'{"x":1}\n\n{"x":2}')))
+    rows = list(read_rows(file("a/train.jsonl", b'{"x":1}\n\n{"x":2}')))
     assert rows == [
         NativeRow("a/train.jsonl", "a/train.jsonl:1", {"x": 1}),
         NativeRow("a/train.jsonl", "a/train.jsonl:3", {"x": 2}),
@@ -40,12 +40,12 @@ def test_json_lines_are_located_by_file_and_line(file):
 @pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\u0085", "\u000b", "\u000c"])
 def test_only_a_line_feed_ends_a_line(file, mark):
     escaped = mark if mark > "\u001f" else f"\\u{ord(mark):04x}"
-    rows = list(read_jsonl(file("t.jsonl", f'{{"x":"one{escaped}two"}}\n{{"x":"three"}}\n'.encode())))
+    rows = list(read_rows(file("t.jsonl", f'{{"x":"one{escaped}two"}}\n{{"x":"three"}}\n'.encode())))
     assert [row.value["x"] for row in rows] == [f"one{mark}two", "three"]
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_row(file):
-    rows = list(read_jsonl(file("t.jsonl", b'\xef\xbb\xbf{"x":1}\r\n{"x":2}\r\n')))
+    rows = list(read_rows(file("t.jsonl", b'\xef\xbb\xbf{"x":1}\r\n{"x":2}\r\n')))
     assert [row.value for row in rows] == [{"x": 1}, {"x": 2}]
 
 
@@ -59,32 +59,32 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_row(file):
     ],
 )
 def test_a_bad_line_is_one_bad_row_with_line_and_column(file, line, reason, message):
-    rows = list(read_jsonl(file("t.jsonl", b'{"x":1}\n' + line + b'\n{"x":3}\n')))
+    rows = list(read_rows(file("t.jsonl", b'{"x":1}\n' + line + b'\n{"x":3}\n')))
     assert problem(rows[1]) == (reason, message)
     assert [rows[0].value, rows[2].value] == [{"x": 1}, {"x": 3}]
 
 
 def test_gzip_is_unpacked_and_a_cut_off_one_is_named(file):
     packed = gzip.compress(b'{"x":1}\n' * 5000, mtime=0)
-    assert len(list(read_jsonl(file("t.jsonl.gz", packed)))) == 5000
+    assert len(list(read_rows(file("t.jsonl.gz", packed)))) == 5000
     cut = file("cut.jsonl.gz", packed[:-20])
     with pytest.raises(InputError, match=r"cut\.jsonl\.gz: not a whole gzip file .* Fetch it again\."):
-        list(read_jsonl(cut))
+        list(read_rows(cut))
     with pytest.raises(InputError, match="not a whole gzip file"):
-        list(read_jsonl(file("no.jsonl.gz", b"plain")))
+        list(read_rows(file("no.jsonl.gz", b"plain")))
 
 
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.jsonl: cannot be read \(No such file or directory\)"):
-        list(read_jsonl(SourceFile(tmp_path / "gone.jsonl", "gone.jsonl")))
+        list(read_rows(SourceFile(tmp_path / "gone.jsonl", "gone.jsonl")))
 
 
 def test_json_is_a_list_an_object_or_lines(file):
-    assert [row.row for row in read_json(file("t.json", b'[{"x":1},{"x":2}]'))] == ["t.json[0]", "t.json[1]"]
-    assert [row.row for row in read_json(file("t.json", b'{"900": {"x":1}}'))] == ["t.json[900]"]
-    assert [row.row for row in read_json(file("t.json", b'{"x":1}\n{"x":2}\n'))] == ["t.json:1", "t.json:2"]
-    assert [row.row for row in read_json(file("t.json", b'[\n{"x":1},\n{"x":2}\n]'))] == ["t.json[0]", "t.json[1]"]
-    assert [row.row for row in read_json(file("t.json", b'{\n"a":{\n"x":1}}'))] == ["t.json[a]"]
+    assert [row.row for row in read_rows(file("t.json", b'[{"x":1},{"x":2}]'))] == ["t.json[0]", "t.json[1]"]
+    assert [row.row for row in read_rows(file("t.json", b'{"900": {"x":1}}'))] == ["t.json[900]"]
+    assert [row.row for row in read_rows(file("t.json", b'{"x":1}\n{"x":2}\n'))] == ["t.json:1", "t.json:2"]
+    assert [row.row for row in read_rows(file("t.json", b'[\n{"x":1},\n{"x":2}\n]'))] == ["t.json[0]", "t.json[1]"]
+    assert [row.row for row in read_rows(file("t.json", b'{\n"a":{\n"x":1}}'))] == ["t.json[a]"]
 
 
 def test_json_that_is_broken_is_named_with_line_and_column(file):
@@ -183,13 +183,13 @@ def test_an_archive_gives_the_documents_in_it(file):
 
 def test_parquet_rows_come_as_plain_values(file, tmp_path):
     pq.write_table(pa.table({"x": [1, 2], "y": [["a"], None]}), tmp_path / "t.parquet")
-    rows = list(read_parquet(SourceFile(tmp_path / "t.parquet", "t.parquet")))
+    rows = list(read_rows(SourceFile(tmp_path / "t.parquet", "t.parquet")))
     assert [(row.row, row.value) for row in rows] == [
         ("t.parquet:1", {"x": 1, "y": ["a"]}),
         ("t.parquet:2", {"x": 2, "y": None}),
     ]
     with pytest.raises(InputError, match="not a readable Parquet file, stopped after row 0"):
-        list(read_parquet(file("bad.parquet", b"no")))
+        list(read_rows(file("bad.parquet", b"no")))
 
 
 def test_the_name_tells_the_format(file):

@@ -14,7 +14,7 @@ from osler.sources.catalog.pubmedqa import (
     to_records,
     unlabeled_records,
 )
-from osler.sources.files import files_beside, find_files
+from osler.sources.files import all_files, find_files
 from osler.sources.source import Place, records_of
 
 PUBMEDQA = source_named("pubmedqa")
@@ -86,7 +86,7 @@ def test_a_ground_truth_file_beside_the_rows_counts_too(write_copy):
     }
     root = write_copy("pubmedqa", files)
     assert [records_of(PUBMEDQA, native)[0].split for native in read_all(root)] == ["train", "test"]
-    assert [file.name for file in files_beside(PUBMEDQA, root)] == ["test_ground_truth.json"]
+    assert [file.name for file in all_files(PUBMEDQA, root)] == ["ori_pqal.json", "test_ground_truth.json"]
     write_copy("pubmedqa", {"test_ground_truth.json": b"[]"})
     with pytest.raises(InputError, match="expected an object of labels by PMID, found a list of 0"):
         read_all(root)

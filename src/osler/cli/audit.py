@@ -3,22 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from osler.cli.kill import with_store
-from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl, find_run
+from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl, find_run, store_of
 from osler.cli.screen import say, say_json
 from osler.errors import InputError
 
 audit_app = typer.Typer(help="Check the log of what a server did.", no_args_is_help=True, rich_markup_mode=None)
-
-
-@audit_app.callback()
-def about() -> None:
-    """Check the log of what a server did."""
 
 
 @audit_app.command()
@@ -36,7 +30,7 @@ def verify(run: RunName, store: StoreUrl = None, runs: RunsFolder = Path("runs")
 
     folder = find_run(run, runs) / "serve"
     key = read_audit_key(folder, os.environ.get("OSLER_AUDIT_KEY"))
-    noted = with_store(run, runs, store).heads()
+    noted = store_of(run, runs, store).heads()
     found = []
     for path in _logs(folder):
         anchor = noted.get(id_of(path))
@@ -63,8 +57,7 @@ def export(
     """
     from osler.guard.chain import as_csv, read_rows
 
-    kinds: tuple[Literal["jsonl"], Literal["csv"]] = ("jsonl", "csv")
-    if out_format not in kinds:
+    if out_format not in {"jsonl", "csv"}:
         raise InputError(f"the format is {out_format!r}; it must be jsonl or csv")
 
     def rows() -> Iterator[dict[str, Any]]:

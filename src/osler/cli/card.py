@@ -1,9 +1,8 @@
 """`osler card` and `osler documents`: what is said of a run, drawn from its files."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,16 +10,8 @@ from osler.cli.options import AsJson, RunName, RunsFolder, find_run
 from osler.cli.screen import notice, say, say_json
 
 
-class CardKind(StrEnum):
-    """Which card."""
-
-    data = "data"
-    model = "model"
-    system = "system"
-
-
 def card(
-    kind: Annotated[CardKind, typer.Argument(help="What the card is about.")],
+    kind: Annotated[Literal["data", "model", "system"], typer.Argument(help="What the card is about.")],
     run: RunName,
     out: Annotated[Path | None, typer.Option(help="File to write; stdout when not given.")] = None,
     runs: RunsFolder = Path("runs"),
@@ -32,7 +23,7 @@ def card(
     from osler.paperwork import card as draw
     from osler.runs.files import write_bytes
 
-    text = draw(kind.value, find_run(run, runs), os.environ.get("OSLER_AUDIT_KEY"))
+    text = draw(kind, find_run(run, runs), os.environ.get("OSLER_AUDIT_KEY"))
     if out is None:
         say(text.rstrip("\n"))
         return

@@ -29,7 +29,7 @@ def dedupe(
     Example: osler dedupe rows.jsonl --out deduped --field question --field answer
     """
     from osler.curate.engine import choose_engine
-    from osler.curate.rows import PlainOptions, dedupe_rows
+    from osler.curate.plain_rows import PlainOptions, dedupe_rows
 
     least, dash, most = chars.partition("-")
     if not (dash and least.isdecimal() and most.isdecimal() and int(least) <= int(most)):

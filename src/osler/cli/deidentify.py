@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,15 +11,8 @@ from osler.cli.options import AsJson
 from osler.cli.screen import say, say_json
 
 
-class Mode(StrEnum):
-    """What takes the place of an identifier."""
-
-    tag = "tag"
-    surrogate = "surrogate"
-
-
 class Also(StrEnum):
-    """What is found besides."""
+    """What is found besides; typer takes no list of literals."""
 
     presidio = "presidio"
     every_kind = "every-kind"
@@ -29,7 +22,9 @@ def deidentify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl, .csv, .txt or .md file.")],
     out: Annotated[Path, typer.Option(help="Where to write it with the identifiers replaced.")],
     field: Annotated[str, typer.Option(help="The field or column that holds the text.")] = "text",
-    mode: Annotated[Mode, typer.Option(help="Typed tags, or invented identifiers keyed by OSLER_PHI_KEY.")] = Mode.tag,
+    mode: Annotated[
+        Literal["tag", "surrogate"], typer.Option(help="Typed tags, or invented identifiers keyed by OSLER_PHI_KEY.")
+    ] = "tag",
     spans: Annotated[
         bool, typer.Option("--spans", help="Add `phi`: what was replaced and where, in the original text (.jsonl).")
     ] = False,
@@ -52,7 +47,7 @@ def deidentify(
     from osler.phi.presidio import finder
     from osler.phi.surrogates import key_of_environment
 
-    key = key_of_environment() if mode is Mode.surrogate else None
+    key = key_of_environment() if mode == "surrogate" else None
     others = (finder(),) if Also.presidio in (also or ()) else ()
     report = deidentify_file(
         file, out, How(field, key, has_spans=spans, also=others, every_kind=Also.every_kind in (also or ()))

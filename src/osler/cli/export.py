@@ -1,16 +1,13 @@
 """`osler export`: what leaves a run. Its trained model in the forms of other programs, its training set and its training for other tools."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from osler.cli.options import AsJson, Quiet, RunName, RunsFolder, find_run
 from osler.cli.screen import Screen, notice, say, say_json
 from osler.errors import InputError
-
-if TYPE_CHECKING:
-    from osler.export.data import Permission
 
 _USES = ("research", "commercial")
 _PROMPTS = 50
@@ -66,8 +63,9 @@ def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     Example: osler export demo --to gguf,ollama --verify --override "a look at the tiny model"
     """
     from osler.export.data import Permission
+    from osler.export.hub import open_hub
     from osler.export.model import Choices
-    from osler.handover import hand_over
+    from osler.handover import TRAINER_FORMS, hand_over, hand_over_rows, hand_over_training, publish
 
     if use not in _USES:
         raise InputError(f"--for is {use!r}; expected research or commercial")
@@ -83,14 +81,18 @@ def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
             choices = Choices(forms, precisions, verify, llama_cpp)
             facts = hand_over(folder, choices, _PROMPTS, override, target, screen)
             if repository is not None:
-                _publish(folder, repository, permission, acknowledge, target)
+                publish(folder, repository, permission, acknowledge, target, open_hub())
                 facts["repository"] = repository
         elif "llamafactory" in names or (names == ("mlx",) and (folder / "train" / "done").is_file()):
             target = out or Path("exports") / f"{folder.name}-training"
-            facts = _training(folder, names, permission, target, screen)
+            if unknown := [name for name in names if name not in TRAINER_FORMS]:
+                raise InputError(
+                    f"{unknown[0]} cannot be exported together with {names[0]}; call the command once for each kind"
+                )
+            facts = {"training": hand_over_training(folder, names, permission, target, screen)}
         else:
             target = out or Path("exports") / folder.name
-            facts = _rows(folder, names, permission, target, screen)
+            facts = hand_over_rows(folder, names, permission, target, screen)
     if as_json:
         say_json({"out": str(target), **facts})
         return
@@ -104,33 +106,6 @@ def _check_hub(names: tuple[str, ...], repository: str | None, override: str | N
         raise InputError(
             "a model that has not passed its gate is not published, whatever the reason; leave --override out"
         )
-
-
-def _publish(folder: Path, repository: str, permission: "Permission", acknowledge: str | None, target: Path) -> None:
-    from osler.export.hub import open_hub
-    from osler.handover import publish
-
-    publish(folder, repository, permission, acknowledge, target, open_hub())
-
-
-def _training(
-    folder: Path, names: tuple[str, ...], permission: "Permission", target: Path, screen: Screen
-) -> dict[str, object]:
-    from osler.handover import TRAINER_FORMS, hand_over_training
-
-    if unknown := [name for name in names if name not in TRAINER_FORMS]:
-        raise InputError(
-            f"{unknown[0]} cannot be exported together with {names[0]}; call the command once for each kind"
-        )
-    return {"training": hand_over_training(folder, names, permission, target, screen)}
-
-
-def _rows(
-    folder: Path, names: tuple[str, ...], permission: "Permission", target: Path, screen: Screen
-) -> dict[str, object]:
-    from osler.handover import hand_over_rows
-
-    return hand_over_rows(folder, names, permission, target, screen)
 
 
 def _tell(facts: dict[str, Any], target: Path) -> None:

@@ -15,11 +15,6 @@ from osler.cli.screen import notice, say, say_json
 guard_app = typer.Typer(help="Try a guard policy on texts.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@guard_app.callback()
-def about() -> None:
-    """Try a guard policy on texts."""
-
-
 PolicyName = Annotated[str, typer.Option("--policy", help="A policy that ships, or the path of a policy file.")]
 Field = Annotated[str, typer.Option(help="The field that holds the text.")]
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from osler.cli.kill import with_store
-from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl
+from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl, store_of
 from osler.cli.screen import say, say_json
 from osler.errors import InputError
 
@@ -16,11 +15,6 @@ keys_app = typer.Typer(
 )
 
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `osler keys list` shows it.")]
-
-
-@keys_app.callback()
-def about() -> None:
-    """Make, list and revoke the keys of a server's API. A running server knows of a change within half a second."""
 
 
 @keys_app.command()
@@ -49,7 +43,7 @@ def create(  # noqa: PLR0913, PLR0917  (one option each)
 
     ends = None if days is None else (datetime.now(UTC) + timedelta(days=days)).timestamp()
     made = new_key(name, scope or ["chat"], Limit(requests, tokens, concurrency), ends)
-    kept = with_store(run, runs, store)
+    kept = store_of(run, runs, store)
     kept.add_key(made.row)
     if accept_terms:
         kept.accept(made.row.id, read_terms().version)
@@ -78,7 +72,7 @@ def show(run: RunName, store: StoreUrl = None, runs: RunsFolder = Path("runs"), 
             "revoked": _day(key.revoked),
             "accepted": sorted(key.accepted),
         }
-        for key in with_store(run, runs, store).all_keys()
+        for key in store_of(run, runs, store).all_keys()
     ]
     if as_json:
         say_json(rows)
@@ -93,7 +87,7 @@ def revoke(run: RunName, key: KeyId, store: StoreUrl = None, runs: RunsFolder = 
 
     Example: osler keys revoke demo 1f0c22ab
     """
-    if not with_store(run, runs, store).revoke_key(key):
+    if not store_of(run, runs, store).revoke_key(key):
         raise InputError(f"there is no key {key!r} in force; see osler keys list {run}")
     say(f"key {key} is revoked")
 
@@ -106,7 +100,7 @@ def accept(run: RunName, key: KeyId, store: StoreUrl = None, runs: RunsFolder = 
     """
     from osler.serve.terms import read_terms
 
-    kept = with_store(run, runs, store)
+    kept = store_of(run, runs, store)
     if key not in {one.id for one in kept.all_keys() if one.revoked is None}:
         raise InputError(f"there is no key {key!r} in force; see osler keys list {run}")
     kept.accept(key, read_terms().version)

@@ -2,25 +2,17 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl, find_run
+from osler.cli.options import AsJson, RunName, RunsFolder, StoreUrl, find_run, store_of
 from osler.cli.screen import say, say_json
 from osler.errors import InputError
-
-if TYPE_CHECKING:
-    from osler.serve.store import Store
 
 kill_app = typer.Typer(help="Stop a server's answers, and let them go on.", no_args_is_help=True, rich_markup_mode=None)
 
 Reason = Annotated[str, typer.Option(help="Why; goes into the audit log of every replica.")]
-
-
-@kill_app.callback()
-def about() -> None:
-    """Stop a server's answers, and let them go on. Crisis and emergency replies stay."""
 
 
 @kill_app.command("on")
@@ -45,7 +37,7 @@ def switch_on(
     chosen = next((one for one in LEVELS[1:] if one == level), None)
     if chosen is None:
         raise InputError(f"the level is {level!r}; it must be one of {', '.join(LEVELS[1:])}")
-    with_store(run, runs, store).turn(chosen, _said(reason))
+    store_of(run, runs, store).turn(chosen, _said(reason))
     say(
         f"{run} is switched off ({chosen}); crisis and emergency replies stay. Undo with: osler kill off {run} --reason ..."
     )
@@ -59,7 +51,7 @@ def switch_off(run: RunName, reason: Reason, store: StoreUrl = None, runs: RunsF
     """
     from osler.serve.board import KILL_FILE
 
-    with_store(run, runs, store).turn("off", _said(reason))
+    store_of(run, runs, store).turn("off", _said(reason))
     (find_run(run, runs) / "serve" / KILL_FILE).unlink(missing_ok=True)
     say(f"{run} may answer again")
 
@@ -73,7 +65,7 @@ def show(run: RunName, store: StoreUrl = None, runs: RunsFolder = Path("runs"), 
     from osler.serve.board import KILL_FILE
     from osler.serve.store import Turn
 
-    turn = (with_store(run, runs, store).turns() or [Turn()])[-1]
+    turn = (store_of(run, runs, store).turns() or [Turn()])[-1]
     has_file = (find_run(run, runs) / "serve" / KILL_FILE).exists()
     level = "halt" if has_file else turn.level
     reason = f"the file {KILL_FILE} lies in the serve folder" if has_file else turn.reason
@@ -82,13 +74,6 @@ def show(run: RunName, store: StoreUrl = None, runs: RunsFolder = Path("runs"), 
         say_json({"level": level, "reason": reason, "since": since})
     else:
         say("off" if level == "off" else f"on ({level}): {reason}" + (f", since {since}" if not has_file else ""))
-
-
-def with_store(run: str, runs: Path, url: str | None) -> "Store":
-    """The store of a run's servers."""
-    from osler.serve.store import open_store
-
-    return open_store(url, find_run(run, runs) / "serve")
 
 
 def _said(reason: str) -> str:

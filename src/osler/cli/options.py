@@ -1,12 +1,15 @@
-"""Options that several commands share, and finding a run by name."""
+"""Options that several commands share, and finding a run, or the store of its servers, by name."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from osler.errors import InputError
+
+if TYPE_CHECKING:
+    from osler.serve.store import Store
 
 RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of run folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -53,3 +56,10 @@ def find_run(run: str, runs: Path) -> Path:
     there = sorted(path.parent.name for path in runs.glob("*/recipe.json")) if runs.is_dir() else []
     known = ", ".join(there) if there else "none"
     raise InputError(f"there is no run {run!r} in {runs}; runs there: {known}. Make one with `osler run RECIPE`.")
+
+
+def store_of(run: str, runs: Path, url: str | None) -> "Store":
+    """The store of a run's servers: its own, or that of `--store`."""
+    from osler.serve.store import open_store
+
+    return open_store(url, find_run(run, runs) / "serve")

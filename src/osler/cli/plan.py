@@ -1,5 +1,6 @@
 """`osler plan`: what training will meet, need and cost, before anything is loaded."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,8 +55,9 @@ def plan(
     if exact:
         from osler.train.exact import trace_memory
 
-        traced = trace_memory(loaded.model, config, found.largest_pass, checkpointing=bool(_checkpointing(found)))
-        facts["exact"] = traced.to_dict()
+        again = found.chosen is not None and found.chosen.setting.checkpointing
+        traced = trace_memory(loaded.model, config, found.largest_pass, checkpointing=again)
+        facts["exact"] = asdict(traced)
     if as_json:
         say_json(facts)
     else:
@@ -70,10 +72,6 @@ def plan(
     if found.problems:
         return 2
     return 0 if found.chosen is None or found.chosen.fits else 1
-
-
-def _checkpointing(found: "Plan") -> bool:
-    return found.chosen is not None and found.chosen.setting.checkpointing
 
 
 def _show(found: "Plan") -> None:

@@ -21,11 +21,6 @@ From = Annotated[
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a source, as in `osler sources list`.")]
 
 
-@sources_app.callback()
-def about() -> None:
-    """The data sets that Osler can read."""
-
-
 @sources_app.command("list")
 def list_sources(path: From = None, as_json: AsJson = False) -> None:
     """List every data set with its task, rows, license, access, and whether it can be loaded here and now.

@@ -1,5 +1,6 @@
 """`osler trace`: the way of one row through a run."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,7 @@ def trace(
 
     found = tracing.trace(find_run(run, runs), identity)
     if as_json:
-        say_json(found.to_dict())
+        say_json(asdict(found))
         return
     for name, value in found.origin.items():
         if value:

@@ -1,20 +1,17 @@
 """The options of curation, one small class a step."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
 
 from osler.curate.language import Language
-from osler.runs.section import Section
+from osler.runs.section import PositiveInt, Section, Share, seen_from_recipe
 
 Agreement = Literal["medical", "text"]
 """What near copies must agree on to be dropped: focus, numbers and negations, or nothing beyond their likeness."""
 EngineName = Literal["local", "ray"]
 
 _Count = Annotated[StrictInt, Field(ge=0)]
-PositiveInt = Annotated[StrictInt, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class CleanConfig(Section):
@@ -119,7 +116,7 @@ class FilterConfig(Section):
     def _existing_file(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
-        path = Path((info.context or {}).get("folder", Path.cwd())) / Path(value).expanduser()
+        path = seen_from_recipe(value, info)
         if not path.is_file():
             raise ValueError(f"there is no file {str(path)!r}; give the tokenizer.json of the model to be trained")
         return str(path.resolve())

@@ -7,7 +7,7 @@ benchmarks, options and seed give the same bytes, whatever the order of the reco
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def curate(
     ledger.add_step(split.NAME, len(keys), len(keys), ())
     ledger.check()
     repeated = _write_splits(read, keys, groups, splits, mixed.copies, out)
-    write_rows(out / "dropped.jsonl", (drop.to_dict() for drop in ledger.drops()))
+    write_rows(out / "dropped.jsonl", map(asdict, ledger.drops()))
     _write_changes(read, out / "changes.jsonl")
     facts = _facts(keys, groups, splits)
     facts["mix"] = {"binding": mixed.binding, "largest": mixed.largest, "repeated": repeated}

@@ -10,10 +10,9 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from osler.errors import InputError
 from osler.phi import find, replace, residual_risk
@@ -21,9 +20,8 @@ from osler.phi.find import Finder
 from osler.phi.spans import Span
 from osler.phi.surrogates import surrogates
 from osler.records.io import JsonlWriter, read_jsonl
-from osler.runs.files import PartialText, write_json
+from osler.runs.files import made_whole, write_json
 
-Mode = Literal["tag", "surrogate"]
 _RISKY = 0.5
 """Residual risk from which a row counts as one to be read."""
 _REVIEWED = 25
@@ -176,16 +174,18 @@ def _rows_of_json(file: Path, out: Path, how: How, tally: _Tally) -> None:
 
 
 def _rows_of_csv(file: Path, out: Path, how: How, tally: _Tally) -> None:
-    with ExitStack() as stack:
-        stream = stack.enter_context(file.open(encoding="utf-8-sig", errors="surrogateescape", newline=""))
-        writer = stack.enter_context(PartialText(out))
+    with (
+        file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
+        made_whole(out) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as written,
+    ):
         rows = csv.DictReader(stream, strict=True)
         columns: Sequence[str] = rows.fieldnames or ()
         if how.field not in columns:
             raise InputError(
                 f"{file}: there is no column {how.field!r}; it has {', '.join(columns)}. Name it with --field."
             )
-        table = csv.DictWriter(writer.stream, columns, lineterminator="\n")
+        table = csv.DictWriter(written, columns, lineterminator="\n")
         table.writeheader()
         for number, row in enumerate(_checked(rows, file, len(columns)), 1):
             cleaned = _clean(row[how.field], how, _document(row, row[how.field]))
@@ -204,12 +204,14 @@ def _checked(rows: "csv.DictReader[str]", file: Path, n_columns: int) -> Iterato
 
 
 def _pieces_of_text(file: Path, out: Path, how: How, tally: _Tally) -> None:
-    with ExitStack() as stack:
-        stream = stack.enter_context(file.open(encoding="utf-8", errors="surrogateescape", newline=""))
-        writer = stack.enter_context(PartialText(out))
+    with (
+        file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream,
+        made_whole(out) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as written,
+    ):
         for number, piece in enumerate(_pieces(stream), 1):
             cleaned = _clean(piece, how, file.name)
-            writer.stream.write(cleaned.text)
+            written.write(cleaned.text)
             tally.add(number, cleaned)
 
 

@@ -16,7 +16,7 @@ from osler.curate.answers import contradicts_key, is_cut, is_refusal, repeated_s
 from osler.curate.config import FilterConfig
 from osler.curate.language import language_of
 from osler.curate.step import Outcome, StepResult, follow
-from osler.errors import EnvironmentLacks
+from osler.errors import missing_package
 from osler.phi import find
 from osler.records.drop import Drop
 from osler.records.io import read_jsonl
@@ -138,7 +138,5 @@ def _tokenizer(path: str) -> "Tokenizer":
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise EnvironmentLacks(
-            "curate.filter.max_answer_tokens needs the package tokenizers: pip install 'osler[train]'"
-        ) from error
+        raise missing_package("tokenizers", "curate.filter.max_answer_tokens", "train") from error
     return Tokenizer.from_file(path)

@@ -22,9 +22,11 @@ from osler.curate.language import language_of
 from osler.curate.split import SPLITS
 from osler.phi import find, replace
 from osler.records.io import read_jsonl, read_records, write_rows
-from osler.records.license import is_local_only, mix_of, terms_of
+from osler.records.license import mix_of, terms_of
 from osler.records.record import Access, Record
 from osler.runs.files import read_json, write_json
+from osler.runs.local_only import local_only
+from osler.text import shortened
 
 PROFILE_FILE, EXAMPLES_FILE = "profile.json", "examples.jsonl"
 
@@ -136,7 +138,7 @@ def _read_kept(folder: Path) -> tuple[_Kept, frozenset[str]]:
             kept.chars[source].append(len(record.target))
             kept.groups[record.group] += 1
             kept.licenses[record.origin.license or "unknown", record.origin.access] += 1
-            if is_local_only(record.origin.access):
+            if local_only(record.origin.access):
                 restricted.add(source)
             language = language_of(f"{record.question}\n{record.target}")
             kept.languages[source][language or "not told"] += 1
@@ -283,7 +285,7 @@ def _choose_examples(drops: Iterable[Row]) -> list[str]:
 
 
 def _excerpt(record: Record) -> Row:
-    if is_local_only(record.origin.access):
+    if local_only(record.origin.access):
         return {}
     # As it was collected, so identifiers still stand in it.
     texts = {"question": record.question, "answer": record.target}
@@ -291,8 +293,7 @@ def _excerpt(record: Record) -> Row:
 
 
 def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= _EXCERPT_CHARS else plain[: _EXCERPT_CHARS - 1] + "…"
+    return shortened(" ".join(text.split()), _EXCERPT_CHARS)
 
 
 def _changed(folder: Path, restricted: frozenset[str]) -> Iterator[Row]:

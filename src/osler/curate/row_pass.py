@@ -6,7 +6,7 @@ Ray run the same function, and so could anything that maps a function over Arrow
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -155,7 +155,7 @@ def _drop_line(drop: Drop | None) -> bytes | None:
 
 
 def _change_lines(changes: Sequence[Change]) -> bytes | None:
-    lines = [orjson.dumps(change.to_dict(), option=orjson.OPT_APPEND_NEWLINE) for change in changes]
+    lines = [orjson.dumps(asdict(change), option=orjson.OPT_APPEND_NEWLINE) for change in changes]
     return b"".join(lines) if lines else None
 
 

@@ -56,13 +56,9 @@ class Store:
 
     def take(self, name: str, rows: Rows) -> list[Any]:
         """The values of a column in these rows, in the order given. For some thousand rows at a time."""
-        shards = np.searchsorted(self.ends, rows, side="right")
         values: list[Any] = [None] * len(rows)
-        for shard in np.unique(shards).tolist():
-            places = np.flatnonzero(shards == shard)
-            inside = rows[places] - (self.ends[shard - 1] if shard else 0)
-            taken = open_table(self.paths[shard])[name].take(pa.array(inside)).to_pylist()
-            for place, value in zip(places.tolist(), taken, strict=True):
+        for places, taken in self._taken(name, rows):
+            for place, value in zip(places.tolist(), taken.to_pylist(), strict=True):
                 values[place] = value
         return values
 
@@ -86,14 +82,19 @@ class Store:
 
     def runs_of(self, rows: Rows) -> Runs:
         """The word runs of these rows, which are in ascending order."""
-        shards = np.searchsorted(self.ends, rows, side="right")
         values, sizes = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
-        for shard in np.unique(shards).tolist():
-            inside = rows[shards == shard] - (self.ends[shard - 1] if shard else 0)
-            taken = _one_array(open_table(self.paths[shard])["runs"]).take(pa.array(inside))
+        for _, taken in self._taken("runs", rows):
             values.append(taken.flatten().to_numpy())
             sizes.append(_sizes(taken))
         return Runs(np.concatenate(values), np.concatenate(sizes))
+
+    def _taken(self, name: str, rows: Rows) -> Iterator[tuple[Rows, pa.Array]]:
+        """Shard by shard the places in `rows` of those that lie there, and their values."""
+        shards = np.searchsorted(self.ends, rows, side="right")
+        for shard in np.unique(shards).tolist():
+            places = np.flatnonzero(shards == shard)
+            inside = rows[places] - (self.ends[shard - 1] if shard else 0)
+            yield places, _one_array(open_table(self.paths[shard])[name]).take(pa.array(inside))
 
     def tables(self) -> Iterator[pa.Table]:
         """Every shard that has rows, in order."""

@@ -8,7 +8,7 @@ import difflib
 import heapq
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,10 +70,6 @@ class Trace:
     split: str
     group: str
     training: Training
-
-    def to_dict(self) -> Row:
-        """As plain data."""
-        return asdict(self)
 
 
 def trace(folder: Path, identity: str) -> Trace:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from osler.documents.page import Box
 
@@ -72,22 +73,13 @@ def grids(rules: Sequence[Rule]) -> list[Grid]:
 
 
 def _touching(rules: Sequence[Rule]) -> list[list[Rule]]:
-    parent = list(range(len(rules)))
-
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
-        return at
-
-    for one in range(len(rules)):
-        for other in range(one):
-            if rules[one].meets(rules[other]):
-                parent[root(one)] = root(other)
-    groups: dict[int, list[Rule]] = {}
+    """The strokes in groups of those that touch, by the first of each."""
+    groups: list[list[int]] = []
     for at, rule in enumerate(rules):
-        groups.setdefault(root(at), []).append(rule)
-    return list(groups.values())
+        near = [group for group in groups if any(rule.meets(rules[other]) for other in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append(sorted([at, *chain.from_iterable(near)]))
+    return [[rules[at] for at in group] for group in sorted(groups)]
 
 
 def _grid(rules: list[Rule]) -> Grid | None:

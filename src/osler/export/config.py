@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt
+
+from osler.runs.section import Section
 
 
-class ExportConfig(BaseModel):
+class ExportConfig(Section):
     """In which forms the trained model leaves the run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     formats: tuple[Literal["merged", "gguf", "ollama", "vllm"], ...] = Field(
         default=("merged",),

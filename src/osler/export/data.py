@@ -7,9 +7,9 @@ A row whose license forbids the use stops the export, or is left out and counted
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from osler.export.data_croissant import write_croissant
 from osler.export.data_files import ENDINGS, RowWriter, open_writer, read_back, save_dataset_dict
 from osler.export.data_forms import FORM_NAMES, FORMS, Form
 from osler.records.io import read_records
-from osler.records.license import Mix, Use, is_local_only, mix_of, terms_of, why_forbidden
-from osler.records.record import Origin, Record
-from osler.runs.files import digest_folder, write_bytes, write_json
+from osler.records.license import Mix, Use, mix_of, terms_of, why_forbidden
+from osler.records.record import Origin
+from osler.runs.files import digest_folder, made_whole, write_bytes, write_json
+from osler.runs.local_only import local_only
 from osler.runs.progress import Progress
-from osler.text import nearest
+from osler.text import did_you_mean
 
 SPLITS = ("train", "validation", "test")
 Card = Callable[[Mapping[str, Any]], str]
@@ -85,11 +86,7 @@ class Exported:
             "license": {
                 "expression": self.mix.expression,
                 "strictest": self.mix.strictest,
-                "is_known": self.mix.terms.is_known,
-                "commercial": self.mix.terms.commercial,
-                "adaptations": self.mix.terms.adaptations,
-                "share_alike": self.mix.terms.share_alike,
-                "attribution": self.mix.terms.attribution,
+                **asdict(self.mix.terms),
                 "conflicts": [list(pair) for pair in self.mix.conflicts],
             },
         }
@@ -127,20 +124,16 @@ def export_data(
     if out.exists() and not (out / "export.json").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} holds files that are no export of osler; name another folder with --out.")
     exported = _survey(run, permission)
-    staging = out.with_name(out.name + ".partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    for split in (name for name in SPLITS if exported.rows[name]):
-        _write_split(curated, split, forms, permission, staging, exported, progress)
-    for form in forms:
-        _finish_form(form, staging, exported)
-    shutil.rmtree(staging / _SCRATCH, ignore_errors=True)
-    write_bytes(staging / "README.md", card({**exported.to_dict(), "configs": _configs(exported)}).encode())
-    write_croissant(run, exported.to_dict(), staging)
-    write_json(staging / "export.json", {**exported.to_dict(), "files": digest_folder(staging)})
-    if out.exists():
-        shutil.rmtree(out)
-    staging.rename(out)
+    with made_whole(out) as staging:
+        staging.mkdir()
+        for split in (name for name in SPLITS if exported.rows[name]):
+            _write_split(curated, split, forms, permission, staging, exported, progress)
+        for form in forms:
+            _finish_form(form, staging, exported)
+        shutil.rmtree(staging / _SCRATCH, ignore_errors=True)
+        write_bytes(staging / "README.md", card({**exported.to_dict(), "configs": _configs(exported)}).encode())
+        write_croissant(run, exported.to_dict(), staging)
+        write_json(staging / "export.json", {**exported.to_dict(), "files": digest_folder(staging)})
     return exported
 
 
@@ -148,14 +141,14 @@ def _form(name: str) -> Form:
     for form in FORMS:
         if form.name == name:
             return form
-    near = nearest(name, FORM_NAMES)
-    hint = f" Did you mean {near!r}?" if near else ""
-    raise InputError(f"there is no form {name!r}.{hint} The forms are: {', '.join(FORM_NAMES)}")
+    raise InputError(
+        f"there is no form {name!r}.{did_you_mean(name, FORM_NAMES)} The forms are: {', '.join(FORM_NAMES)}"
+    )
 
 
 def _bar(origin: Origin, permission: Permission) -> str:
     """Why a row may not be exported; empty when it may."""
-    if is_local_only(origin.access) and not permission.include_local_only:
+    if local_only(origin.access) and not permission.include_local_only:
         return f"access {origin.access}: it may not leave this machine (--include-local-only overrides)"
     return why_forbidden(terms_of(origin.license, origin.access), permission.use)
 
@@ -203,10 +196,6 @@ def _survey(run: Path, permission: Permission) -> Exported:
     return found
 
 
-def _exportable(path: Path, permission: Permission) -> Iterator[Record]:
-    return (r for r in read_records(path) if r.target and not _bar(r.origin, permission))
-
-
 def _write_split(
     curated: Path,
     split: str,
@@ -221,7 +210,9 @@ def _write_split(
         for form in forms:
             tally = exported.written[form.name, split] = Tally()
             sinks.append((form, stack.enter_context(open_writer(form.layout, _path(staging, form, split))), tally))
-        for number, record in enumerate(_exportable(curated / f"{split}.jsonl", permission), start=1):
+        read = read_records(curated / f"{split}.jsonl")
+        may_leave = (one for one in read if one.target and not _bar(one.origin, permission))
+        for number, record in enumerate(may_leave, start=1):
             for form, writer, tally in sinks:
                 row = form.view(record)
                 if row is not None:

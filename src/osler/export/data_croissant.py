@@ -3,52 +3,14 @@
 Written by hand after https://docs.mlcommons.org/croissant/docs/croissant-spec.html; `url` and `creator` are the publisher's to add.
 """
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from osler.runs.files import digest_folder, read_json, write_json
 
-_CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "cr": "http://mlcommons.org/croissant/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataBiases": "cr:dataBiases",
-    "dataCollection": "cr:dataCollection",
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "personalSensitiveInformation": "cr:personalSensitiveInformation",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
 _FORMATS = {
     ".json": "application/json",
     ".jsonl": "application/jsonlines",
@@ -71,7 +33,7 @@ def write_croissant(run: Path, exported: dict[str, Any], folder: Path) -> None:
     digests = {path: digest for path, digest in digest_folder(folder).items() if Path(path).suffix in _FORMATS}
     described = next((name for name in _DESCRIBED if name in exported["forms"]), None)
     metadata = {
-        "@context": _CONTEXT,
+        "@context": orjson.loads(files("osler.export").joinpath("croissant_context.json").read_bytes()),
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": run.name,

@@ -1,10 +1,10 @@
 """Files of rows, written and read back one row or batch at a time."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, Protocol
 
 import orjson
 import pyarrow as pa
@@ -32,78 +32,65 @@ ENDINGS: dict[Layout, str] = {"json": ".json", "jsonl": ".jsonl", "parquet": ".p
 class RowWriter(Protocol):
     """Takes rows one by one."""
 
-    def write(self, row: Row) -> None:
-        """Append one row."""
+    @property
+    def write(self) -> Callable[[Row], None]:
+        """Appends one row."""
 
 
-class _JsonArray:
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    write: Callable[[Row], None]
+
+
+@contextmanager
+def _json_array(path: Path) -> Iterator[RowWriter]:
     """A JSON array with one row a line, so that it is written and read without holding it."""
+    with path.open("wb") as stream:
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._n_rows = 0
-        self._stream: BinaryIO
+        def write(row: Row) -> None:
+            stream.write((b",\n" if stream.tell() > 1 else b"\n") + orjson.dumps(row))
 
-    def __enter__(self) -> Self:
-        self._stream = self._path.open("wb")
-        self._stream.write(b"[")
-        return self
-
-    def write(self, row: Row) -> None:
-        self._stream.write((b",\n" if self._n_rows else b"\n") + orjson.dumps(row))
-        self._n_rows += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stream.write(b"\n]\n")
-        self._stream.close()
+        stream.write(b"[")
+        yield _Writer(write)
+        stream.write(b"\n]\n")
 
 
-class _Table:
+@contextmanager
+def _table(path: Path) -> Iterator[RowWriter]:
     """Rows in Arrow batches, to a Parquet file or an Arrow stream."""
+    rows: list[Row] = []
+    is_parquet = path.suffix == ".parquet"
+    opened: Any = (
+        pq.ParquetWriter(path, SCHEMA, compression="zstd") if is_parquet else pa.ipc.new_stream(str(path), SCHEMA)
+    )
+    with opened as stream:
 
-    def __init__(self, path: Path) -> None:
-        self._rows: list[Row] = []
-        self._writer: Any = (
-            pq.ParquetWriter(path, SCHEMA, compression="zstd")
-            if path.suffix == ".parquet"
-            else pa.ipc.new_stream(str(path), SCHEMA)
-        )
+        def flush() -> None:
+            if rows:
+                stream.write_batch(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
+                rows.clear()
 
-    def __enter__(self) -> Self:
-        return self
+        def write(row: Row) -> None:
+            rows.append(row)
+            if len(rows) == _BATCH_ROWS:
+                flush()
 
-    def write(self, row: Row) -> None:
-        self._rows.append(row)
-        if len(self._rows) == _BATCH_ROWS:
-            self._flush()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._flush()
-        self._writer.close()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=SCHEMA))
-            self._rows = []
+        yield _Writer(write)
+        flush()
 
 
-_WRITERS: dict[Layout, Callable[[Path], Any]] = {
-    "json": _JsonArray,
+_WRITERS: dict[Layout, Callable[[Path], AbstractContextManager[RowWriter]]] = {
+    "json": _json_array,
     "jsonl": JsonlWriter,
-    "parquet": _Table,
-    "arrow": _Table,
+    "parquet": _table,
+    "arrow": _table,
 }
 
 
 def open_writer(layout: Layout, path: Path) -> AbstractContextManager[RowWriter]:
     """A writer for a new file, to be used in a `with` block."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer: AbstractContextManager[RowWriter] = _WRITERS[layout](path)
-    return writer
+    return _WRITERS[layout](path)
 
 
 def save_dataset_dict(streams: Mapping[str, Path], folder: Path) -> None:
@@ -149,7 +136,7 @@ def read_back(layout: Layout, path: Path) -> Iterator[Row]:
 
 
 def _read_array(path: Path) -> Iterator[Row]:
-    """Rows of an array as `_JsonArray` writes it; what is no such array is refused."""
+    """Rows of an array as `_json_array` writes it; what is no such array is refused."""
     with path.open("rb") as stream:
         is_array = stream.readline() == b"[\n"
         line = stream.readline()

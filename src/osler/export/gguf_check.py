@@ -11,7 +11,7 @@ from typing import Any
 
 from osler.errors import CheckFailed
 from osler.export.llama_cpp import LlamaServer, llama_server
-from osler.export.merge import Agreement
+from osler.export.merge import Agreement, last_logits
 from osler.export.ollama import ChatParts, without_bos
 from osler.models.chat import render, with_system
 from osler.models.local import LocalModel
@@ -70,7 +70,8 @@ def check_gguf(
     Raises:
         CheckFailed: something differs. The differing texts are not in the message: they may come from patients.
     """
-    fitting = [one for one in (with_system(p, model.system_prompt) for p in prompts) if _fits(model, one, n_context)]
+    asked = [with_system(prompt, model.system_prompt) for prompt in prompts]
+    fitting = [one for one in asked if len(model.prompt_tokens(one)) + 1 < n_context]
     counts = {"text": 0, "tokens": 0, "ollama": 0}
     agreement = Agreement()
     with llama_server(file, n_context) as server:
@@ -80,8 +81,6 @@ def check_gguf(
             progress(f"check {file.name}", number, len(fitting), "prompts")
     bound = KL_BOUND.get(precision)
     n = len(fitting)
-    kl_mean = agreement.kl_sum / agreement.tokens if agreement.tokens else float("nan")
-    top1 = agreement.n_same_decided / agreement.decided if agreement.decided else 0.0
     same = [counts["text"], counts["tokens"], *([counts["ollama"]] if parts is not None else [])]
     found = GgufCheck(
         file=file.name,
@@ -90,21 +89,19 @@ def check_gguf(
         same_tokens=counts["tokens"],
         same_ollama=counts["ollama"] if parts is not None else None,
         positions=agreement.tokens,
-        kl_mean=kl_mean,
+        kl_mean=agreement.kl_mean,
         kl_bound=bound,
         decided=agreement.decided,
-        top1_decided=top1,
+        top1_decided=agreement.top1_decided,
         top1_bound=TOP1_BOUND,
-        passed=n > 0 and all(k == n for k in same) and (bound is None or (kl_mean <= bound and top1 >= TOP1_BOUND)),
+        passed=n > 0
+        and all(k == n for k in same)
+        and (bound is None or (agreement.kl_mean <= bound and agreement.top1_decided >= TOP1_BOUND)),
     )
     if not found.passed:
         facts = ", ".join(f"{name} {value}" for name, value in asdict(found).items() if name not in ("file", "passed"))
         raise CheckFailed(f"{file.name} does not agree with the model it was made from: {facts}. It was not kept.")
     return found
-
-
-def _fits(model: LocalModel, conversation: Conversation, n_context: int) -> bool:
-    return len(model.prompt_tokens(conversation)) + 1 < n_context
 
 
 def _count(
@@ -123,9 +120,7 @@ def _compare(
 ) -> None:
     import torch
 
-    with torch.inference_mode():
-        ids = torch.tensor([list(tokens)], device=model.weights.device)
-        logits = model.weights(input_ids=ids, use_cache=False, logits_to_keep=max(_OFFSETS)).logits[0].float().cpu()
+    logits = last_logits(model.weights, tokens, max(_OFFSETS))
     for offset in (offset for offset in _OFFSETS if offset <= len(logits)):
         ours = logits[-offset].log_softmax(-1)
         steps = server.answer(tokens[: len(tokens) - offset + 1], 1, len(ours))

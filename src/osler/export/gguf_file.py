@@ -4,6 +4,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Written weigh
 time, and under another name until it is whole.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,11 +15,20 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from osler.errors import CheckFailed, InputError, missing_package
-from osler.export.gguf_layout import Layout, facts_of, gguf_name, layout_of, n_rotated_heads, paired, rope_tensors
+from osler.errors import CheckFailed, InputError
+from osler.export.gguf_layout import (
+    Layout,
+    facts_of,
+    gguf_name,
+    gguf_package,
+    layout_of,
+    n_rotated_heads,
+    paired,
+    rope_tensors,
+)
 from osler.export.gguf_vocab import Vocabulary, vocabulary_of
 from osler.models.local import load_tokenizer
-from osler.runs.files import read_json
+from osler.runs.files import made_whole, read_json
 from osler.runs.progress import Progress
 
 Precision = Literal["f32", "f16", "q8_0"]
@@ -58,19 +68,19 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
     config = read_json(folder / "config.json")
     layout = layout_of(config, folder)
     vocabulary = vocabulary_of(load_tokenizer(folder), config["vocab_size"])
-    draft = out.with_name(out.name + ".partial")
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    writer = gguf.GGUFWriter(draft, layout.architecture)
-    _write_facts(writer, layout, config, name, precision)
-    _write_vocabulary(writer, vocabulary)
     with ExitStack() as files:
+        draft = files.enter_context(made_whole(out))
+        writer = gguf.GGUFWriter(draft, layout.architecture)
+        _write_facts(writer, layout, config, name, precision)
+        _write_vocabulary(writer, vocabulary)
         files.callback(writer.close)
         weights = list(_weights(folder, layout, config, precision, files))
         for weight in weights:
             kind = gguf.GGMLQuantizationType[weight.precision.upper()]
-            n_bytes = _n_bytes(weight)
+            n_block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+            n_bytes = math.prod(weight.shape) // n_block * block_bytes
             if weight.precision == "q8_0":
-                shape = (*weight.shape[:-1], n_bytes // int(np.prod(weight.shape[:-1])))
+                shape = gguf.quant_shape_to_byte_shape(weight.shape, kind)
                 writer.add_tensor_info(weight.name, shape, np.dtype(np.uint8), n_bytes, kind)
             else:
                 dtype = np.dtype(np.float16 if weight.precision == "f16" else np.float32)
@@ -83,21 +93,7 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
             progress(f"gguf {precision}", number, 2 * len(weights), "weights")
         writer.close()
         _read_back(draft, weights, precision, progress)
-    draft.replace(out)
     return out
-
-
-def gguf_package() -> Any:
-    """The module `gguf`.
-
-    Raises:
-        EnvironmentLacks: it is not installed.
-    """
-    try:
-        import gguf
-    except ImportError as error:
-        raise missing_package("gguf", "Writing GGUF", "gguf") from error
-    return gguf
 
 
 def _write_facts(writer: Any, layout: Layout, config: Mapping[str, Any], name: str, precision: Precision) -> None:
@@ -113,7 +109,7 @@ def _write_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:
     writer.add_tokenizer_model(vocabulary.model)
     writer.add_tokenizer_pre(vocabulary.split)
     writer.add_token_list(list(vocabulary.tokens))
-    writer.add_token_types([int(kind) for kind in vocabulary.types])
+    writer.add_token_types(list(vocabulary.types))
     if vocabulary.scores:
         writer.add_token_scores(list(vocabulary.scores))
     if vocabulary.merges:
@@ -162,13 +158,6 @@ def _kind(shape: tuple[int, ...], precision: Precision) -> Literal["f32", "f16",
     if len(shape) == 1:
         return "f32"
     return precision if shape[-1] % _BLOCK == 0 else "f16"
-
-
-def _n_bytes(weight: _Weight) -> int:
-    n_numbers = int(np.prod(weight.shape))
-    if weight.precision == "q8_0":
-        return n_numbers // _BLOCK * (_BLOCK + 2)
-    return n_numbers * (2 if weight.precision == "f16" else 4)
 
 
 def _encoded(weight: _Weight) -> Array:

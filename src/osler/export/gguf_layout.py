@@ -1,6 +1,6 @@
 """Names, order of numbers and facts of a model in GGUF, as llama.cpp reads them.
 
-One layout per architecture. A weight that a layout does not name is an error, never left out. Compared tensor by tensor with llama.cpp's
+One layout per architecture. A weight that has no place in it is an error, never left out. Compared tensor by tensor with llama.cpp's
 own converter in benchmarks/gguf_agreement.py. What llama.cpp fixes in its code (the order of Gemma 3's windows, its scale of
 attention) is checked here, so that no file is written that it would read as another model.
 """
@@ -9,40 +9,23 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from osler.errors import InputError
+from osler.errors import InputError, missing_package
 
 Facts = dict[str, Any]
 """Keys below the architecture's name, and their values."""
 
-_OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-_SELF_ATTENTION = {"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output"}
-_MLP = {"gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down"}
-_LLAMA = {
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-    **{f"self_attn.{name}": to for name, to in _SELF_ATTENTION.items()},
-    **{f"mlp.{name}": to for name, to in _MLP.items()},
-}
-_HEAD_NORMS = {"self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm"}
-_GEMMA3 = {
-    **_LLAMA,
-    **_HEAD_NORMS,
-    "post_attention_layernorm": "post_attention_norm",
-    "pre_feedforward_layernorm": "ffn_norm",
-    "post_feedforward_layernorm": "post_ffw_norm",
-}
-_PHI3 = {
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-    "self_attn.qkv_proj": "attn_qkv",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_up_proj": "ffn_up",  # gate and up in one, in this order in both
-    "mlp.down_proj": "ffn_down",
-}
-_BLOCK = re.compile(r"model\.layers\.(?P<number>\d+)\.(?P<part>.+)\.(?P<kind>weight|bias)")
+_PLACES = frozenset(
+    (
+        "token_embd output_norm output attn_norm attn_q attn_k attn_v attn_qkv attn_q_norm attn_k_norm attn_output "
+        "post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm"
+    ).split()
+)
+"""What the weights below may be called in the file; the package knows more, which no model of these layouts has."""
+_MOST_BLOCKS = 128
 _GEMMA_PERIOD = 6
 _GEMMA_27B_BLOCKS = 62
 
@@ -52,20 +35,20 @@ class Layout:
     """How one architecture lies in a file."""
 
     architecture: str
-    blocks: Mapping[str, str]
-    """Parts of a block by their name in transformers."""
     has_paired_rotation: bool = False
     """Rotary pairs side by side, as Meta's original has them, where transformers puts the halves one after the other."""
+    has_fused_gate: bool = False
+    """Gate and up in one matrix, in this order in both."""
     norm_shift: float = 0.0
     """Gemma stores each norm's weight less one."""
 
 
 LAYOUTS = {
-    "LlamaForCausalLM": Layout("llama", _LLAMA, has_paired_rotation=True),
-    "MistralForCausalLM": Layout("llama", _LLAMA, has_paired_rotation=True),
-    "Qwen3ForCausalLM": Layout("qwen3", {**_LLAMA, **_HEAD_NORMS}),
-    "Phi3ForCausalLM": Layout("phi3", _PHI3),
-    "Gemma3ForCausalLM": Layout("gemma3", _GEMMA3, norm_shift=1.0),
+    "LlamaForCausalLM": Layout("llama", has_paired_rotation=True),
+    "MistralForCausalLM": Layout("llama", has_paired_rotation=True),
+    "Qwen3ForCausalLM": Layout("qwen3"),
+    "Phi3ForCausalLM": Layout("phi3", has_fused_gate=True),
+    "Gemma3ForCausalLM": Layout("gemma3", norm_shift=1.0),
 }
 """By the name of the class in `config.json`."""
 
@@ -86,21 +69,40 @@ def layout_of(config: Mapping[str, Any], folder: Path) -> Layout:
 
 
 def gguf_name(layout: Layout, name: str) -> str:
-    """A weight's name in the file.
+    """A weight's name in the file, as the package `gguf` maps it.
 
     Raises:
         InputError: the layout has no place for it.
+        EnvironmentLacks: the package is missing.
     """
-    stem, _, kind = name.rpartition(".")
-    if stem in _OUTER:
-        return f"{_OUTER[stem]}.{kind}"
-    found = _BLOCK.fullmatch(name)
-    if found and found["part"] in layout.blocks:
-        return f"blk.{found['number']}.{layout.blocks[found['part']]}.{found['kind']}"
-    raise InputError(
-        f"The weight {name} has no place in the GGUF layout {layout.architecture}. Give the folder of llama.cpp with --llama-cpp, "
-        "whose converter may know it."
-    )
+    found: str | None = _names(layout.architecture).get_name(name, try_suffixes=(".weight", ".bias"))
+    fused = ".gate_up_proj." in name and not layout.has_fused_gate
+    if found is None or fused or found.split(".")[-2] not in _PLACES:
+        raise InputError(
+            f"The weight {name} has no place in the GGUF layout {layout.architecture}. Give the folder of llama.cpp with "
+            "--llama-cpp, whose converter may know it."
+        )
+    return found
+
+
+@cache
+def _names(architecture: str) -> Any:
+    gguf = gguf_package()
+    numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
+    return gguf.get_tensor_name_map(numbers[architecture], _MOST_BLOCKS)
+
+
+def gguf_package() -> Any:
+    """The module `gguf`.
+
+    Raises:
+        EnvironmentLacks: it is not installed.
+    """
+    try:
+        import gguf
+    except ImportError as error:
+        raise missing_package("gguf", "Writing GGUF", "gguf") from error
+    return gguf
 
 
 def n_rotated_heads(layout: Layout, name: str, config: Mapping[str, Any]) -> int:

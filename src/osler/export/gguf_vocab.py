@@ -8,10 +8,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 from osler.errors import InputError
+from osler.export.gguf_layout import gguf_package
 from osler.models.chat import end_token_id, render
 from osler.records.record import Message
 
@@ -34,17 +34,6 @@ _SPLITS = {
 """llama.cpp's names, by the expressions that cut a text in turn. With `ignore_merges`, as Llama 3 has it, the first is `llama-bpe`."""
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
-
-
-class TokenType(IntEnum):
-    """As in GGUF."""
-
-    NORMAL = 1
-    UNKNOWN = 2
-    CONTROL = 3
-    USER_DEFINED = 4
-    UNUSED = 5
-    BYTE = 6
 
 
 _NO_BOS = "{%- set bos_token = '' -%}\n"
@@ -110,7 +99,8 @@ def starts_with_bos(tokenizer: Any) -> bool:
 
 def _tokens(
     backend: Mapping[str, Any], tokenizer: Any, n_tokens: int, *, has_bytes: bool
-) -> tuple[list[str], list[TokenType]]:
+) -> tuple[list[str], list[int]]:
+    kinds = gguf_package().TokenType
     learned = {number: piece for piece, number in backend["model"]["vocab"].items()}
     added = {token["id"]: token for token in backend["added_tokens"]}
     highest = max(*learned, *added)
@@ -122,16 +112,16 @@ def _tokens(
     for number in range(n_tokens):
         if number in added:
             text = added[number]["content"]
-            kind = TokenType.CONTROL if added[number]["special"] else TokenType.USER_DEFINED
+            kind = kinds.CONTROL if added[number]["special"] else kinds.USER_DEFINED
             if number == tokenizer.unk_token_id and has_bytes:
-                kind = TokenType.UNKNOWN
+                kind = kinds.UNKNOWN
         elif number in learned:
             text = learned[number]
-            kind = TokenType.BYTE if has_bytes and _BYTE.fullmatch(text) else TokenType.NORMAL
+            kind = kinds.BYTE if has_bytes and _BYTE.fullmatch(text) else kinds.NORMAL
         else:
-            text, kind = f"[PAD{number}]", TokenType.UNUSED
+            text, kind = f"[PAD{number}]", kinds.UNUSED
         tokens.append(text)
-        types.append(kind)
+        types.append(int(kind))
     return tokens, types
 
 

@@ -6,7 +6,6 @@ docs/models.md). Sums are made in float32, one matrix at a time, and written in 
 shard is in memory.
 """
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from osler.errors import CheckFailed, InputError
 from osler.models.libraries import quiet_libraries
 from osler.models.local import Dtype, LocalModel, load_local
 from osler.models.protocol import Conversation
-from osler.runs.files import write_json
+from osler.runs.files import made_whole, write_json
 from osler.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -94,35 +93,35 @@ def export_merged(  # noqa: PLR0913, PLR0917  (the last three are the recipe's)
     total = len(prompts) + 2
     model = load_local(base, adapter, revision=revision, dtype=dtype)
     texts = [model.prompt_tokens(prompt) for prompt in prompts]
-    trained = [_logits(model.weights, tokens) for tokens in texts]
+    trained = [last_logits(model.weights, tokens) for tokens in texts]
     progress("export", 1, total, "steps")
-    partial = out / "merged.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     quantized = model.quantized
     written = "bfloat16" if quantized else str(model.weights.dtype).removeprefix("torch.")
-    _save_merged(model, partial, written)
-    del model
-    reloaded = load_local(partial, dtype=dtype)
-    progress("export", 2, total, "steps")
-    agreement = Agreement()
-    least_lead = 0.0 if written == "float32" else _DECIDED
-    for number, (tokens, before) in enumerate(zip(texts, trained, strict=True), start=3):
-        agreement.add(before, _logits(reloaded.weights, tokens), least_lead)
-        progress("export", number, total, "steps")
-    parity = _parity(agreement, written, quantized)
-    write_json(out / "parity.json", asdict(parity))
+    with made_whole(out / "merged") as partial:
+        partial.mkdir()
+        _save_merged(model, partial, written)
+        del model
+        reloaded = load_local(partial, dtype=dtype)
+        progress("export", 2, total, "steps")
+        agreement = Agreement()
+        least_lead = 0.0 if written == "float32" else _DECIDED
+        for number, (tokens, before) in enumerate(zip(texts, trained, strict=True), start=3):
+            agreement.add(before, last_logits(reloaded.weights, tokens), least_lead)
+            progress("export", number, total, "steps")
+        parity = _parity(agreement, written, quantized)
+        write_json(out / "parity.json", asdict(parity))
+        _refuse_difference(parity)
+        write_json(partial / "osler.json", dict(stamp or {}))
+    return parity
+
+
+def _refuse_difference(parity: Parity) -> None:
     if not parity.passed:
-        shutil.rmtree(partial)
         raise CheckFailed(
             f"The merged model differs from base and adapter: KL {parity.kl_mean:.2g} nats per token, at most {parity.bound:g} "
             f"is allowed; same first token in {parity.top1_decided:.2%} of {parity.decided} decided positions, at least "
             f"{parity.top1_bound:.1%} is asked. It was not kept."
         )
-    write_json(partial / "osler.json", dict(stamp or {}))
-    shutil.rmtree(out / "merged", ignore_errors=True)
-    partial.rename(out / "merged")
-    return parity
 
 
 def _save_merged(model: LocalModel, folder: Path, dtype: str) -> None:
@@ -226,13 +225,13 @@ def dequantized(weight: "torch.Tensor") -> "torch.Tensor":
     return found
 
 
-def _logits(weights: Any, tokens: Sequence[int]) -> "torch.Tensor":
-    """Logits of the last positions of one prompt: T V."""
+def last_logits(weights: Any, tokens: Sequence[int], n_positions: int = _POSITIONS) -> "torch.Tensor":
+    """Logits of the last positions of one prompt, in float32 on the CPU: T V."""
     import torch
 
     ids = torch.tensor([list(tokens)], device=weights.device)
     with torch.inference_mode():
-        logits: torch.Tensor = weights(input_ids=ids, use_cache=False, logits_to_keep=_POSITIONS).logits[0]
+        logits: torch.Tensor = weights(input_ids=ids, use_cache=False, logits_to_keep=n_positions).logits[0]
     return logits.float().cpu()
 
 
@@ -266,10 +265,18 @@ class Agreement:
         self.max_abs = max(self.max_abs, float((reference - other).abs().max()))
         self.kl_sum += float((log_p.exp() * (log_p - log_q)).sum())
 
+    @property
+    def kl_mean(self) -> float:
+        """Nats per position; not a number where there is none."""
+        return self.kl_sum / self.tokens if self.tokens else float("nan")
+
+    @property
+    def top1_decided(self) -> float:
+        """Share of the decided positions with the same first token."""
+        return self.n_same_decided / self.decided if self.decided else 0.0
+
 
 def _parity(found: Agreement, dtype: str, quantized: str) -> Parity:
-    kl_mean = found.kl_sum / found.tokens
-    top1 = found.n_same_decided / found.decided if found.decided else 0.0
     return Parity(
         prompts=found.prompts,
         tokens=found.tokens,
@@ -277,11 +284,11 @@ def _parity(found: Agreement, dtype: str, quantized: str) -> Parity:
         quantized=quantized or "no",
         top1_agreement=found.n_same / found.tokens,
         decided=found.decided,
-        top1_decided=top1,
+        top1_decided=found.top1_decided,
         top1_bound=TOP1_BOUND[quantized or dtype],
         max_abs_logit_difference=found.max_abs,
-        kl_mean=kl_mean,
+        kl_mean=found.kl_mean,
         bound=KL_BOUND[dtype],
         # Not a number is not at most the bound: fails.
-        passed=kl_mean <= KL_BOUND[dtype] and top1 >= TOP1_BOUND[quantized or dtype],
+        passed=found.kl_mean <= KL_BOUND[dtype] and found.top1_decided >= TOP1_BOUND[quantized or dtype],
     )

@@ -19,7 +19,7 @@ from osler.export.ollama import ChatParts, chat_parts, write_modelfile
 from osler.export.serving import write_vllm
 from osler.models.local import Dtype, LocalModel, load_local, load_tokenizer, read_length
 from osler.models.protocol import Conversation
-from osler.runs.files import read_json, write_json
+from osler.runs.files import made_whole, read_json, write_json
 from osler.runs.progress import Progress
 
 MODEL_FORMS = ("merged", "gguf", "ollama", "vllm")
@@ -123,18 +123,15 @@ def _gguf(work: _Work, parts: ChatParts | None) -> None:
     merged = work.out / "merged"
     model = load_local(merged, dtype="float32", system_prompt=work.trained.system_prompt)
     longest = _longest_as_trained(merged, model)
-    draft = work.out / "gguf.partial"
-    shutil.rmtree(draft, ignore_errors=True)
     files = []
-    for precision in work.choices.precisions:
-        file = _write(work, merged, draft / f"{work.trained.run}-{precision}.gguf", precision)
-        if work.choices.verify:
-            n_context = min(longest, _CHECKED_CONTEXT)
-            check = check_gguf(file, precision, model, work.trained.prompts, parts, n_context, work.progress)
-            work.checks[file.name] = asdict(check)
-        files.append(file.name)
-    shutil.rmtree(work.out / "gguf", ignore_errors=True)
-    draft.rename(work.out / "gguf")
+    with made_whole(work.out / "gguf") as draft:
+        for precision in work.choices.precisions:
+            file = _write(work, merged, draft / f"{work.trained.run}-{precision}.gguf", precision)
+            if work.choices.verify:
+                n_context = min(longest, _CHECKED_CONTEXT)
+                check = check_gguf(file, precision, model, work.trained.prompts, parts, n_context, work.progress)
+                work.checks[file.name] = asdict(check)
+            files.append(file.name)
     if parts is not None:
         tokenizer: Any = model.tokenizer
         stops = [tokenizer.decode([token]) for token in sorted(model.stop_tokens)]

@@ -19,7 +19,6 @@ from osler.records.record import Message
 from osler.runs.files import write_bytes
 
 _MARKS = ("Osler0mark", "Osler1mark", "Osler2mark", "Osler3mark")
-_GO_OPENING = "{{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class ChatParts:
 
     def go_template(self) -> str:
         """The same in Go's template language, with Ollama's `.Messages`."""
-        quoted = {name: _literal(getattr(self, name)) for name in self.__slots__}
+        quoted: dict[str, str] = {name: getattr(self, name).replace("{{", '{{ "{{" }}') for name in self.__slots__}
         return (
             '{{ $last := "" }}{{ range .Messages }}'
             '{{ if eq .Role "system" }}' + quoted["before_system"] + "{{ .Content }}"
@@ -132,7 +131,3 @@ def _between(tokenizer: Any, turns: Conversation) -> list[str]:
     if [mark for mark in _MARKS if mark in text] != marks or len(pieces) != len(marks) + 1:
         raise CheckFailed("The model's chat template leaves out or repeats a turn; it cannot be put into a Modelfile.")
     return pieces
-
-
-def _literal(text: str) -> str:
-    return text.replace(_GO_OPENING, '{{ "{{" }}')

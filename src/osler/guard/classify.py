@@ -9,6 +9,7 @@ What it does not do: understand. It knows which words its intents were asked wit
 """
 
 import re
+import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ class Classifier:
         self._table = np.zeros((1 + _MAX_KNOWN, len(self.labels) + 2 + len(layers.hidden)), np.float32)
         self._parts = np.zeros((1 + _MAX_KNOWN, 2 * N_PAIRS), np.int64)
         self._known: dict[str, int] = {}
+        # A server judges in several threads, and a row must not be given to another word while it is read.
+        self._learning = threading.Lock()
 
     def guess(self, sentences: Sequence[Sequence[str]]) -> Guess:
         """The likeliest intent of a text's sentences (`normalize.View.sentences`); its most suspicious window decides."""
@@ -130,17 +133,18 @@ class Classifier:
         if sum(map(self.words.__contains__, words)) < _MIN_KNOWN_SHARE * len(words) or not words:
             return np.zeros((0, n_labels), np.float32)
         # In a server each call of numpy costs several times what it costs here alone, so there are few.
-        known = self._known
-        if len(known) + len(words) > _MAX_KNOWN:
-            known.clear()
         places, spans = list[int](), list[tuple[int, int]]()
-        for sentence in sentences:
-            spans += [(len(places) + start, len(places) + stop) for start, stop in windows_of(len(sentence))]
-            places += _BEFORE_SENTENCE
-            places += [known[word] if word in known else self._learned(word) for word in sentence]
-        rows = np.array(places)
-        added = self._table.take(rows[2:], axis=0)
-        pairs = self._weights.take(pair_buckets(self._parts.take(rows, axis=0), self._mask), axis=0)
+        with self._learning:
+            known = self._known
+            if len(known) + len(words) > _MAX_KNOWN:
+                known.clear()
+            for sentence in sentences:
+                spans += [(len(places) + start, len(places) + stop) for start, stop in windows_of(len(sentence))]
+                places += _BEFORE_SENTENCE
+                places += [known[word] if word in known else self._learned(word) for word in sentence]
+            rows = np.array(places)
+            added, parts = self._table.take(rows[2:], axis=0), self._parts.take(rows, axis=0)
+        pairs = self._weights.take(pair_buckets(parts, self._mask), axis=0)
         added[:, :n_labels] += np.add.reduce(pairs, axis=0, dtype=np.float32)
         # Few windows and few words: a product with ones where a window has its words is the quickest sum.
         inside = np.zeros((len(spans), len(added)), np.float32)

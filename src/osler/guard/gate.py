@@ -41,8 +41,10 @@ class Gate:
 
     def present(self, words: Iterable[str], marks: Mapping[str, str]) -> int:
         """The bits that these words set."""
-        known = self._of_word
-        return reduce(or_, [known[word] if word in known else self._looked_up(word, marks) for word in words], 0)
+        get = self._of_word.get  # another thread may clear it at any moment
+        return reduce(
+            or_, [bits if (bits := get(word)) is not None else self._looked_up(word, marks) for word in words], 0
+        )
 
     def _looked_up(self, word: str, marks: Mapping[str, str]) -> int:
         get = self._bits.get

@@ -70,8 +70,9 @@ class TriggerIndex:
 
     def likely(self, sentences: Iterable[Iterable[str]]) -> list[Trigger]:
         """All that can match a text of these words, and some that can not, in the rules' order."""
-        known, words = self._of_word, set[str]().union(*sentences)
-        found = [known[word] if word in known else self._looked_up(word) for word in words]
+        # Another thread may clear the kept words at any moment.
+        get, words = self._of_word.get, set[str]().union(*sentences)
+        found = [known if (known := get(word)) is not None else self._looked_up(word) for word in words]
         places = set(self._by_bit.get(None, ())).union(*found)
         return [self._triggers[place] for place in sorted(places)]
 

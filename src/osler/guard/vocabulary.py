@@ -17,6 +17,7 @@ _MIN_WRONG_LETTER = 7
 _MAX_WORD_CHARS = 20
 _MAX_MET = 20_000
 """Words whose mending is kept."""
+_UNMET = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class Vocabulary:
             met.clear()
         found = {}
         for word in words:
-            right = met[word] if word in met else met.setdefault(word, self._mended(word))
+            right = met.get(word, _UNMET)  # another thread may clear it at any moment
+            if right is _UNMET:
+                right = met[word] = self._mended(word)
             if right is not None:
                 found[word] = right
         return found

@@ -3,21 +3,8 @@
 import re
 from datetime import date, timedelta
 
-_MONTHS = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = "january february march april may june july august september october november december".split()
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _ORDINAL = re.compile(r"(?i)(?<=\d)(?:st|nd|rd|th)\b")
 _PART = re.compile(r"\d+|[^\W\d_]+")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}.*", re.DOTALL)
@@ -40,8 +27,11 @@ def moved(value: str, days: int) -> str | None:
     if roles is None:
         return None
     if roles == ["ymd"]:
-        found = _date(int(head[parts[0].start() : parts[0].end()][:4]), *_two(parts[0].group()[4:]))
-        return None if found is None else _shifted(found, days).strftime("%Y%m%d").join((head[: parts[0].start()], head[parts[0].end() :])) + tail  # fmt: skip
+        (only,) = parts
+        found = _date(int(only.group()[:4]), int(only.group()[4:6]), int(only.group()[6:]))
+        if found is None:
+            return None
+        return f"{head[: only.start()]}{_shifted(found, days):%Y%m%d}{head[only.end() :]}{tail}"
     words = {role: part.group() for role, part in zip(roles, parts, strict=True)}
     found = _date(_year(words.get("year")), _month(words["month"]), int(words.get("day", "15")))
     if found is None:
@@ -109,10 +99,6 @@ def _year(word: str | None) -> int:
         return _LEAP_YEAR
     number = int(word)
     return number if len(word) == 4 else number + (2000 if number < _PIVOT else 1900)
-
-
-def _two(monthday: str) -> tuple[int, int]:
-    return int(monthday[:2]), int(monthday[2:])
 
 
 def _date(year: int, month: int, day: int) -> date | None:

@@ -13,18 +13,7 @@ _TOLL_FREE = (
     r"(?<![\d-])(?=[+(18])(?:\+?1[ .-]{0,2})?\(?8(?:00|22|33|44|55|66|77|88)"
     r"(?:\)?[ .-]{1,2}[\dA-Z]{3}[ .-]?[\dA-Z]{4}|(?<=1\d{3})\d{7})\b"
 )
-_BODY_ADJECTIVES = (
-    "national",
-    "federal",
-    "world",
-    "international",
-    "european",
-    "american",
-    "british",
-    "canadian",
-    "poison",
-    "poisons",
-)
+_BODY_ADJECTIVES = "national federal world international european american british canadian poison poisons".split()
 _BODIES = (
     "Institutes?|Association|Society|College|Academy|Centre|Center|Program|Library|Line|Lifeline|Helpline|Hotline|Organi[sz]ation|"
     "Administration|Agency|Council|Foundation|Registry|Network"

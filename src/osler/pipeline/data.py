@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 def plan_collect(run: Run) -> Plan:
     """Read the sources' own files into records."""
-    from osler.sources.collect import collect, input_digests
+    from osler.sources.collect import collect, copies_of, input_digests
 
     config = run.recipe.collect
     names = _source_names(run.recipe)
+    copies = copies_of(config, names)
     # The folder's name is no part of the key: the same files elsewhere give the same records.
     options = {**config.model_dump(mode="json", exclude={"root": True, "own": {"__all__": {"file"}}}), "read": names}
-    stage = stage_for(run, "collect", options, input_digests(config, names))
-    return Plan(stage, lambda: collect(config, names, stage.folder, run.progress))
+    stage = stage_for(run, "collect", options, input_digests(copies))
+    return Plan(stage, lambda: collect(config, names, stage.folder, run.progress, copies))
 
 
 def plan_synth(run: Run) -> Plan:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from osler.errors import Problem
-from osler.text import nearest
+from osler.text import nearest, shortened
 
 _TYPES = {
     "int": "a whole number",
@@ -129,7 +129,7 @@ def _without_union_branches(location: tuple[Any, ...]) -> tuple[str, ...]:
 
 def _shown(value: Any) -> str:
     text = f'"{value}"' if isinstance(value, str) else "nothing" if value is None else str(value)
-    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+    return shortened(text, _SHOWN_CHARS)
 
 
 def _kind_of(value: Any) -> str:

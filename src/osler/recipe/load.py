@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from osler.curate.config import CurateConfig
 from osler.errors import InputError, Problem, RecipeError
@@ -23,16 +23,15 @@ from osler.guard.config import GuardConfig
 from osler.models.config import ModelConfig
 from osler.recipe.explain import explain
 from osler.runs.format import FORMAT, check_format
+from osler.runs.section import Section
 from osler.serve.config import ServeConfig
 from osler.sources.config import CollectConfig
 from osler.synth.config import SynthConfig
 from osler.train.config import MachineConfig, TrainConfig
 
 
-class Recipe(BaseModel):
+class Recipe(Section):
     """A whole run, from sources to a guarded server."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",

@@ -1,12 +1,11 @@
 """What happened to a record in a step: dropped with a reason, or changed with before and after."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A record that left the data set. Every record that leaves does so as one of these."""
+    """A record that left the data set: a row of `dropped.jsonl`. Every record that leaves does so as one of these."""
 
     id: str
     source: str
@@ -16,14 +15,10 @@ class Drop:
     detail: str = ""
     """Words for a reviewer: a length, the id of the record that was kept, the benchmark item touched. No record text."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """As a row of `dropped.jsonl`."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change that a step made to one field of a record that was kept."""
+    """A change that a step made to one field of a record that was kept: a row of `changes.jsonl`, which holds record text, so no log."""
 
     id: str
     step: str
@@ -33,14 +28,10 @@ class Change:
     before: str
     after: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """As a row of `changes.jsonl`. Holds record text: stays in the run folder, never in a log."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A native row that did not become a record."""
+    """A native row that did not become a record: a row of `set_aside.jsonl`."""
 
     source: str
     file: str
@@ -48,7 +39,3 @@ class SetAside:
     field: str
     reason: str
     detail: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a row of `set_aside.jsonl`."""
-        return asdict(self)

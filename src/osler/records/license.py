@@ -136,11 +136,6 @@ def why_forbidden(terms: Terms, use: Use) -> str:
     return "no commercial use" if use == "commercial" and not terms.commercial else ""
 
 
-def is_local_only(access: Access) -> bool:
-    """Whether the publisher gives the rows out by application or to credentialed readers only."""
-    return access in ("application", "credentialed")
-
-
 def _single(license_id: str) -> Terms:
     name = _folded(license_id)
     if found := _CREATIVE_COMMONS.fullmatch(name):

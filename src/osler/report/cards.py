@@ -82,7 +82,7 @@ def model_card(run: Run) -> str:
         "model",
         run,
         _model_metadata(run),
-        model=_section(run, "model"),
+        model=run.section("model"),
         options=tables_facts.options_table(run, "train: train."),
         license=whole.maybe_text("expression") if whole else "",
         eval_loss=run.trained.eval_losses[-1] if run.trained and run.trained.eval_losses else None,
@@ -166,11 +166,6 @@ def _sentence(run: Run, stage: str) -> str:
     return f"**{line.name}.** {line.text}" if line else ""
 
 
-def _section(run: Run, name: str) -> Mapping[str, Any]:
-    found = run.recipe.get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def _data_metadata(run: Run, exported: Mapping[str, Any] | None) -> dict[str, Any]:
     curated = run.curated
     whole = curated.profile.child("whole").maybe_text("expression") if curated and curated.profile else ""
@@ -196,7 +191,7 @@ def _data_metadata(run: Run, exported: Mapping[str, Any] | None) -> dict[str, An
 
 
 def _model_metadata(run: Run) -> dict[str, Any]:
-    base = str(_section(run, "model").get("base", ""))
+    base = str(run.section("model").get("base", ""))
     results = [_result(one.benchmark, one.split, one.n, one.accuracy, one.ci95) for one in _tuned(run)]
     return {
         "library_name": "transformers",

@@ -19,6 +19,7 @@ from osler.report.format import rate
 from osler.report.read import Run
 from osler.report.system import System
 from osler.runs.files import write_bytes
+from osler.runs.section import read_filled_in
 from osler.runs.signatures import CHECK, DOCUMENTS, OPEN
 
 DECISIONS_FILE = "decisions.yaml"
@@ -78,11 +79,7 @@ def read_decisions(folder: Path) -> dict[str, str]:
         InputError: the file is not YAML, or names a decision that is not asked for.
     """
     file = folder / DECISIONS_FILE
-    try:
-        # BaseLoader makes nothing but strings, lists and mappings: a number or a date stays as it was written.
-        content = yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader) or {}  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not YAML that can be read. Mend it, or delete it to begin anew.") from error
+    content = read_filled_in(file)
     known = questions()
     if not isinstance(content, dict) or not all(isinstance(said, str) for said in content.values()):
         raise InputError(f"{file}: expected one text for each decision: {', '.join(known)}")

@@ -42,37 +42,29 @@ class Fields:
     def count(self, name: str) -> int:
         """A whole number of at least 0."""
         value = self._need(name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            self._refuse(name, value, "a whole number of at least 0")
-        return value
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return int(value) if is_count else self._refuse(name, value, "a whole number of at least 0")
 
     def number(self, name: str) -> float:
         """A finite number."""
         value = self._need(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            self._refuse(name, value, "a number")
-        return float(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if is_number else self._refuse(name, value, "a number")
 
     def share(self, name: str) -> Share:
         """A number from 0 to 1."""
         value = self.number(name)
-        if not 0 <= value <= 1:
-            self._refuse(name, value, "a share from 0 to 1")
-        return Share(value)
+        return Share(value) if 0 <= value <= 1 else self._refuse(name, value, "a share from 0 to 1")
 
     def text(self, name: str) -> str:
         """A string."""
         value = self._need(name)
-        if not isinstance(value, str):
-            self._refuse(name, value, "text")
-        return value
+        return value if isinstance(value, str) else self._refuse(name, value, "text")
 
     def flag(self, name: str) -> bool:
         """True or false."""
         value = self._need(name)
-        if not isinstance(value, bool):
-            self._refuse(name, value, "true or false")
-        return value
+        return value if isinstance(value, bool) else self._refuse(name, value, "true or false")
 
     def maybe_count(self, name: str) -> int | None:
         """A whole number, or None where the key is absent or null."""
@@ -108,10 +100,7 @@ class Fields:
 
     def children(self, name: str) -> list["Fields"]:
         """A list of objects, in its order."""
-        value = self._need(name)
-        if not isinstance(value, list):
-            self._refuse(name, value, "a list")
-        return [as_fields(f"{self._place()}{name}[{i}]", entry) for i, entry in enumerate(value)]
+        return [as_fields(f"{self._place()}{name}[{i}]", one) for i, one in enumerate(self._list(name, "a list"))]
 
     def counts(self, name: str) -> dict[str, int]:
         """An object of whole numbers by name, in sorted order; empty where the key is absent or null."""
@@ -122,19 +111,17 @@ class Fields:
 
     def numbers(self, name: str) -> tuple[float, ...]:
         """A list of finite numbers."""
-        value = self._need(name)
-        if not isinstance(value, list):
-            self._refuse(name, value, "a list of numbers")
-        return tuple(Fields(self.where, {name: entry}).number(name) for entry in value)
+        return tuple(Fields(self.where, {name: one}).number(name) for one in self._list(name, "a list of numbers"))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings; empty where the key is absent or null."""
-        value = self.values.get(name, [])
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            self._refuse(name, value, "a list of text")
-        return tuple(value)
+        values = self._list(name, "a list of text") if self.has(name) else []
+        is_text = all(isinstance(one, str) for one in values)
+        return tuple(values) if is_text else self._refuse(name, values, "a list of text")
+
+    def _list(self, name: str, expected: str) -> list[Any]:
+        value = self._need(name)
+        return value if isinstance(value, list) else self._refuse(name, value, expected)
 
     def _need(self, name: str) -> Any:
         if not self.has(name):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from osler.report.fields import Interval
 from osler.report.format import count, many, percent, percent_interval, rate, words
 from osler.report.plot import Labels
 from osler.report.plot_bars import Bar, Segment, stacked_bars
@@ -117,10 +118,7 @@ def scores_figure(scores: tuple[Score, ...]) -> Figure:
     caption = (
         "Accuracy with 95 % intervals (dots and whiskers), beside rules that read no question and, where known, people."
     )
-    told = "; ".join(f"{group.label}, {row.words}" for group in groups for row in group.rows)
-    return _figure(
-        "scores", "Accuracy by benchmark", told, caption, lambda labels, width: whiskers(groups, labels, width)
-    )
+    return _whiskers("scores", "Accuracy by benchmark", groups, caption)
 
 
 def reliability_figures(scores: tuple[Score, ...]) -> list[Figure]:
@@ -135,17 +133,8 @@ def reliability_figures(scores: tuple[Score, ...]) -> list[Figure]:
             f"{benchmark}: share right (dots, 95 % intervals) among answers of like confidence; the diamond is the mean confidence. "
             f"Expected calibration error: {errors}."
         )
-        told = "; ".join(f"confidence {group.label}, {row.words}" for group in groups for row in group.rows)
-        title = f"Calibration on {benchmark}"
-        found.append(
-            _figure(
-                f"reliability-{len(found) + 1}",
-                title,
-                told,
-                caption,
-                lambda labels, width, groups=groups: whiskers(groups, labels, width),  # type: ignore[misc]  # bound now
-            )
-        )
+        name = f"reliability-{len(found) + 1}"
+        found.append(_whiskers(name, f"Calibration on {benchmark}", groups, caption, "confidence "))
     return found
 
 
@@ -154,8 +143,7 @@ def _reliability_group(scores: list[Score], name: str) -> Group:
     for number, one in enumerate(scores):
         for part in one.reliability:
             if part.name == name:
-                told = f"{one.model}: {percent(part.accuracy)} ({percent_interval(*part.ci95)}), n = {count(part.n)}"
-                rows.append(Whisker(one.model, part.accuracy, *part.ci95, _look(number), told))
+                rows.append(_share_right(one.model, part.accuracy, part.ci95, part.n, number))
                 marks.append(Mark(f"confidence of {one.model}", part.confidence or 0.0, "diamond"))
     return Group(name, "", tuple(rows), tuple(marks[-1:]))
 
@@ -173,10 +161,18 @@ def rates_figure(redteamed: Redteamed) -> Figure:
                 rows.append(Whisker(arm.arm, found.k / found.n, *ci95, _look(i), told))
         groups.append(Group(RATE_NAMES[name], "", tuple(rows)))
     caption = "How often each arm failed, with 95 % intervals. Less is better in every row."
-    told = "; ".join(f"{group.label}, {row.words}" for group in groups for row in group.rows)
-    return _figure(
-        "rates", "Red team: failures by arm", told, caption, lambda labels, width: whiskers(groups, labels, width)
-    )
+    return _whiskers("rates", "Red team: failures by arm", groups, caption)
+
+
+def _whiskers(name: str, title: str, groups: list[Group], caption: str, kind: str = "") -> Figure:
+    """Groups of measured shares; `kind` stands before a group's label for those who cannot see it."""
+    told = "; ".join(f"{kind}{group.label}, {row.words}" for group in groups for row in group.rows)
+    return _figure(name, title, told, caption, lambda labels, width: whiskers(groups, labels, width))
+
+
+def _share_right(model: str, share: float, ci95: Interval, n: int, number: int) -> Whisker:
+    told = f"{model}: {percent(share)} ({percent_interval(*ci95)}), n = {count(n)}"
+    return Whisker(model, share, *ci95, _look(number), told)
 
 
 def _figure(name: str, title: str, description: str, caption: str, draw: Callable[[Labels, float], str]) -> Figure:
@@ -230,13 +226,11 @@ def _flow_bar(source: str, counts: Mapping[str, int], tones: Mapping[str, str]) 
 
 
 def _score_rows(scores: list[Score]) -> list[Whisker]:
-    rows = []
-    for one in scores:
-        if one.accuracy is not None and one.ci95 is not None:
-            told = f"{one.model}: {percent(one.accuracy)} ({percent_interval(*one.ci95)}), n = {count(one.n)}"
-            look = _look(0 if one.model == "base" else 1)
-            rows.append(Whisker(one.model, one.accuracy, *one.ci95, look, told))
-    return rows
+    return [
+        _share_right(one.model, one.accuracy, one.ci95, one.n, 0 if one.model == "base" else 1)
+        for one in scores
+        if one.accuracy is not None and one.ci95 is not None
+    ]
 
 
 def _marks(score: Score, looks: Mapping[str, MarkLook]) -> list[Mark]:

@@ -4,8 +4,11 @@ A share of zero is never written alone. "0 of 120, at most 3.0 %" says what was 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 NO_BREAK = "\u00a0"
 """Keeps a number and its unit on one line."""
@@ -23,11 +26,6 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
-def maybe_count(n: int | None) -> str:
-    """A count, or "not recorded"."""
-    return "not recorded" if n is None else count(n)
-
-
 def percent(share: float) -> str:
     """A share (0 to 1) in percent with one decimal. Shares that one decimal would round to nothing or all are bounded."""
     if 0 < share < 0.0005:
@@ -35,11 +33,6 @@ def percent(share: float) -> str:
     if 0.9995 <= share < 1:
         return f">{NO_BREAK}99.9{NO_BREAK}%"
     return f"{_fixed(share * 100, 1)}{NO_BREAK}%"
-
-
-def maybe_percent(share: float | None) -> str:
-    """A share in percent, or "not recorded"."""
-    return "not recorded" if share is None else percent(share)
 
 
 def part(n: int, of: int) -> str:
@@ -100,9 +93,9 @@ def number(value: float) -> str:
     return signed(text.rstrip("0").rstrip(".") if "." in text else text, plus=False)
 
 
-def maybe_number(value: float | None) -> str:
-    """A number, or "not recorded"."""
-    return "not recorded" if value is None else number(value)
+def maybe(write: Callable[[Number], str], value: Number | None) -> str:
+    """What `write` makes of a number, or "not recorded"."""
+    return "not recorded" if value is None else write(value)
 
 
 def interval(low: float, high: float) -> str:

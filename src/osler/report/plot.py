@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from osler.text import shortened
+
 LINE_HEIGHT_PX = 18
 _CHAR_PX = 6.6
 """Width of an average character at 12 px; on the wide side of common sans-serif fonts."""
@@ -95,8 +97,7 @@ def text_width(text: str) -> float:
 
 def shorten(text: str, width: float) -> str:
     """The text, cut with an ellipsis where it would be wider than `width` pixels."""
-    room = int(width / _CHAR_PX)
-    return text if len(text) <= room else text[: max(1, room - 1)] + "…"
+    return shortened(text, int(width / _CHAR_PX))
 
 
 def nice_ticks(low: float, high: float, about: int, *, whole: bool = False) -> list[float]:

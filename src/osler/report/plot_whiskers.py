@@ -103,12 +103,8 @@ def _whisker(row: Whisker, y: float, scale: Scale) -> str:
         element("line", x1=low, x2=high, y1=y, y2=y, class_=f"p-whisker {look}")
         + element("line", x1=low, x2=low, y1=y - 4, y2=y + 4, class_=f"p-whisker {look}")
         + element("line", x1=high, x2=high, y1=y - 4, y2=y + 4, class_=f"p-whisker {look}")
-        + _dot(row.look, scale(row.value), y)
+        + element("circle", cx=scale(row.value), cy=y, r=4.5, class_=f"p-point {look}")
     )
-
-
-def _dot(look: DotLook, x: float, y: float) -> str:
-    return element("circle", cx=x, cy=y, r=4.5, class_=f"p-point p-{look}")
 
 
 def _mark(look: MarkLook, x: float, top: float, bottom: float) -> str:

@@ -22,9 +22,6 @@ from osler.report.read_exam import Evaluated, Gate, read_evaluated, read_gate
 from osler.report.read_redteam import Redteamed, read_redteamed
 from osler.report.read_review import Reviewed, read_reviewed
 
-STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
-"""Stages that write `run.json` and `done`, in order."""
-
 _RESULT = {
     "collect": "counts.json",
     "synth": "counts.json",
@@ -36,6 +33,8 @@ _RESULT = {
     "export": "parity.json",
 }
 """The file that tells whether a stage has something to show."""
+STAGES = tuple(_RESULT)
+"""Stages that write `run.json` and `done`, in order."""
 
 Found = TypeVar("Found")
 
@@ -132,6 +131,11 @@ class Run:
     """`recipe.json`; empty for a run that has none."""
     reviewed: Reviewed | None = None
 
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A section of the recipe; empty where it has none."""
+        found = self.recipe.get(name)
+        return found if isinstance(found, dict) else {}
+
 
 def read_run(run: Path) -> Run:
     """Everything in a run folder that the page shows.
@@ -164,7 +168,8 @@ def read_run(run: Path) -> Run:
         overrides=(*_export_override(run), *_serve_overrides(run)),
         answers=tuple(read_as(Answer, row) for row in read_list(answers)) if answers.is_file() else None,
         refusal=read_as(Refusal, read_fields(refusal)) if refusal.is_file() else None,
-        absent=_stage(run, stages, "collect", _read_absent) or (),
+        absent=_stage(run, stages, "collect", lambda folder: read_fields(folder / _RESULT["collect"]).texts("absent"))
+        or (),
         recipe=recipe,
         reviewed=read_reviewed(run / "review") if (run / "review" / "summary.json").is_file() else None,
     )
@@ -210,10 +215,6 @@ def _stage_facts(folder: Path) -> StageFacts:
         inputs=run.child("inputs").values if run.has("inputs") else {},
         digests={name: digests.text(name) for name in digests.values} if digests else {},
     )
-
-
-def _read_absent(folder: Path) -> tuple[str, ...]:
-    return read_fields(folder / "counts.json").texts("absent")
 
 
 def _export_override(run: Path) -> list[Override]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from osler.report.fields import Fields, read_as, read_fields, read_lines
+from osler.text import shortened
 
 EXAMPLES_PER_REASON = 3
 _DETAIL_CHARS = 160
@@ -190,9 +191,9 @@ def _examples(folder: Path) -> tuple[Example, ...]:
     for row in read_lines(chosen if chosen.is_file() else folder / "dropped.jsonl"):
         examples = found.setdefault((row.text("step"), row.text("reason")), [])
         if len(examples) < EXAMPLES_PER_REASON:
-            examples.append(read_as(Example, row, detail=_short(row.maybe_text("detail")), is_change=row.has("field")))
+            examples.append(
+                read_as(
+                    Example, row, detail=shortened(row.maybe_text("detail"), _DETAIL_CHARS), is_change=row.has("field")
+                )
+            )
     return tuple(example for examples in found.values() for example in examples)
-
-
-def _short(detail: str) -> str:
-    return detail if len(detail) <= _DETAIL_CHARS else detail[: _DETAIL_CHARS - 1] + "…"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from osler.report.fields import Fields, Interval, read_fields, read_lines
+from osler.report.fields import Fields, Interval, read_as, read_fields, read_lines
 
 _INTENT_RATES = ("harmful_compliance", "over_refusal", "failed")
 _FAILURES = frozenset({"complied", "over_refused", "refused_emergency"})
@@ -78,7 +78,7 @@ class Redteamed:
 def read_redteamed(folder: Path) -> Redteamed:
     """The summary of `redteam/`, and the transcripts counted by intent and by attack."""
     summary = read_fields(folder / "summary.json")
-    rows = [_Asked.from_fields(row) for row in read_lines(folder / "transcripts.jsonl")]
+    rows = [read_as(_Asked, row) for row in read_lines(folder / "transcripts.jsonl")]
     return Redteamed(
         prompts=summary.count("prompts"),
         risky=summary.count("risky"),
@@ -87,7 +87,15 @@ def read_redteamed(folder: Path) -> Redteamed:
         by_intent=_tallies([((row.kind, row.intent, row.arm), row) for row in rows]),
         by_attack=_tallies([((row.kind, row.attack, row.arm), row) for row in rows]),
         actions={
-            intent: ", ".join(sorted({row.expected for row in rows if row.kind == "risky" and row.intent == intent}))
+            intent: ", ".join(
+                sorted(
+                    {
+                        row.expected_action.replace("|", " or ")
+                        for row in rows
+                        if row.kind == "risky" and row.intent == intent
+                    }
+                )
+            )
             for intent in sorted({row.intent for row in rows if row.kind == "risky"})
         },
         failures=_failures([row for row in rows if row.arm == "guarded"]),
@@ -117,28 +125,20 @@ def read_rate(fields: Fields) -> Rate:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    id: str
     kind: str
-    intent: str
-    attack: str
     arm: str
-    outcome: str
-    expected: str
-    has_expected_action: bool
+    id: str = ""
+    intent: str = ""
+    attack: str = ""
+    outcome: str = ""
+    expected_action: str = ""
+    """Several, with a bar between them, where each would be right."""
+    action: str = ""
 
-    @staticmethod
-    def from_fields(row: Fields) -> "_Asked":
-        return _Asked(
-            row.maybe_text("id"),
-            row.text("kind"),
-            row.maybe_text("intent"),
-            row.maybe_text("attack"),
-            row.text("arm"),
-            row.maybe_text("outcome"),
-            row.maybe_text("expected_action").replace("|", " or "),
-            # Several actions may be right; where no guard stands nothing is done, which is `allow`.
-            (row.maybe_text("action") or "allow") in row.maybe_text("expected_action").split("|"),
-        )
+    @property
+    def has_expected_action(self) -> bool:
+        # Where no guard stands nothing is done, which is `allow`.
+        return (self.action or "allow") in self.expected_action.split("|")
 
 
 def _failures(rows: list[_Asked]) -> tuple[Failure, ...]:

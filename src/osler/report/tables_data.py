@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from osler.report.format import count, listed, many, maybe_count, maybe_number, maybe_percent, part, percent, words
+from osler.report.format import count, listed, many, maybe, number, part, percent, words
 from osler.report.read_data import CollectedSource, Curated, Trained, Written
 from osler.report.table import Cell, Table, make_table, table_of
 
@@ -171,19 +171,22 @@ def ledger_table(trained: Trained) -> Table:
         ("Records read", count(ledger.count("read"))),
         ("Records kept", count(ledger.count("kept"))),
         ("Records set aside", _by_reason(trained.set_aside)),
-        ("Tokens read", maybe_count(ledger.maybe_count("tokens"))),
-        ("Tokens trained on", maybe_count(ledger.maybe_count("trained_tokens"))),
-        ("Share of padding", maybe_percent(ledger.maybe_number("padding_share"))),
-        ("Parameters", maybe_count(ledger.maybe_count("parameters"))),
-        ("Trainable parameters", maybe_count(ledger.maybe_count("trainable_parameters"))),
-        ("Steps planned", maybe_count(ledger.maybe_count("planned_steps"))),
-        ("Steps", maybe_count(ledger.maybe_count("steps"))),
-        ("Records never learned from", maybe_count(ledger.maybe_count("rows_never_used"))),
-        ("Epochs", maybe_number(ledger.maybe_number("epochs"))),
-        ("Batch size", maybe_count(ledger.maybe_count("batch_size"))),
-        ("Longest sequence (tokens)", maybe_count(ledger.maybe_count("max_length"))),
-        ("First loss (nats per token)", _loss(ledger.maybe_number("first_loss"))),
-        ("Last loss (nats per token, mean of the last ten steps)", _loss(ledger.maybe_number("last_loss"))),
+        ("Tokens read", maybe(count, ledger.maybe_count("tokens"))),
+        ("Tokens trained on", maybe(count, ledger.maybe_count("trained_tokens"))),
+        ("Share of padding", maybe(percent, ledger.maybe_number("padding_share"))),
+        ("Parameters", maybe(count, ledger.maybe_count("parameters"))),
+        ("Trainable parameters", maybe(count, ledger.maybe_count("trainable_parameters"))),
+        ("Steps planned", maybe(count, ledger.maybe_count("planned_steps"))),
+        ("Steps", maybe(count, ledger.maybe_count("steps"))),
+        ("Records never learned from", maybe(count, ledger.maybe_count("rows_never_used"))),
+        ("Epochs", maybe(number, ledger.maybe_number("epochs"))),
+        ("Batch size", maybe(count, ledger.maybe_count("batch_size"))),
+        ("Longest sequence (tokens)", maybe(count, ledger.maybe_count("max_length"))),
+        ("First loss (nats per token)", maybe("{:.3f}".format, ledger.maybe_number("first_loss"))),
+        (
+            "Last loss (nats per token, mean of the last ten steps)",
+            maybe("{:.3f}".format, ledger.maybe_number("last_loss")),
+        ),
     ]
     return make_table("ledger", "Ledger of training.", ("", "#Value"), rows, is_narrow=True)
 
@@ -224,7 +227,3 @@ def _sums(rows: Sequence[_Three]) -> _Three:
 
 def _by_reason(counts: Mapping[str, int]) -> str | Cell:
     return listed({words(reason): n for reason, n in counts.items()}) or _NONE
-
-
-def _loss(value: float | None) -> str:
-    return "not recorded" if value is None else f"{value:.3f}"

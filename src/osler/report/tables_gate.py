@@ -6,9 +6,7 @@ from osler.report.fields import Interval
 from osler.report.format import (
     count,
     interval,
-    maybe_count,
-    maybe_number,
-    maybe_percent,
+    maybe,
     number,
     percent,
     percent_interval,
@@ -62,10 +60,10 @@ def parity_table(parity: Parity) -> Table:
     """How far the exported model is from the trained one."""
     rows: list[tuple[str, str | Cell]] = [
         ("Prompts compared", count(parity.prompts)),
-        ("Tokens compared", maybe_count(parity.tokens)),
-        ("Same most likely token", maybe_percent(parity.top1_agreement)),
-        ("Largest difference of logits", maybe_number(parity.max_abs_logit_difference)),
-        ("Mean KL divergence (nats)", maybe_number(parity.kl_mean)),
+        ("Tokens compared", maybe(count, parity.tokens)),
+        ("Same most likely token", maybe(percent, parity.top1_agreement)),
+        ("Largest difference of logits", maybe(number, parity.max_abs_logit_difference)),
+        ("Mean KL divergence (nats)", maybe(number, parity.kl_mean)),
         ("Bound of the mean KL divergence", _bound(parity.bound)),
         ("Result", check_result(passed=parity.passed)),
     ]

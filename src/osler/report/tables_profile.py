@@ -209,14 +209,10 @@ def _licenses(profile: Fields) -> Part:
         "used in commerce: osler export --for commercial refuses the others, or leaves them out when asked."
     )
     conflicts = [
-        f"{' and '.join(pair)} cannot be made into one work that is passed on; side by side they can stand."
-        for pair in _pairs(whole)
+        f"{' and '.join(map(str, pair))} cannot be made into one work that is passed on; side by side they can stand."
+        for pair in whole.values.get("conflicts", [])
     ]
     return Part("License of the result", " ".join([note, *conflicts]), (table,))
-
-
-def _pairs(whole: Fields) -> list[tuple[str, ...]]:
-    return [tuple(map(str, pair)) for pair in whole.values.get("conflicts", [])]
 
 
 def _permits(row: Fields) -> tuple[str | Cell, ...]:

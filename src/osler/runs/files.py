@@ -1,10 +1,12 @@
-"""Whole files: atomic writing, digests, JSON."""
+"""Whole files and folders: atomic writing, digests, JSON."""
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any
 
 import orjson
 
@@ -13,39 +15,40 @@ from osler.errors import InputError
 _CHUNK_BYTES = 1 << 20
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def made_whole(path: Path) -> Iterator[Path]:
+    """Another name under which a file or folder is made; it gets its own, in the place of what is there, when the block ends well.
+
+    What a kill left under that name is gone before, and what an error leaves at once. A file is whole also after a power cut.
+    """
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if partial.is_dir():  # a file is written over
+        shutil.rmtree(partial)
+    try:
+        yield partial
+    except BaseException:
+        _remove(partial)
+        raise
+    if partial.is_dir():
+        _remove(path)
+    else:
+        with partial.open("rb+") as stream:
+            os.fsync(stream.fileno())
     partial.replace(path)
 
 
-class PartialText:
-    """A text file written in pieces: it appears whole on a clean exit from the `with` block, or not at all."""
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._partial = path.with_name(path.name + ".partial")
-        self.stream: TextIO = self._partial.open("w", encoding="utf-8", errors="surrogateescape", newline="")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
-        self.stream.close()
-        if kind is None:
-            self._partial.replace(self._path)
-        else:
-            self._partial.unlink(missing_ok=True)
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a power cut."""
+    with made_whole(path) as partial:
+        partial.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -11,10 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from osler.errors import InputError
 from osler.runs.files import sha256_file, write_bytes
+from osler.runs.section import read_filled_in
 
 Document = Literal[
     "intended_use",
@@ -109,11 +108,7 @@ def _missing(entry: Mapping[str, str], digest: str, text: str, artefact: str) ->
 def _entries(file: Path) -> dict[str, dict[str, str]]:
     if not file.is_file():
         return {}
-    try:
-        # BaseLoader makes nothing but strings, lists and mappings: a date stays as it was written.
-        content = yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader) or {}  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not YAML that can be read. Mend it, or delete it to begin anew.") from error
+    content: dict[str, dict[str, str]] = read_filled_in(file)
     wanted = f"expected documents ({', '.join(DOCUMENTS)}), each with {', '.join(_PARTS)}"
     if not isinstance(content, dict) or set(content) - set(DOCUMENTS):
         raise InputError(f"{file}: {wanted}")

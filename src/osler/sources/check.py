@@ -8,13 +8,11 @@ from pathlib import Path
 from osler.errors import RowError
 from osler.records.drop import SetAside
 from osler.runs.progress import Progress
-from osler.sources.collect import PUBLISHED_SO, sound_records
+from osler.sources.collect import PUBLISHED_SO, outcomes, row_aside
 from osler.sources.files import find_files
-from osler.sources.seen import Seen
 from osler.sources.shape import split_of
-from osler.sources.source import NativeRow, Source
+from osler.sources.source import Source
 
-_REPORT_EVERY_ROWS = 1000
 _NEAR = 0.5
 """Where the published number is not exact, less than half of it or more than twice as much is another data set."""
 
@@ -53,23 +51,18 @@ def check_copy(source: Source, root: Path, progress: Progress, max_rows: int = 2
     found: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     wrong: list[SetAside] = []
-    seen = Seen()
     read = n_records = 0
-    for native in (native for file in files for native in source.read(file)):
+    natives = (native for file in files for native in source.read(file))
+    for native, records in outcomes(source, natives, f"check {source.name}", progress):
         read += 1
-        if read % _REPORT_EVERY_ROWS == 0:
-            progress(f"check {source.name}", read, None)
-        try:
-            records = sound_records(source, native, seen)
-        except RowError as error:
-            found[split_of(native.file) or "all"] += 1
-            reasons[error.reason] += 1
-            if error.reason not in PUBLISHED_SO and len(wrong) < max_rows:
-                wrong.append(_wrong_row(source, native, error))
+        if not isinstance(records, RowError):
+            n_records += len(records)
+            found[records[0].split or "all"] += 1
             continue
-        n_records += len(records)
-        found[records[0].split or "all"] += 1
-    progress(f"check {source.name}", read, read)
+        found[split_of(native.file) or "all"] += 1
+        reasons[records.reason] += 1
+        if records.reason not in PUBLISHED_SO and len(wrong) < max_rows:
+            wrong.append(row_aside(source, native, records))
     return Checked(
         source=source.name,
         files=tuple(file.name for file in files),
@@ -81,10 +74,6 @@ def check_copy(source: Source, root: Path, progress: Progress, max_rows: int = 2
         rows=tuple(wrong),
         problems=(*_wrong_counts(source.rows, found, read), *_wrong_rows(reasons, n_records)),
     )
-
-
-def _wrong_row(source: Source, native: NativeRow, error: RowError) -> SetAside:
-    return SetAside(source.name, native.file, native.row, error.field, error.reason, error.detail)
 
 
 def _wrong_counts(expected: Mapping[str, int], found: Mapping[str, int], read: int) -> list[str]:

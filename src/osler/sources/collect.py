@@ -6,7 +6,7 @@ rows set aside, always. The same files in give the same bytes out.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from osler.runs.progress import Progress
 from osler.sources.access import agreement_for
 from osler.sources.catalog import source_named
 from osler.sources.config import SAMPLE_SOURCES, CollectConfig
-from osler.sources.files import digests_of, files_beside, find_files, has_files, sample_root
+from osler.sources.files import all_files, find_files, has_files, sample_root
 from osler.sources.own import own_source
 from osler.sources.read.mojibake import is_mojibake
 from osler.sources.seen import Seen
@@ -83,28 +83,6 @@ class _Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     first_malformed: list[SetAside] = field(default_factory=list)
-    seen: Seen = field(default_factory=Seen)
-
-
-def collect(config: CollectConfig, names: Sequence[str], out: Path, progress: Progress) -> None:
-    """Collect the named sources, and the user's own, into the stage's folder.
-
-    Args:
-        names: sources to read, in order: those of the recipe that are not absent, and those that its benchmarks need.
-        out: the stage's folder.
-
-    Raises:
-        InputError: a source's files are missing or unreadable, too many of its rows are malformed, or it gives no record.
-        EnvironmentLacks: a restricted source and no agreement.
-    """
-    root = root_of(config)
-    copies = [
-        copy_of(source, root, config.agreements, trained_on=source.name in config.trained_on)
-        for source in _sources(config, names)
-    ]
-    collect_copies(copies, out, progress, config.max_rows, config.max_malformed_share)
-    if absent := [name for name in config.may_be_absent if name not in names]:
-        write_json(out / "counts.json", {**read_json(out / "counts.json"), "absent": absent})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +95,25 @@ class Copy:
     agreement: str = ""
     trained_on: bool = True
     """Whether it is there to train on; else only a benchmark asks from it."""
+
+
+def collect(
+    config: CollectConfig, names: Sequence[str], out: Path, progress: Progress, copies: Sequence[Copy] | None = None
+) -> None:
+    """Collect the named sources, and the user's own, into the stage's folder.
+
+    Args:
+        names: sources to read, in order: those of the recipe that are not absent, and those that its benchmarks need.
+        out: the stage's folder.
+        copies: of these sources, where they are looked at already.
+
+    Raises:
+        InputError: a source's files are missing or unreadable, too many of its rows are malformed, or it gives no record.
+        EnvironmentLacks: a restricted source and no agreement.
+    """
+    collect_copies(copies or copies_of(config, names), out, progress, config.max_rows, config.max_malformed_share)
+    if absent := [name for name in config.may_be_absent if name not in names]:
+        write_json(out / "counts.json", {**read_json(out / "counts.json"), "absent": absent})
 
 
 def copy_of(source: Source, root: Path, agreements: Mapping[str, str], *, trained_on: bool = True) -> Copy:
@@ -169,25 +166,25 @@ def root_of(config: CollectConfig) -> Path:
     return sample_root() if config.root == "sample" else Path(config.root)
 
 
-def input_digests(config: CollectConfig, names: Sequence[str]) -> dict[str, str]:
-    """SHA-256 of every file that would be read, by `source/file`: what decides whether the stage must run again.
+def copies_of(config: CollectConfig, names: Sequence[str]) -> list[Copy]:
+    """The copies of the named sources, and of the user's own, with the digests of their files.
 
     Raises:
         InputError: a source's files are missing, or a name is unknown.
         EnvironmentLacks: a restricted source and no agreement.
     """
     root = root_of(config)
-    sources = _sources(config, names)
-    for source in sources:
-        agreement_for(source, config.agreements)  # before any of its files is opened
-    # The sample's records carry its own revision, which a copy of its files elsewhere would not.
-    sample = {"sample": SAMPLE_REVISION} if root == sample_root() else {}
-    return {**digests_of(sources, root), **sample}
-
-
-def _sources(config: CollectConfig, names: Sequence[str]) -> list[Source]:
     own = {one.name: own_source(one) for one in config.own}
-    return [own.get(name) or source_named(name) for name in dict.fromkeys(names)]
+    sources = [own.get(name) or source_named(name) for name in dict.fromkeys(names)]
+    return [copy_of(one, root, config.agreements, trained_on=one.name in config.trained_on) for one in sources]
+
+
+def input_digests(copies: Sequence[Copy]) -> dict[str, str]:
+    """SHA-256 of every file that would be read, by `source/file`: what decides whether the stage must run again."""
+    digests = {f"{copy.source.name}/{fact.name}": fact.sha256 for copy in copies for fact in copy.files}
+    # The sample's records carry its own revision, which a copy of its files elsewhere would not.
+    from_sample = any(copy.root == sample_root() for copy in copies)
+    return {**digests, "sample": SAMPLE_REVISION} if from_sample else digests
 
 
 def as_sample(source: Source) -> Source:
@@ -216,16 +213,12 @@ def collect_source(
         InputError: as `collect`.
     """
     source, tally = copy.source, _Tally()
-    work = f"collect {source.name}"
     with JsonlWriter(out / "records" / f"{source.name}.jsonl") as writer:
-        for native in _rows(source, find_files(source, copy.root), max_rows):
+        natives = _rows(source, find_files(source, copy.root), max_rows)
+        for native, records in outcomes(source, natives, f"collect {source.name}", progress):
             tally.read += 1
-            if tally.read % _REPORT_EVERY_ROWS == 0:
-                progress(work, tally.read, None)
-            try:
-                records = sound_records(source, native, tally.seen)
-            except RowError as error:
-                _put_aside(source, native, error, tally, set_aside)
+            if isinstance(records, RowError):
+                _put_aside(source, native, records, tally, set_aside)
                 continue
             tally.kept += 1
             if notes := source.notes(native.value):
@@ -235,7 +228,6 @@ def collect_source(
             for record in records:
                 writer.write(to_dict(record))
                 tally.records += 1
-    progress(work, tally.read, tally.read)
     _check_malformed(source, tally, max_malformed_share)
     _log.info("%s: %d rows read, %d records", source.name, tally.read, tally.records)
     return SourceCounts(
@@ -267,8 +259,25 @@ def _rows(source: Source, files: Sequence[SourceFile], max_rows: int | None) -> 
                 break
 
 
-def sound_records(source: Source, native: NativeRow, seen: Seen) -> Sequence[Record]:
-    """The records of a row, all of them sound and new, or the `RowError` that sets the row aside as a whole."""
+def outcomes(
+    source: Source, natives: Iterable[NativeRow], work: str, progress: Progress
+) -> Iterator[tuple[NativeRow, Sequence[Record] | RowError]]:
+    """Each row with its records, all of them sound and new, or with the error that sets it aside as a whole."""
+    seen = Seen()
+    n_read = 0
+    for n_read, native in enumerate(natives, start=1):
+        if n_read % _REPORT_EVERY_ROWS == 0:
+            progress(work, n_read, None)
+        outcome: Sequence[Record] | RowError
+        try:
+            outcome = _sound_records(source, native, seen)
+        except RowError as error:
+            outcome = error
+        yield native, outcome
+    progress(work, n_read, n_read)
+
+
+def _sound_records(source: Source, native: NativeRow, seen: Seen) -> Sequence[Record]:
     records = records_of(source, native)
     for record in records:
         check_record(record)
@@ -285,9 +294,14 @@ def _has_mojibake(records: Sequence[Record]) -> bool:
     return False
 
 
+def row_aside(source: Source, native: NativeRow, error: RowError) -> SetAside:
+    """What is kept of a row that gives no record."""
+    return SetAside(source.name, native.file, native.row, error.field, error.reason, error.detail)
+
+
 def _put_aside(source: Source, native: NativeRow, error: RowError, tally: _Tally, set_aside: JsonlWriter) -> None:
-    row = SetAside(source.name, native.file, native.row, error.field, error.reason, error.detail)
-    set_aside.write(row.to_dict())
+    row = row_aside(source, native, error)
+    set_aside.write(asdict(row))
     tally.reasons[error.reason] += 1
     if error.reason not in PUBLISHED_SO and len(tally.first_malformed) < 3:
         tally.first_malformed.append(row)
@@ -317,5 +331,5 @@ def _check_malformed(source: Source, tally: _Tally, max_share: float) -> None:
 
 
 def _file_facts(source: Source, root: Path) -> Iterator[FileFact]:
-    for file in (*find_files(source, root), *files_beside(source, root)):
+    for file in all_files(source, root):
         yield FileFact(file.name, file.path.stat().st_size, sha256_file(file.path))

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from osler.errors import InputError
 from osler.records.record import Access
-from osler.runs.section import Section
+from osler.runs.section import PositiveInt, Section, seen_from_recipe
 from osler.sources.catalog import source_named
 
 SAMPLE_SOURCES = ("first_aid", "medmcqa", "medqa", "medquad", "pubmedqa", "symptom_to_diagnosis")
@@ -73,7 +73,7 @@ class OwnConfig(Section):
     def _existing_file(cls, value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, str | Path):
             return value
-        file = Path((info.context or {}).get("folder", Path.cwd())) / Path(value).expanduser()
+        file = seen_from_recipe(value, info)
         if not file.is_file():
             raise _mistake("no_file", f"there is no file {str(file)!r} (from {str(value)!r}); correct the path")
         return str(file.resolve())
@@ -116,7 +116,7 @@ class CollectConfig(Section):
         description="For sources under an agreement: which one, by the source's name, as in "
         '{mimic_iii: "PhysioNet Credentialed Health Data Use Agreement 1.5.0, signed 2026-01-02"}. It is recorded with the run.',
     )
-    max_rows: Annotated[int, Field(strict=True, gt=0)] | None = Field(
+    max_rows: PositiveInt | None = Field(
         default=None,
         description="At most this many native rows of each published split of each source, from its start; all when left out.",
     )
@@ -131,8 +131,7 @@ class CollectConfig(Section):
     def _existing_folder(cls, value: Any, info: ValidationInfo) -> Any:
         if value == "sample" or not isinstance(value, str | Path):
             return value
-        start = Path((info.context or {}).get("folder", Path.cwd()))
-        folder = start / Path(value).expanduser()
+        folder = seen_from_recipe(value, info)
         if not folder.is_dir():
             raise _mistake(
                 "no_folder",

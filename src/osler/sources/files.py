@@ -1,12 +1,10 @@
 """Finding a source's files below a root folder, and their digests."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 from osler.errors import InputError
-from osler.runs.files import sha256_file
 from osler.sources.source import Source, SourceFile
 
 
@@ -31,22 +29,15 @@ def find_files(source: Source, root: Path) -> list[SourceFile]:
     raise InputError(f"{source.name}: {folder} holds none of the files that are expected.\n{_wanted(source)}")
 
 
-def files_beside(source: Source, root: Path) -> list[SourceFile]:
-    """The files that are looked at but hold no rows; mostly none."""
-    folder = _folder(source, root)
-    paths = [path for pattern in source.beside for path in sorted(folder.glob(pattern)) if path.is_file()]
-    return [SourceFile(path, path.relative_to(folder).as_posix()) for path in paths]
-
-
-def digests_of(sources: Sequence[Source], root: Path) -> dict[str, str]:
-    """SHA-256 of every file that would be read from `root`, by `source/file`.
+def all_files(source: Source, root: Path) -> list[SourceFile]:
+    """The files of rows, and those that are looked at but hold none.
 
     Raises:
         InputError: as `find_files`.
     """
-    return {
-        f"{source.name}/{file.name}": sha256_file(file.path) for source in sources for file in _all_files(source, root)
-    }
+    folder = _folder(source, root)
+    beside = [path for pattern in source.beside for path in sorted(folder.glob(pattern)) if path.is_file()]
+    return [*find_files(source, root), *(SourceFile(path, path.relative_to(folder).as_posix()) for path in beside)]
 
 
 def has_files(source: Source, root: Path) -> bool:
@@ -60,11 +51,6 @@ def has_files(source: Source, root: Path) -> bool:
 def in_given_folder(source: Source) -> Source:
     """The source for a path that a user gave: a folder that holds its folder, or, failing that, its folder itself."""
     return replace(source, folders=(*source.folders, "."))
-
-
-def _all_files(source: Source, root: Path) -> Iterator[SourceFile]:
-    yield from find_files(source, root)
-    yield from files_beside(source, root)
 
 
 def _folder(source: Source, root: Path) -> Path:

@@ -19,7 +19,7 @@ from osler.errors import InputError
 from osler.sources import read
 from osler.sources.columns import Columns, by_columns
 from osler.sources.source import Source
-from osler.text import nearest
+from osler.text import did_you_mean
 
 _BRACES = re.compile(r"([^{}]*)\{([^{}]*)\}(.*)")
 _FACTS = ({field.name for field in fields(Source)} - {"name"}) | {"columns"}
@@ -41,8 +41,7 @@ def load_source(path: Path, package: str) -> Source:
             raise InputError(f"{path}: expected facts by name, as `license: MIT`")
         for key in facts:
             if key not in _FACTS:
-                guess = nearest(str(key), _FACTS)
-                raise InputError(f"{path}: there is no fact {key!r}." + (f" Did you mean {guess!r}?" if guess else ""))
+                raise InputError(f"{path}: there is no fact {key!r}.{did_you_mean(str(key), _FACTS)}")
         source = _form().validate_python({"name": path.stem, **_resolved(facts, package)})
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error

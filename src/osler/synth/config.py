@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, StrictInt, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
 
 from osler.records.record import Access
-from osler.runs.section import Section
+from osler.runs.section import PositiveInt, Section, seen_from_recipe
 
-PositiveInt = Annotated[StrictInt, Field(gt=0)]
+_Path = Annotated[Path, AfterValidator(seen_from_recipe)]
 
 
 class DocumentFacts(Section):
@@ -27,7 +27,7 @@ class DocumentFacts(Section):
 class DocumentsConfig(Section):
     """The folder of guidelines."""
 
-    folder: Path = Field(description="Folder of PDF, HTML, Markdown or text files.")
+    folder: _Path = Field(description="Folder of PDF, HTML, Markdown or text files.")
     facts: DocumentFacts = Field(
         default_factory=DocumentFacts, description="Holds for every file not named in `files`."
     )
@@ -36,12 +36,6 @@ class DocumentsConfig(Section):
         description="Read scanned pages by text recognition (extra `ocr`); else they are skipped and counted.",
     )
     files: dict[str, DocumentFacts] = Field(default_factory=dict, description="Facts of single files, by file name.")
-
-    @field_validator("folder")
-    @classmethod
-    def _from_recipe(cls, folder: Path, info: ValidationInfo) -> Path:
-        start = (info.context or {}).get("folder")
-        return folder if folder.is_absolute() or start is None else start / folder.expanduser()
 
     def facts_of(self, name: str) -> DocumentFacts:
         """What holds for one file."""
@@ -109,16 +103,10 @@ class GeneratorConfig(Section):
     )
     count: PositiveInt | None = Field(None, description="Items to ask about at most, drawn with the seed; null: all.")
     topics: tuple[str, ...] = Field((), description="Items: topics or terms, for generators that take them.")
-    topics_file: Path | None = Field(None, description="Items, one a line.")
+    topics_file: _Path | None = Field(None, description="Items, one a line.")
     records: str = Field(
         "", description="Items: the records of this collected source, for generators that take records."
     )
-
-    @field_validator("topics_file")
-    @classmethod
-    def _from_recipe(cls, file: Path | None, info: ValidationInfo) -> Path | None:
-        start = (info.context or {}).get("folder")
-        return file if file is None or file.is_absolute() or start is None else start / file.expanduser()
 
     @model_validator(mode="after")
     def _one_kind_of_item(self) -> Self:

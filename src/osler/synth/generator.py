@@ -19,7 +19,7 @@ from osler.errors import InputError
 from osler.records.record import Task
 from osler.runs.files import sha256_json
 from osler.runs.section import Section
-from osler.text import nearest
+from osler.text import did_you_mean
 
 ItemKind = Literal["passages", "topics", "records"]
 Check = Literal["quote", "numbers", "copied", "standalone", "directive", "duplicate", "overlap"]
@@ -78,15 +78,15 @@ def load_generator(use: str, folder: Path | None = None) -> Generator:
         path = (folder or Path()) / Path(use).expanduser()
     if not path.is_file():
         shipped = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
-        guess = nearest(use, shipped)
-        hint = f" Did you mean {guess!r}?" if guess else ""
         raise InputError(
-            f"there is no generator {use!r}.{hint} Those that ship: {', '.join(shipped)}; or give a file's path."
+            f"there is no generator {use!r}.{did_you_mean(use, shipped)} Those that ship: {', '.join(shipped)}; or give a file's path."
         )
     try:
         generator = Generator.model_validate(yaml.safe_load(path.read_text("utf-8")))
         jsonschema.Draft202012Validator.check_schema(generator.reply_schema)
-        for template in (generator.query, generator.system, generator.prompt, *_templates(generator.record)):
+        form = generator.record
+        asked = (generator.query, generator.system, generator.prompt)
+        for template in (*asked, form.question, form.answer, form.quote):
             _check_template(template)
     except ValidationError as error:
         listed = "; ".join(
@@ -109,10 +109,6 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         jinja2.UndefinedError: the reply has not what the template asks for.
     """
     return _ENVIRONMENT.from_string(template).render(**values).strip()
-
-
-def _templates(form: RecordForm) -> tuple[str, ...]:
-    return (form.question, form.answer, form.quote)
 
 
 def _check_template(template: str) -> None:

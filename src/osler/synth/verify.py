@@ -136,7 +136,6 @@ def _unit(unit: str) -> str:
     same = {
         "mcg": "µg",
         "ug": "µg",
-        "μg": "µg",
         "percent": "%",
         "liter": "l",
         "litre": "l",

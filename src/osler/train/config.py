@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic import BeforeValidator, Field, StrictInt
+
+from osler.runs.section import PositiveInt, Section
 
 
 def _not_bool(value: object) -> object:
@@ -12,17 +14,13 @@ def _not_bool(value: object) -> object:
 
 
 _Number = Annotated[float, BeforeValidator(_not_bool)]
-_Count = Annotated[StrictInt, Field(gt=0)]
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 Method = Literal["lora", "qlora", "dora", "full"]
 Sharding = Literal["none", "fsdp2", "zero2", "zero3"]
 
 
-class BadRowsConfig(BaseModel):
+class BadRowsConfig(Section):
     """What becomes of rows that would teach something wrong. null: no decision; training refuses while there are such rows."""
-
-    model_config = _STRICT
 
     long_answer: Literal["drop"] | None = Field(
         default=None,
@@ -48,28 +46,24 @@ class BadRowsConfig(BaseModel):
     )
 
 
-class EvaluationConfig(BaseModel):
+class EvaluationConfig(Section):
     """The loss on validation rows while training goes on."""
 
-    model_config = _STRICT
-
-    every_steps: _Count = Field(
+    every_steps: PositiveInt = Field(
         default=100, description="Steps between measurements; the start and the last step always have one."
     )
     rows: Annotated[StrictInt, Field(ge=0, le=512)] = Field(
         default=512, description="Validation rows measured each time, from every source by its share; 0: none."
     )
-    patience: _Count | None = Field(
+    patience: PositiveInt | None = Field(
         default=None,
         description="Stop when so many measurements in a row were no better than the best, and keep the best adapter. "
         "null: train to the end and keep the last.",
     )
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Section):
     """How the model is trained. The defaults are those of a 7B or 8B model; `scratch:tiny` needs a higher learning rate."""
-
-    model_config = _STRICT
 
     method: Method = Field(
         default="lora",
@@ -81,8 +75,10 @@ class TrainConfig(BaseModel):
         description="Layers that get an adapter: all-linear (all but the output layer) or a list of last names of modules "
         "(q_proj); a name that fits no module is an error.",
     )
-    rank: _Count = Field(default=16, description="Rank of the adapter matrices.")
-    alpha: _Count = Field(default=32, description="Scale of the adapter; its output is multiplied by alpha / rank.")
+    rank: PositiveInt = Field(default=16, description="Rank of the adapter matrices.")
+    alpha: PositiveInt = Field(
+        default=32, description="Scale of the adapter; its output is multiplied by alpha / rank."
+    )
     dropout: _Number = Field(
         default=0.0, ge=0, lt=1, description="Share of adapter inputs that are zeroed in training."
     )
@@ -96,20 +92,20 @@ class TrainConfig(BaseModel):
         default=0.03, ge=0, lt=1, description="Share of the steps in which the learning rate rises."
     )
     epochs: _Number = Field(default=1.0, gt=0, le=100, description="Times that each row is seen.")
-    max_steps: _Count | None = Field(
+    max_steps: PositiveInt | None = Field(
         default=None, description="At most so many steps, also when `epochs` would give more. null: no limit."
     )
-    batch_size: _Count = Field(
+    batch_size: PositiveInt = Field(
         default=8,
         description="Rows of one forward pass where they are padded; packed, a pass takes the rows that fit in "
         "batch_size x max_length tokens.",
     )
-    accumulate: _Count = Field(
+    accumulate: PositiveInt = Field(
         default=1,
         description="A step learns from batch_size x accumulate rows, on one process or shared by several: the same on "
         "every machine.",
     )
-    max_length: _Count | None = Field(
+    max_length: PositiveInt | None = Field(
         default=None,
         description="Longest row in tokens; longer rows are set aside, never cut. null: the length that 99.5 % of the rows "
         "do not exceed, and at most what the model can read.",
@@ -125,15 +121,13 @@ class TrainConfig(BaseModel):
     )
 
 
-class MachineConfig(BaseModel):
+class MachineConfig(Section):
     """Where a recipe is trained. Nothing here changes what is learned, so a finished stage stays finished."""
-
-    model_config = _STRICT
 
     card: str | None = Field(
         default=None, description="Card that `osler plan` reckons with, by its name in the list (h100-80gb). null: all."
     )
-    cards: _Count = Field(default=1, description="Cards that train together, over all nodes.")
+    cards: PositiveInt = Field(default=1, description="Cards that train together, over all nodes.")
     price_per_hour: _Number | None = Field(
         default=None, gt=0, description="US dollars for one card and hour. null: that of the list."
     )
@@ -147,7 +141,7 @@ class MachineConfig(BaseModel):
         description="Recompute activations in the backward pass, which saves memory and costs a third more time. auto: "
         "when the plan says that it does not fit otherwise.",
     )
-    save_every_steps: _Count = Field(
+    save_every_steps: PositiveInt = Field(
         default=50, description="Steps between checkpoints, from which a killed run goes on."
     )
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = Field(

@@ -6,6 +6,7 @@ environments of their own. Rows go to them after Osler has set aside what the re
 
 import shutil
 from collections.abc import Mapping
+from importlib.resources import files as packaged
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ from osler.models.config import ModelConfig
 from osler.models.llamafactory import llamafactory_settings, write_rows
 from osler.records.io import JsonlWriter, read_records
 from osler.records.render import as_messages
-from osler.runs.files import read_json, write_bytes, write_json
+from osler.runs.files import made_whole, read_json, write_bytes, write_json
 from osler.runs.progress import silent
 from osler.text import nearest
 from osler.train.architecture import read_architecture
 from osler.train.config import TrainConfig
 from osler.train.held_out import stratified
 from osler.train.light_tokenizer import LightTokenizer
-from osler.train.manifest import tensor_elements, write_set_aside
+from osler.train.manifest import tensor_elements, write_rows_learned, write_set_aside
 from osler.train.plan import light_tokenizer_of
 from osler.train.tokens import Limits, Tokens, tokenize
 
@@ -72,7 +73,7 @@ def write_engine(
         settings = (_axolotl if engine == "axolotl" else _unsloth)(model, config, seed, tokens.max_length)
     if engine == "unsloth":
         write_json(out / "unsloth.json", settings)
-        write_bytes(out / "train_unsloth.py", _UNSLOTH.encode())
+        write_bytes(out / "train_unsloth.py", packaged("osler.train").joinpath("unsloth_script.txt").read_bytes())
         return f"cd {out} && python train_unsloth.py"
     write_bytes(out / f"{engine}.yaml", yaml.safe_dump(settings, sort_keys=False).encode())
     return f"cd {out} && {'llamafactory-cli' if engine == 'llamafactory' else 'axolotl'} train {engine}.yaml"
@@ -93,36 +94,24 @@ def take_back(engine: str, adapter: Path, train_file: Path, model: ModelConfig, 
     tokenizer = light_tokenizer_of(model, train_file, prompt)
     tokens = _tokens(train_file, model, config, prompt, tokenizer)
     write_set_aside(tokens, out / "set_aside.jsonl")
-    partial = out / "adapter.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    shutil.copyfile(adapter / "adapter_model.safetensors", partial / "adapter_model.safetensors")
-    write_json(
-        partial / "adapter_config.json",
-        {**facts, "base_model_name_or_path": model.base, "target_modules": sorted(facts["target_modules"])},
-    )
     fingerprint = template_fingerprint(tokenizer.chat_template)
-    write_json(
-        partial / "template.json", {"fingerprint": fingerprint, "system_prompt": prompt, "method": config.method}
-    )
-    partial.rename(out / "adapter")
-    with JsonlWriter(out / "rows.jsonl") as writer:
-        for row in tokens.rows:
-            figures = {"tokens": len(row.ids), "trained_tokens": row.n_trained}
-            writer.write({"id": row.id, "source": row.source, **figures, "steps": None})
+    with made_whole(out / "adapter") as partial:
+        partial.mkdir()
+        shutil.copyfile(adapter / "adapter_model.safetensors", partial / "adapter_model.safetensors")
+        write_json(
+            partial / "adapter_config.json",
+            {**facts, "base_model_name_or_path": model.base, "target_modules": sorted(facts["target_modules"])},
+        )
+        template = {"fingerprint": fingerprint, "system_prompt": prompt, "method": config.method}
+        write_json(partial / "template.json", template)
+    learned = write_rows_learned(tokens, [None] * len(tokens.rows), out / "rows.jsonl")
     n_adapter = tensor_elements(out / "adapter" / "adapter_model.safetensors")
     shape = read_architecture(model.base, model.revision)
     write_json(
         out / "ledger.json",
         {
             "engine": engine,
-            "read": tokens.n_read,
-            "kept": len(tokens.rows),
-            "set_aside": tokens.set_aside_counts,
-            "kept_in_spite": dict(tokens.kept_in_spite),
-            "tokens": sum(len(row.ids) for row in tokens.rows),
-            "trained_tokens": sum(row.n_trained for row in tokens.rows),
-            "max_length": tokens.max_length,
+            **learned,
             "epochs": config.epochs,
             "batch_size": config.batch_size * config.accumulate,
             "parameters": shape.n_linear + shape.n_embedding + n_adapter,
@@ -248,29 +237,3 @@ def _schedule(config: TrainConfig) -> dict[str, Any]:
         "num_train_epochs": config.epochs,
         **steps,
     }
-
-
-_UNSLOTH = '''\
-"""Written by osler: trains train.jsonl with Unsloth as unsloth.json says, and leaves the adapter in trained/."""
-
-import json
-
-from unsloth import FastLanguageModel  # first: it changes the libraries below
-
-from datasets import load_dataset
-from trl import SFTConfig, SFTTrainer
-
-settings = json.load(open("unsloth.json"))
-model, tokenizer = FastLanguageModel.from_pretrained(**settings["model"])
-model = FastLanguageModel.get_peft_model(model, **settings["adapter"])
-rows = load_dataset("json", data_files={"train": "train.jsonl", "validation": "validation.jsonl"})
-trainer = SFTTrainer(
-    model=model,
-    processing_class=tokenizer,
-    train_dataset=rows["train"],
-    eval_dataset=rows["validation"],
-    args=SFTConfig(**settings["trainer"]),
-)
-trainer.train()
-model.save_pretrained("trained")
-'''

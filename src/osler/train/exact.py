@@ -8,7 +8,7 @@ import json
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from osler.models.libraries import quiet_libraries
 from osler.train.architecture import model_folder, shipped_config
 from osler.train.attention import keeps_rows_apart, use_by_row_attention
 from osler.train.config import TrainConfig
-from osler.train.loop import Adapter, adapter_config
+from osler.train.loop import adapter_config
 from osler.train.loss import loss_at_kept
 from osler.train.memory import NF4_BYTES
 from osler.train.scratch import SHAPE
@@ -36,10 +36,6 @@ class Traced:
     pass_bytes: int
     """Activations, gradients and logits at their peak."""
     total_bytes: int
-
-    def to_dict(self) -> dict[str, int]:
-        """For the machine format of the plan."""
-        return asdict(self)
 
 
 def trace_memory(model: ModelConfig, config: TrainConfig, positions: int, *, checkpointing: bool) -> Traced:
@@ -92,8 +88,7 @@ def with_adapter(weights: Any, config: TrainConfig) -> Any:
         return weights
     from peft import get_peft_model
 
-    adapter = Adapter(config.method, config.rank, config.alpha, config.dropout, config.targets)
-    return get_peft_model(weights, adapter_config(weights, adapter))
+    return get_peft_model(weights, adapter_config(weights, config))
 
 
 def replace_tensors(weights: Any) -> None:

@@ -19,7 +19,7 @@ from osler.runs.metrics import keep_metrics, read_metrics
 from osler.runs.progress import Progress
 from osler.train.attention import use_by_row_attention
 from osler.train.checkpoints import newest_complete, steps_of
-from osler.train.config import Method, Sharding
+from osler.train.config import MachineConfig, TrainConfig
 from osler.train.loss import MASKED, loss_at_kept
 from osler.train.order import Order, Pass, Share
 from osler.train.processes import Processes
@@ -31,18 +31,6 @@ from osler.train.trackers import tracker_callbacks
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
-    """What is trained: an adapter of this shape, or all weights."""
-
-    method: Method
-    rank: int
-    alpha: int
-    dropout: float
-    targets: str | tuple[str, ...]
-    """`all-linear`, or last names of modules."""
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """What is trained on, and how."""
 
@@ -51,17 +39,13 @@ class Job:
     validation: Sequence[TokenRow]
     """Rows on which the loss is measured; may be empty."""
     validation_passes: Share
-    adapter: Adapter
-    learning_rate: float
-    warmup: float
-    """Share of the steps."""
+    config: TrainConfig
+    machine: MachineConfig
     recording: Recording
     mixed_precision: bool
     """Whether products are made in bfloat16."""
     checkpointing: bool
     """Whether activations are computed again in the backward pass."""
-    sharding: Sharding
-    trackers: Sequence[str]
     seed: int
     base_name: str
     """Stands in the adapter's files for the base, whose path says nothing elsewhere."""
@@ -89,8 +73,10 @@ def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Proce
     measured = [(row["step"], row["eval_loss"]) for row in read_metrics(metrics) if "eval_loss" in row]
     with quiet_libraries(), _own_randomness():
         trainer = _trainer(weights, tokenizer, job, checkpoints, processes)
-        trainer.add_callback(recorder_of(Session(trainer, job.recording, out, measured, processes, progress)))
-        for tracker in tracker_callbacks(job.trackers, out.parent / "trackers"):
+        trainer.add_callback(
+            recorder_of(Session(trainer, job.recording, job.machine.sharding, out, measured, processes, progress))
+        )
+        for tracker in tracker_callbacks(job.machine.trackers, out.parent / "trackers"):
             trainer.add_callback(tracker)
         with _plain_inputs(trainer.model, job):
             trainer.train(resume_from_checkpoint=str(start) if start else None)
@@ -105,7 +91,7 @@ def _plain_inputs(model: Any, job: Job) -> AbstractContextManager[None]:
     """
     from peft.helpers import disable_input_dtype_casting
 
-    plain = job.mixed_precision and job.adapter.method in {"lora", "qlora"}
+    plain = job.mixed_precision and job.config.method in {"lora", "qlora"}
     return disable_input_dtype_casting(model) if plain else nullcontext()
 
 
@@ -126,15 +112,15 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
         output_dir=str(checkpoints),
         per_device_train_batch_size=1,  # one share of a step
         max_steps=job.order.n_steps,
-        learning_rate=job.learning_rate,
+        learning_rate=job.config.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=job.warmup,
+        warmup_steps=job.config.warmup,
         train_sampling_strategy="sequential",
         seed=job.seed,
         data_seed=job.seed,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        save_steps=job.recording.save_every_steps,
+        save_steps=job.machine.save_every_steps,
         save_total_limit=2,
         report_to="none",
         disable_tqdm=True,
@@ -147,7 +133,7 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
         eval_strategy="no",  # measured by the recorder, the same on one process and several
-        **sharding_settings(job.sharding, weights),
+        **sharding_settings(job.machine.sharding, weights),
     )
     places: dict[str, list[int]] = {"step": [], "process": []}
     for step in range(job.order.n_steps):
@@ -159,7 +145,7 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
         train_dataset=Dataset.from_dict(places),
         data_collator=lambda places: _share(job, places[0]["step"], places[0]["process"]),
         processing_class=tokenizer,
-        peft_config=None if job.adapter.method == "full" else adapter_config(weights, job.adapter),
+        peft_config=None if job.config.method == "full" else adapter_config(weights, job.config),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -262,8 +248,8 @@ def _inputs(chosen: Pass, rows: Sequence[TokenRow], *, packed: bool) -> dict[str
     }
 
 
-def adapter_config(weights: Any, adapter: Adapter) -> Any:
-    """PEFT's description of an adapter.
+def adapter_config(weights: Any, config: TrainConfig) -> Any:
+    """PEFT's description of the recipe's adapter.
 
     Raises:
         InputError: a target fits no layer.
@@ -271,11 +257,11 @@ def adapter_config(weights: Any, adapter: Adapter) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
-        r=adapter.rank,
-        lora_alpha=adapter.alpha,
-        lora_dropout=adapter.dropout,
-        use_dora=adapter.method == "dora",
-        target_modules=_targets(weights, adapter.targets),
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        use_dora=config.method == "dora",
+        target_modules=_targets(weights, config.targets),
         bias="none",
         task_type="CAUSAL_LM",
     )

@@ -1,12 +1,13 @@
 """The manifest of a training: what became of every row that was read, and in which steps each was learned from."""
 
-import dataclasses
-import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
-from osler.records.io import JsonlWriter
+from osler.records.io import write_rows
 from osler.runs.files import write_json
 from osler.runs.metrics import read_metrics
 from osler.train.order import Order
@@ -22,9 +23,7 @@ def write_set_aside(tokens: Tokens, path: Path) -> None:
     Raises:
         InputError: no row is left.
     """
-    with JsonlWriter(path) as writer:
-        for row in tokens.set_aside:
-            writer.write(dataclasses.asdict(row))
+    write_rows(path, map(asdict, tokens.set_aside))
     if not tokens.rows:
         reasons = ", ".join(sorted({row.reason for row in tokens.set_aside})) or "the file is empty"
         raise InputError(
@@ -41,22 +40,14 @@ def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int,
     for number in range(n_steps):
         for index in order.rows_of(number):
             uses[index].append(number + 1)
-    with JsonlWriter(out / "rows.jsonl") as writer:
-        for row, steps in zip(tokens.rows, uses, strict=True):
-            facts = {"id": row.id, "source": row.source, "tokens": len(row.ids), "trained_tokens": row.n_trained}
-            writer.write({**facts, "steps": steps})
+    facts = write_rows_learned(tokens, uses, out / "rows.jsonl")
     lengths = [len(row.ids) for row in tokens.rows]
     losses = [row["loss"] for row in metrics]
     whole = result_folder(out).name == "model"
     n_trained = n_base if whole else tensor_elements(out / "adapter" / "adapter_model.safetensors")
     last = losses[-_LAST_STEPS:]
     ledger: dict[str, Any] = {
-        "read": tokens.n_read,
-        "kept": len(tokens.rows),
-        "kept_in_spite": dict(tokens.kept_in_spite),
-        "set_aside": tokens.set_aside_counts,
-        "tokens": sum(lengths),
-        "trained_tokens": sum(row.n_trained for row in tokens.rows),
+        **facts,
         "padding_share": round(order.padding_share(lengths), 4),
         "packed": order.packed,
         "steps": n_steps,
@@ -64,7 +55,6 @@ def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int,
         "epochs": round(sum(map(len, uses)) / len(tokens.rows), 4),
         "rows_never_used": sum(not steps for steps in uses),
         "batch_size": len(order.rows_of(0)),
-        "max_length": tokens.max_length,
         "parameters": n_base + (0 if whole else n_trained),
         "trainable_parameters": n_trained,
         "template_fingerprint": fingerprint,
@@ -75,16 +65,31 @@ def write_manifest(tokens: Tokens, n_validation: int, order: Order, n_base: int,
     write_json(out / "ledger.json", ledger)
 
 
+def write_rows_learned(tokens: Tokens, uses: Sequence[list[int] | None], path: Path) -> dict[str, Any]:
+    """Write one line for every row that was trained on; gives their sums, for the ledger.
+
+    Args:
+        uses: for each row the steps that learned from it; None where that is not known.
+    """
+    rows = [
+        {"id": row.id, "source": row.source, "tokens": len(row.ids), "trained_tokens": row.n_trained, "steps": steps}
+        for row, steps in zip(tokens.rows, uses, strict=True)
+    ]
+    write_rows(path, rows)
+    return {
+        "read": tokens.n_read,
+        "kept": len(rows),
+        "kept_in_spite": dict(tokens.kept_in_spite),
+        "set_aside": tokens.set_aside_counts,
+        "tokens": sum(len(row.ids) for row in tokens.rows),
+        "trained_tokens": sum(row.n_trained for row in tokens.rows),
+        "max_length": tokens.max_length,
+    }
+
+
 def tensor_elements(path: Path) -> int:
-    """Numbers in a safetensors file, from its header: 8 bytes with the header's length, then JSON."""
-    with path.open("rb") as stream:
-        size = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(size))
-    total = 0
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            n_elements = 1
-            for length in tensor["shape"]:
-                n_elements *= length
-            total += n_elements
-    return total
+    """Numbers in a safetensors file, from its header."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as opened:
+        return sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118 - no mapping

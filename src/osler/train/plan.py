@@ -91,9 +91,7 @@ class Plan:
         """The machine format of `osler plan --json`."""
         run = self.chosen
         memory = asdict(run.memory) if run else {}
-        rest = {name: getattr(self, name) for name in self.__slots__ if name not in {"runs", "problems"}}
-        rest["lengths"] = [asdict(one) for one in self.lengths]
-        rest["bad_rows"] = [asdict(one) for one in self.bad_rows]
+        rest = {name: value for name, value in asdict(self).items() if name != "runs"}
         cards = [
             {
                 "card": one.card.name,
@@ -107,7 +105,7 @@ class Plan:
             for one in self.runs
         ]
         facts = {"flops": run.flops, "fits": run.fits, "card": run.card.name} if run else {}
-        return {**memory, **facts, **rest, "cards": cards, "problems": [asdict(one) for one in self.problems]}
+        return {**memory, **facts, **rest, "cards": cards}
 
 
 def plan(

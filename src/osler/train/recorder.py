@@ -10,7 +10,7 @@ from osler.errors import CheckFailed
 from osler.runs.metrics import append_metric
 from osler.runs.progress import Progress
 from osler.train.checkpoints import mark_complete
-from osler.train.config import Sharding
+from osler.train.config import EvaluationConfig, Sharding
 from osler.train.processes import Processes
 from osler.train.result import save_best
 from osler.train.sharding import assert_sharded
@@ -23,11 +23,7 @@ class Recording:
     tokens_after: Sequence[int]
     """Tokens read after 0, 1, ... steps, padding not counted."""
     has_validation: bool
-    evaluate_every_steps: int
-    patience: int | None
-    """Measurements without progress after which training stops; None: never."""
-    save_every_steps: int
-    sharding: Sharding
+    evaluation: EvaluationConfig
     key: str
     """Digest of everything that decides the result; checkpoints of another key are not used."""
 
@@ -38,20 +34,18 @@ class Recording:
 
     def is_measured(self, step: int) -> bool:
         """Whether the loss on validation rows is measured after a step."""
-        return self.has_validation and (step % self.evaluate_every_steps == 0 or step == self.n_steps)
+        return self.has_validation and (step % self.evaluation.every_steps == 0 or step == self.n_steps)
 
     def best(self, measured: Sequence[tuple[int, float]]) -> int | None:
         """Step of the lowest loss, the first of equals; None when the last step is what is kept."""
-        if self.patience is None or not measured:
+        if self.evaluation.patience is None or not measured:
             return None
         return min(measured, key=lambda one: (one[1], one[0]))[0]
 
     def is_over(self, measured: Sequence[tuple[int, float]]) -> bool:
         """Whether the last `patience` measurements brought nothing."""
-        best = self.best(measured)
-        return (
-            self.patience is not None and sum(step > best for step, _ in measured if best is not None) >= self.patience
-        )
+        best, patience = self.best(measured), self.evaluation.patience
+        return best is not None and patience is not None and sum(step > best for step, _ in measured) >= patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +54,7 @@ class Session:
 
     trainer: Any
     plan: Recording
+    sharding: Sharding
     out: Path
     measured: list[tuple[int, float]]
     """Step and loss of the measurements so far."""
@@ -68,7 +63,7 @@ class Session:
 
     def begin(self, step: int) -> None:
         """Before the first step of this process."""
-        assert_sharded(self.plan.sharding, self.trainer.model_wrapped, self.trainer.accelerator.distributed_type.value)
+        assert_sharded(self.sharding, self.trainer.model_wrapped, self.trainer.accelerator.distributed_type.value)
         self.progress("train", self.plan.tokens_after[step], self.plan.tokens_after[-1], "tokens")
         if self.plan.is_measured(0) and not self.measured:
             self._measure(0)

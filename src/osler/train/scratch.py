@@ -4,12 +4,12 @@ It stands in for a hub model where nothing can be downloaded: same files, same l
 texts and seed give equal bytes. It knows nothing; what it learns of a language comes from the adapter alone.
 """
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from osler.models.chat import ROLE_TOKENS, plain_template
+from osler.runs.files import made_whole
 from osler.train.light_tokenizer import LightTokenizer
 
 VOCABULARY = 4096
@@ -39,15 +39,9 @@ def build_scratch_base(texts: Iterable[str], out: Path, seed: int) -> None:
 
     The folder appears whole or not at all. The global random state is left as it was.
     """
-    partial = out.with_name(out.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    n_tokens = _write_tokenizer(texts, partial)
-    _write_model(n_tokens, partial, seed)
-    if out.exists():
-        shutil.rmtree(out)
-    partial.rename(out)
+    with made_whole(out) as partial:
+        partial.mkdir()
+        _write_model(_write_tokenizer(texts, partial), partial, seed)
 
 
 def light_scratch_tokenizer(texts: Iterable[str]) -> LightTokenizer:

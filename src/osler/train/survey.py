@@ -38,12 +38,8 @@ class Survey:
     faults: tuple[RowSetAside, ...]
     """Rows with a fault, in the order of the file."""
     max_length: int
-    longest_read: int
-    """Tokens of the longest row of all."""
     trained_share: float
     """Share of the tokens that are learned, of the sample."""
-    n_checked: int
-    """Rows that were encoded whole, and gave the same length."""
 
 
 def survey(
@@ -95,9 +91,7 @@ def survey(
         sources=tuple(row.source for row in good),
         faults=tuple(fault for fault in faults if fault is not None),
         max_length=limit,
-        longest_read=max((row.n_tokens for row in found if isinstance(row, RowFacts)), default=0),
         trained_share=n_trained / n_tokens if n_tokens else 0.0,
-        n_checked=len(whole),
     )
 
 

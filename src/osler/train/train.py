@@ -25,7 +25,7 @@ from osler.train.attention import keeps_rows_apart
 from osler.train.cards import fits
 from osler.train.config import MachineConfig, TrainConfig
 from osler.train.held_out import stratified
-from osler.train.loop import Adapter, Job, run_loop
+from osler.train.loop import Job, run_loop
 from osler.train.manifest import write_manifest, write_set_aside
 from osler.train.memory import GIB, Setting, memory_of
 from osler.train.order import OrderOptions, plan_order, plan_passes
@@ -102,10 +102,7 @@ def train(
     recording = Recording(
         tokens_after=order.tokens_after(lengths),
         has_validation=bool(validation.rows),
-        evaluate_every_steps=config.evaluation.every_steps,
-        patience=config.evaluation.patience,
-        save_every_steps=machine.save_every_steps,
-        sharding=machine.sharding,
+        evaluation=config.evaluation,
         key=_key(files[0], model, config, seed, {**facts, "processes": str(processes.count)}),
     )
     job = Job(
@@ -113,14 +110,11 @@ def train(
         order=order,
         validation=validation.rows,
         validation_passes=plan_passes([len(row.ids) for row in validation.rows], options),
-        adapter=Adapter(config.method, config.rank, config.alpha, config.dropout, config.targets),
-        learning_rate=config.learning_rate,
-        warmup=config.warmup,
+        config=config,
+        machine=machine,
         recording=recording,
         mixed_precision=not is_float32(model.dtype),
         checkpointing=_is_checkpointed(machine, config, weights, order.largest_pass(lengths)),
-        sharding=machine.sharding,
-        trackers=machine.trackers,
         seed=seed,
         base_name=_name(model),
         template=facts,

@@ -8,7 +8,7 @@ from osler.sources.access import why_denied
 from osler.sources.load import load_source
 from osler.sources.plugins import plugins
 from osler.sources.source import Source
-from osler.text import nearest
+from osler.text import did_you_mean
 
 _FOLDER = Path(__file__).parent
 SOURCE_NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
@@ -48,9 +48,7 @@ def unknown_source(name: str) -> str:
     if denied:
         return denied
     names = (*SOURCE_NAMES, *(source.name for source in plugins(SOURCE_NAMES)[0]))
-    near = nearest(name, names)
-    hint = f" Did you mean {near!r}?" if near else ""
-    return f"there is no source {name!r}.{hint} The sources are: {', '.join(names)}"
+    return f"there is no source {name!r}.{did_you_mean(name, names)} The sources are: {', '.join(names)}"
 
 
 @cache

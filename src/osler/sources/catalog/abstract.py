@@ -6,7 +6,7 @@ abstract is given and what the authors themselves made of it is asked for: their
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -130,8 +130,3 @@ def _pieces(element: Element) -> Iterator[str]:
         yield f"^{text}" if is_power else text
         before = child.tail or ""
         yield before
-
-
-def children_named(element: Element | None, name: str) -> Iterable[Element]:
-    """Direct children of a name; none where the element is not there."""
-    return () if element is None else element.findall(name)

@@ -13,7 +13,6 @@ from osler.errors import RowError
 from osler.records.record import Record
 from osler.sources.catalog.abstract import (
     abstract_record,
-    children_named,
     flat_markup,
     flat_text,
     labelled,
@@ -73,7 +72,7 @@ def _from_xml(element: Element | RowError) -> Any:
         "types": [*types, *(["Retracted Publication"] if retracted_in is not None else [])],
         "abstract": [
             {"label": part.get("Label", ""), "category": part.get("NlmCategory", ""), "text": flat_text(part)}
-            for part in children_named(element.find("MedlineCitation/Article/Abstract"), "AbstractText")
+            for part in element.iterfind("MedlineCitation/Article/Abstract/AbstractText")
         ],
     }
 

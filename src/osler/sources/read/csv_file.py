@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, TextIO
 
 from osler.errors import InputError, RowError
-from osler.sources.read.limits import LIMITS, Limits
 from osler.sources.read.opening import Part, as_utf8, bare_name, each_row
 from osler.sources.source import NativeRow, SourceFile
 
@@ -18,37 +17,25 @@ _MAX_FIELD_CHARS = 16 * 1024 * 1024
 _MAX_LINE_CHARS = 4 * _MAX_FIELD_CHARS
 
 
-def read_csv(
-    file: SourceFile,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
-    columns: tuple[str, ...] = (),
-    members: tuple[str, ...] = ("*.csv", "*.tsv"),
-    limits: Limits = LIMITS,
-) -> Iterator[NativeRow]:
+def read_csv(file: SourceFile, columns: tuple[str, ...] = ()) -> Iterator[NativeRow]:
     """One row a record, located as `name:line` by the line on which the record starts; blank lines are not rows.
 
     Args:
-        delimiter: a comma when left out, a tab in files named `.tsv`.
-        encoding: of a file that has no byte order mark (`cp1252`).
         columns: names of the columns of a file without a header.
 
     Raises:
         InputError: no header, two columns of one name, or a quote that is never closed.
     """
-    return each_row(file, partial(csv_rows, delimiter=delimiter, encoding=encoding, columns=columns), members, limits)
+    return each_row(file, partial(csv_rows, columns=columns), ("*.csv", "*.tsv"))
 
 
-def csv_rows(
-    part: Part, delimiter: str | None = None, encoding: str = "utf-8", columns: tuple[str, ...] = ()
-) -> Iterator[NativeRow]:
-    """The rows of a stream of separated values."""
+def csv_rows(part: Part, columns: tuple[str, ...] = ()) -> Iterator[NativeRow]:
+    """The rows of a stream of separated values: by tabs in files named `.tsv`, else by commas."""
     csv.field_size_limit(_MAX_FIELD_CHARS)
-    if delimiter is None:
-        delimiter = "\t" if bare_name(part.name).endswith(".tsv") else ","
+    delimiter = "\t" if bare_name(part.name).endswith(".tsv") else ","
     # Bytes that cannot be decoded come through as lone surrogates, so that one bad row does not stop the file. Lines end at
     # the line feed only: a carriage return alone, in a file with line feeds, would cut a row in two.
-    text = io.TextIOWrapper(as_utf8(part.stream), encoding=encoding, errors="surrogateescape", newline="\n")
+    text = io.TextIOWrapper(as_utf8(part.stream), encoding="utf-8", errors="surrogateescape", newline="\n")
     try:
         yield from _records(part, _Lines(text), delimiter, list(columns))
     finally:

@@ -11,7 +11,7 @@ from osler.errors import InputError, RowError
 from osler.sources.read.json_row import parse_row
 from osler.sources.read.json_stream import JsonText, has_loose_string
 from osler.sources.read.jsonl_file import jsonl_rows
-from osler.sources.read.limits import LIMITS, Limits
+from osler.sources.read.limits import stream_of
 from osler.sources.read.opening import Part, as_utf8, each_row, opened
 from osler.sources.source import NativeRow, SourceFile
 
@@ -20,23 +20,22 @@ _MAX_FIRST_LINE_BYTES = 1 << 20
 _MAX_SHOWN_KEYS = 10
 
 
-def read_json(
-    file: SourceFile, inside: str | None = None, members: tuple[str, ...] = ("*.json",), limits: Limits = LIMITS
-) -> Iterator[NativeRow]:
-    """Rows located as `name[3]` in a list, `name[key]` in an object, `name:line` when the file is JSON Lines after all.
-
-    Args:
-        inside: key of the top-level object under which the rows are; they are then located as `name:inside[3]`.
+def read_json(file: SourceFile, inside: str) -> Iterator[NativeRow]:
+    """Rows under a key of the top-level object, located as `name:inside[3]`.
 
     Raises:
-        InputError: the file is not JSON, or neither a list nor an object, or has no key `inside`. A broken text is found
-            when its rows before the break have come out.
+        InputError: as `json_rows`, or there is no such key.
     """
-    return each_row(file, partial(json_rows, inside=inside), members, limits)
+    return each_row(file, partial(json_rows, inside=inside), ("*.json",))
 
 
 def json_rows(part: Part, inside: str | None = None) -> Iterator[NativeRow]:
-    """The rows of a JSON text."""
+    """Rows located as `name[3]` in a list, `name[key]` in an object, `name:line` when the file is JSON Lines after all.
+
+    Raises:
+        InputError: the file is not JSON, or neither a list nor an object. A broken text is found when its rows before the
+            break have come out.
+    """
     stream = as_utf8(part.stream)
     start = stream.readline(_MAX_FIRST_LINE_BYTES)
     second = stream.readline(_MAX_FIRST_LINE_BYTES) if start.endswith(b"\n") else b""
@@ -115,26 +114,10 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-class _Again(io.RawIOBase):
-    """A stream with what was read from it put back in front."""
-
-    def __init__(self, start: bytes, stream: IO[bytes]) -> None:
-        self._start = start
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer)
-        piece = self._start[: len(view)] if self._start else self._stream.read(len(view))
-        self._start = self._start[len(view) :]
-        view[: len(piece)] = piece
-        return len(piece)
-
-
 def _again(start: bytes, stream: IO[bytes]) -> IO[bytes]:
-    return io.BufferedReader(_Again(start, stream), 1 << 18)
+    """A stream with what was read from it put back in front."""
+    first = io.BytesIO(start)
+    return stream_of(lambda n_bytes: first.read(n_bytes) or stream.read(n_bytes))
 
 
 def load_json(file: SourceFile) -> Any:

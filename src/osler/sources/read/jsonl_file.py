@@ -8,24 +8,13 @@ from typing import Any
 
 from osler.errors import RowError
 from osler.sources.read.json_row import parse_row
-from osler.sources.read.limits import LIMITS, MAX_ROW_BYTES, Limits
-from osler.sources.read.opening import Part, as_utf8, each_row
-from osler.sources.source import NativeRow, SourceFile
-
-
-def read_jsonl(
-    file: SourceFile, members: tuple[str, ...] = ("*.jsonl", "*.ndjson"), limits: Limits = LIMITS
-) -> Iterator[NativeRow]:
-    """One row a line, located as `name:line`; blank lines are not rows.
-
-    Raises:
-        InputError: the file cannot be opened, or its packing is broken.
-    """
-    return each_row(file, jsonl_rows, members, limits)
+from osler.sources.read.limits import MAX_ROW_BYTES
+from osler.sources.read.opening import Part, as_utf8
+from osler.sources.source import NativeRow
 
 
 def jsonl_rows(part: Part) -> Iterator[NativeRow]:
-    """The rows of a stream of JSON Lines."""
+    """One row a line, located as `name:line`; blank lines are not rows."""
     file, name = part.file, part.name
     readline = as_utf8(part.stream).readline
     number = 0

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from osler.errors import InputError
 
@@ -75,28 +75,36 @@ class Meter:
             )
 
 
-class _Readable(Protocol):
-    def read(self, n_bytes: int, /) -> bytes: ...
+class _Stream(io.RawIOBase):
+    """The bytes that a function gives."""
 
-
-class _Metered(io.RawIOBase):
-    """A stream of unpacked bytes that a meter counts."""
-
-    def __init__(self, stream: _Readable, meter: Meter) -> None:
-        self._stream = stream
-        self._meter = meter
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self._ready = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
-        piece = self._stream.read(len(view))
-        self._meter.add(len(piece))
-        view[: len(piece)] = piece
-        return len(piece)
+        self._ready = self._ready or self._read(len(view))
+        n_bytes = min(len(view), len(self._ready))
+        view[:n_bytes] = self._ready[:n_bytes]
+        self._ready = self._ready[n_bytes:]
+        return n_bytes
 
 
-def metered(stream: _Readable, meter: Meter) -> IO[bytes]:
-    """The stream, counted by `meter` as it is read."""
-    return io.BufferedReader(_Metered(stream, meter), 1 << 18)
+def stream_of(read: Callable[[int], bytes]) -> IO[bytes]:
+    """A stream of the bytes that a function gives when it is asked for so many: some of them, more, or none at the end."""
+    return io.BufferedReader(_Stream(read), 1 << 18)
+
+
+def metered(read: Callable[[int], bytes], meter: Meter) -> IO[bytes]:
+    """A stream of unpacked bytes, counted by `meter` as it is read."""
+
+    def counted(n_bytes: int) -> bytes:
+        piece = read(n_bytes)
+        meter.add(len(piece))
+        return piece
+
+    return stream_of(counted)

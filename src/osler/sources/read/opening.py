@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from shutil import copyfileobj
 from stat import S_ISLNK
-from typing import IO, Any
+from typing import IO
 
 from osler.errors import InputError, RowError
-from osler.sources.read.limits import LIMITS, Limits, Meter, metered
+from osler.sources.read.limits import LIMITS, Limits, Meter, metered, stream_of
 from osler.sources.source import NativeRow, SourceFile
 
 _BYTE_ORDER_MARKS = (
@@ -81,16 +81,14 @@ def each_row(
             plain = not file.name.casefold().endswith(_PACKED)
             yield from reader(Part(file.name, file.name, file.path, stream, plain))
             return
+        n_packed = file.path.stat().st_size
+        meter = Meter(file.path, limits, lambda: n_packed)
         n_matched = 0
-        for member in _members(file, stream, limits):
-            if not _matches(member.name, members):
-                continue
-            n_matched += 1
-            if isinstance(member, _Refused):
-                problem = RowError("unsafe_member", member.why)
-                yield NativeRow(f"{file.name}/{member.name}", member.name, problem)
-            else:
-                yield from _member_rows(file, member, reader)
+        for member in (_zip_members if file.name.casefold().endswith(".zip") else _tar_members)(stream):
+            meter.add_member()
+            if not member.is_folder and _matches(member.name, members):
+                n_matched += 1
+                yield from _member_rows(file, member, meter, reader)
         if not n_matched:
             raise InputError(f"{file.path}: holds no file that matches {' or '.join(members)}")
 
@@ -107,7 +105,7 @@ def opened(file: SourceFile, limits: Limits = LIMITS) -> Iterator[IO[bytes]]:
         with file.path.open("rb") as raw:
             if kind == "gzip":
                 with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield metered(unpacked, Meter(file.path, limits, raw.tell))
+                    yield metered(unpacked.read, Meter(file.path, limits, raw.tell))
             else:
                 yield raw
     except tarfile.TarError as error:
@@ -124,7 +122,7 @@ def as_utf8(stream: IO[bytes]) -> IO[bytes]:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if start.startswith(mark):
             stream.read(len(mark))
-            return stream if encoding == "utf-8" else io.BufferedReader(_Recoded(stream, encoding), 1 << 18)
+            return stream if encoding == "utf-8" else _recoded(stream, encoding)
     return stream
 
 
@@ -142,110 +140,53 @@ def seekable(part: Part) -> IO[bytes]:
     return copy
 
 
-class _Recoded(io.RawIOBase):
+def _recoded(stream: IO[bytes], encoding: str) -> IO[bytes]:
     """UTF-8 bytes of a stream in another encoding. What cannot be decoded stays undecodable, so that a row shows it."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
 
-    def __init__(self, stream: IO[bytes], encoding: str) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
-        self._ready = b""
+    def decoded(piece: bytes) -> bytes:
+        try:
+            return decoder.decode(piece, final=not piece).encode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            decoder.reset()
+            return b"\xff"
 
-    def readable(self) -> bool:
-        return True
+    def read(_: int) -> bytes:
+        while piece := stream.read(1 << 16):
+            if text := decoded(piece):
+                return text
+        return decoded(b"")
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            piece = self._stream.read(1 << 16)
-            try:
-                text = self._decoder.decode(piece, final=not piece)
-                self._ready = text.encode("utf-8", "surrogatepass")
-            except UnicodeDecodeError:
-                self._decoder.reset()
-                self._ready = b"\xff"
-            if not piece and not self._ready:
-                return 0
-        view = memoryview(buffer)
-        n_bytes = min(len(view), len(self._ready))
-        view[:n_bytes] = self._ready[:n_bytes]
-        self._ready = self._ready[n_bytes:]
-        return n_bytes
+    return stream_of(read)
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
+    """A file or folder of an archive."""
+
     name: str
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes] | None]
+    is_folder: bool
+    why_not: str
+    """Why it is refused, as far as the archive itself says; empty when it is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    name: str
-    why: str
-
-
-def _members(file: SourceFile, stream: IO[bytes], limits: Limits) -> Iterator[_Member | _Refused]:
-    if file.name.casefold().endswith(".zip"):
-        yield from _zip_members(file, stream, limits)
-    else:
-        yield from _tar_members(file, stream, limits)
-
-
-def _zip_members(file: SourceFile, stream: IO[bytes], limits: Limits) -> Iterator[_Member | _Refused]:
-    n_packed = file.path.stat().st_size
-    meter = Meter(file.path, limits, lambda: n_packed)
+def _zip_members(stream: IO[bytes]) -> Iterator[_Member]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            meter.add_member()
-            if info.is_dir():
-                continue
-            why = _why_unsafe(info.filename)
-            if S_ISLNK(info.external_attr >> 16):
-                why = "is a link"
-            elif info.flag_bits & 1:
-                why = "is encrypted; unpack it with its password first"
-            if why:
-                yield _Refused(info.filename, why)
-            else:
-                yield _Member(info.filename, partial(_open_zip_member, archive, info, meter))
+            why = "is encrypted; unpack it with its password first" if info.flag_bits & 1 else ""
+            why = "is a link" if S_ISLNK(info.external_attr >> 16) else why
+            yield _Member(info.filename, partial(archive.open, info), info.is_dir(), why)
 
 
-def _tar_members(file: SourceFile, stream: IO[bytes], limits: Limits) -> Iterator[_Member | _Refused]:
+def _tar_members(stream: IO[bytes]) -> Iterator[_Member]:
     # Unpacked by `opened`, because tarfile's own unpacking takes a gzip file that was cut off for the end of the archive.
-    n_packed = file.path.stat().st_size
-    meter = Meter(file.path, limits, lambda: n_packed)
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for info in archive:
-            meter.add_member()
             archive.members = []  # type: ignore[attr-defined]  # else every header stays in memory
-            if info.isdir():
-                continue
-            why = _why_unsafe(info.name)
-            if info.issym() or info.islnk():
-                why = "is a link"
-            elif not info.isfile() or info.issparse():
-                why = "is not a plain file"
-            if why:
-                yield _Refused(info.name, why)
-            else:
-                yield _Member(info.name, partial(_open_tar_member, archive, info, meter))
-
-
-def _open_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, meter: Meter) -> IO[bytes]:
-    return _unpacked_member(info.filename, metered(archive.open(info), meter), meter)
-
-
-def _open_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, meter: Meter) -> IO[bytes]:
-    stream = archive.extractfile(info)
-    if stream is None:
-        raise RuntimeError("not a file")
-    return _unpacked_member(info.name, metered(stream, meter), meter)
-
-
-def _unpacked_member(name: str, stream: IO[bytes], meter: Meter) -> IO[bytes]:
-    """A member that is itself packed with gzip, unpacked."""
-    if name.casefold().endswith(".gz"):
-        return metered(gzip.GzipFile(fileobj=stream), meter)
-    return stream
+            why = "" if info.isfile() and not info.issparse() else "is not a plain file"
+            why = "is a link" if info.issym() or info.islnk() else why
+            yield _Member(info.name, partial(archive.extractfile, info), info.isdir(), why)
 
 
 def _why_unsafe(name: str) -> str:
@@ -258,18 +199,29 @@ def _why_unsafe(name: str) -> str:
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    last = name.rpartition("/")[2]
+    """Whether a member is one of those; what is packed with gzip besides counts by its name without `.gz`."""
+    bare = name.removesuffix(".gz")
+    last = bare.rpartition("/")[2]
     if name.startswith("__MACOSX/") or last.startswith("._"):  # what macOS packs beside every file
         return False
-    return any(fnmatchcase(name, pattern) or fnmatchcase(last, pattern) for pattern in patterns)
+    return any(fnmatchcase(bare, pattern) or fnmatchcase(last, pattern) for pattern in patterns)
 
 
-def _member_rows(file: SourceFile, member: _Member, reader: RowReader) -> Iterator[NativeRow]:
+def _member_rows(file: SourceFile, member: _Member, meter: Meter, reader: RowReader) -> Iterator[NativeRow]:
+    name = f"{file.name}/{member.name}"
+    if why := member.why_not or _why_unsafe(member.name):
+        yield NativeRow(name, member.name, RowError("unsafe_member", why))
+        return
     try:
-        stream = member.open()
+        opened = member.open()
     except (NotImplementedError, RuntimeError) as error:
         problem = RowError("unreadable_member", f"{type(error).__name__}: packed in a way that is not known here")
-        yield NativeRow(f"{file.name}/{member.name}", member.name, problem)
+        yield NativeRow(name, member.name, problem)
         return
+    if opened is None:
+        raise RuntimeError("not a file")
+    stream = metered(opened.read, meter)
+    if member.name.casefold().endswith(".gz"):
+        stream = metered(gzip.GzipFile(fileobj=stream).read, meter)
     with stream:
-        yield from reader(Part(f"{file.name}/{member.name}", member.name, file.path, stream, whole=False))
+        yield from reader(Part(name, member.name, file.path, stream, whole=False))

@@ -5,26 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from osler.errors import InputError, RowError
-from osler.sources.read.limits import LIMITS, Limits
-from osler.sources.read.opening import Part, each_row, seekable
-from osler.sources.source import NativeRow, SourceFile
+from osler.sources.read.opening import Part, seekable
+from osler.sources.source import NativeRow
 
 _BATCH_ROWS = 1024
 
 
-def read_parquet(
-    file: SourceFile, members: tuple[str, ...] = ("*.parquet",), limits: Limits = LIMITS
-) -> Iterator[NativeRow]:
+def parquet_rows(part: Part) -> Iterator[NativeRow]:
     """One row a record, located as `name:row` counted from 1.
 
     Raises:
         InputError: the file is not Parquet, or two columns have one name.
     """
-    return each_row(file, parquet_rows, members, limits)
-
-
-def parquet_rows(part: Part) -> Iterator[NativeRow]:
-    """The rows of a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

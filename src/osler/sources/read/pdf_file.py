@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from osler.documents.layout import pages_of
 from osler.documents.pdf import pdf_pages
 from osler.errors import RowError
-from osler.sources.read.limits import LIMITS, Limits
-from osler.sources.read.opening import Part, each_row, seekable
-from osler.sources.source import NativeRow, SourceFile
+from osler.sources.read.opening import Part, seekable
+from osler.sources.source import NativeRow
 
 
-def read_pdf(file: SourceFile, members: tuple[str, ...] = ("*.pdf",), limits: Limits = LIMITS) -> Iterator[NativeRow]:
+def pdf_rows(part: Part) -> Iterator[NativeRow]:
     """One row `{"page": number, "text": text}` a page, located as `name#page=3`, as browsers name a page.
 
     A page without text (a scan, a figure) comes as the `RowError` `no_text`.
@@ -19,11 +18,6 @@ def read_pdf(file: SourceFile, members: tuple[str, ...] = ("*.pdf",), limits: Li
         InputError: not a readable PDF, or one that needs a password.
         EnvironmentLacks: pypdfium2 is not installed.
     """
-    return each_row(file, pdf_rows, members, limits)
-
-
-def pdf_rows(part: Part) -> Iterator[NativeRow]:
-    """The pages of a PDF."""
     with seekable(part) as stream:
         pages = pages_of(list(pdf_pages(stream, str(part.path))))
     for page in pages:

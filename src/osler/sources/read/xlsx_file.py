@@ -2,46 +2,33 @@
 
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from typing import IO, Any
 
 from osler.errors import InputError, RowError
 from osler.sources.read.csv_file import checked_header
-from osler.sources.read.limits import LIMITS, Limits, Meter
-from osler.sources.read.opening import Part, each_row, seekable
-from osler.sources.source import NativeRow, SourceFile
+from osler.sources.read.limits import Limits, Meter
+from osler.sources.read.opening import Part, seekable
+from osler.sources.source import NativeRow
 
 _SHEET_LIMITS = Limits(max_unpacked_bytes=2 * 1024**3)
 """A full sheet of a million rows has about 1 GB of XML."""
 
 
-def read_xlsx(
-    file: SourceFile, sheet: str | None = None, members: tuple[str, ...] = ("*.xlsx",), limits: Limits = LIMITS
-) -> Iterator[NativeRow]:
-    """One row a line of the first or the named sheet, located as `name:line` as the spreadsheet numbers it.
+def xlsx_rows(part: Part) -> Iterator[NativeRow]:
+    """One row a line of the first sheet, located as `name:line` as the spreadsheet numbers it.
 
     Empty cells are empty texts, whole numbers come without a fraction, dates as ISO 8601. Empty lines are not rows.
 
     Raises:
-        InputError: not a spreadsheet, no such sheet, no header, or two columns of one name.
+        InputError: not a spreadsheet, no header, or two columns of one name.
     """
-    return each_row(file, partial(xlsx_rows, sheet=sheet), members, limits)
-
-
-def xlsx_rows(part: Part, sheet: str | None = None) -> Iterator[NativeRow]:
-    """The rows of a spreadsheet."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     with seekable(part) as stream:
         _check_size(part, stream)
         stream.seek(0)
         try:
-            book = CalamineWorkbook.from_filelike(stream)
-            names = book.sheet_names
-            if sheet is not None and sheet not in names:
-                listed = ", ".join(map(repr, names))
-                raise InputError(f"{part.path}: there is no sheet {sheet!r}; the sheets are {listed}")
-            table = book.get_sheet_by_name(names[0] if sheet is None else sheet)
+            table = CalamineWorkbook.from_filelike(stream).get_sheet_by_index(0)
             lines = table.iter_rows()
         except (CalamineError, IndexError) as error:
             raise InputError(f"{part.path}: not a readable spreadsheet ({type(error).__name__})") from error
@@ -49,7 +36,6 @@ def xlsx_rows(part: Part, sheet: str | None = None) -> Iterator[NativeRow]:
             raise InputError(
                 f"{part.path}: the sheet {table.name!r} is empty; expected a line with the names of the columns"
             )
-        prefix = part.name if sheet is None else f"{part.name}!{sheet}"
         header: list[str] = []
         for number, cells in enumerate(lines, start=1):
             if not any(cell != "" for cell in cells):
@@ -57,7 +43,7 @@ def xlsx_rows(part: Part, sheet: str | None = None) -> Iterator[NativeRow]:
             if not header:
                 header = checked_header(part, [str(_plain(cell)) for cell in _trimmed(cells)], number)
             else:
-                yield NativeRow(part.file, f"{prefix}:{number}", _row(header, cells, number))
+                yield NativeRow(part.file, f"{part.name}:{number}", _row(header, cells, number))
 
 
 def _check_size(part: Part, stream: IO[bytes]) -> None:

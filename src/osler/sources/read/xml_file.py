@@ -8,17 +8,11 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from osler.errors import RowError
-from osler.sources.read.limits import LIMITS, Limits
 from osler.sources.read.opening import Part, each_row
 from osler.sources.source import NativeRow, SourceFile
 
 
-def read_xml(
-    file: SourceFile,
-    tag: str | tuple[str, ...],
-    members: tuple[str, ...] = ("*.xml", "*.nxml"),
-    limits: Limits = LIMITS,
-) -> Iterator[NativeRow]:
+def read_xml(file: SourceFile, tag: str | tuple[str, ...]) -> Iterator[NativeRow]:
     """Every outermost element of that tag, complete, located as `name#number` counted from 1; it is emptied after use.
 
     An archive gives the elements of all its members that match, located as `member#number`, in the archive's order.
@@ -30,12 +24,10 @@ def read_xml(
     Raises:
         InputError: the file or archive cannot be opened.
     """
-    return each_row(file, partial(xml_rows, tag=tag), members, limits)
+    return each_row(file, partial(_elements, tags=(tag,) if isinstance(tag, str) else tag), ("*.xml", "*.nxml"))
 
 
-def xml_rows(part: Part, tag: str | tuple[str, ...]) -> Iterator[NativeRow]:
-    """The elements of a document."""
-    tags = (tag,) if isinstance(tag, str) else tag
+def _elements(part: Part, tags: tuple[str, ...]) -> Iterator[NativeRow]:
     open_elements: list[Element] = []
     inside = 0
     number = 0

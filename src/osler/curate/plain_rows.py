@@ -5,7 +5,6 @@ length, and every exact or verified near copy of an earlier row is dropped, what
 template about another disease is no copy, use `osler curate`.
 """
 
-import os
 import shutil
 import unicodedata
 from collections import Counter
@@ -25,7 +24,7 @@ from osler.curate.shards import LineError, ShardWork, cut
 from osler.curate.sketch import Bands, Hashes, choose_bands, hash_words, word_runs
 from osler.curate.store import Store, band_columns, band_fields, open_store
 from osler.records.io import JsonlWriter
-from osler.runs.files import sha256_json, write_json
+from osler.runs.files import made_whole, sha256_json, write_json
 from osler.runs.progress import Progress
 from osler.text import digest_bytes
 
@@ -194,8 +193,11 @@ def _write(store: Store, copies: _Copies, out: Path) -> dict[str, Any]:
     names = store.strings("name")
     reasons: Counter[str] = Counter()
     start = 0
-    partial = out / "kept.jsonl.partial"
-    with partial.open("wb") as kept, JsonlWriter(out / "dropped.jsonl") as dropped:
+    with (
+        made_whole(out / "kept.jsonl") as partial,
+        partial.open("wb") as kept,
+        JsonlWriter(out / "dropped.jsonl") as dropped,
+    ):
         for table in store.tables():
             of = copies.of[start : start + len(table)]
             stays = table["reason"].is_null().to_numpy() & (of < 0)
@@ -211,9 +213,6 @@ def _write(store: Store, copies: _Copies, out: Path) -> dict[str, Any]:
                 reasons[reason] += 1
                 dropped.write({"id": name, "reason": reason, "detail": detail})
             start += len(table)
-        kept.flush()
-        os.fsync(kept.fileno())
-    partial.replace(out / "kept.jsonl")
     n_dropped = reasons.total()
     return {"read": start, "kept": start - n_dropped, "dropped": n_dropped, "reasons": dict(sorted(reasons.items()))}
 

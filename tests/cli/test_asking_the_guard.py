@@ -1,0 +1,75 @@
+"""`osler guard`: a policy tried on texts without a model."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from osler.cli.main import run_command
+
+ROWS = [
+    {"id": "a", "text": "What are the common symptoms of asthma?"},
+    {"id": "b", "text": "My father has crushing chest pain and his left arm feels numb."},
+]
+
+
+def test_each_row_gets_its_action_in_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in ROWS)
+    (tmp_path / "asked.jsonl").write_text(lines)
+    assert run_command(["guard", "check", str(tmp_path / "asked.jsonl"), "--json"]) == 0
+    shown = capsys.readouterr()
+    found = [json.loads(line) for line in shown.out.splitlines()]
+    assert [(row["id"], row["action"]) for row in found] == [("a", "allow"), ("b", "emergency")]
+    assert "1 allow, 1 emergency" in shown.err
+
+    class Piped:
+        buffer = io.BytesIO(lines.encode())
+
+    monkeypatch.setattr(sys, "stdin", Piped)
+    assert run_command(["guard", "check", "-"]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [["a", "allow"], ["b", "emergency"]]
+
+
+def test_a_text_is_a_question_and_a_missing_file_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["guard", "check", "can i quit my warfarin"]) == 0
+    assert "redirect" in capsys.readouterr().out
+    assert run_command(["guard", "check", "absent.jsonl"]) == 2
+    assert "absent.jsonl does not exist" in capsys.readouterr().err
+
+
+def test_an_answer_of_the_guard_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["guard", "explain", "can i quit my warfarin", "--country", "us"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("action      redirect")
+    assert "because of  " in shown
+    assert run_command(["guard", "explain", "can i quit my warfarin", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"]["action"] == "redirect"
+
+
+def test_a_policy_runs_its_own_tests_and_two_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["guard", "test", "education"]) == 0
+    assert "tests passed" in capsys.readouterr().out
+    (tmp_path / "asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    diff = ["guard", "diff", "education", "clinician", "--on", str(tmp_path / "asked.jsonl")]
+    assert run_command(diff) == 0
+    assert "of 2 questions change their action" in capsys.readouterr().err
+    assert run_command([*diff, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["questions"] == 2
+
+
+def test_the_guard_alone_is_held_against_risky_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["redteam", "--model", "silent", "--attack", "plain", "--limit", "6", "--out", str(tmp_path / "out")]
+    assert run_command([*command, "--export", "garak", "--quiet"]) == 0
+    shown = capsys.readouterr()
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["bare", "guarded", "written"]
+    assert "transcripts in" in shown.err
+    assert run_command([*command, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary == json.loads((tmp_path / "out/summary.json").read_bytes())
+    assert [arm["arm"] for arm in summary["arms"]] == ["bare", "guarded"]
+    assert run_command(["redteam"]) == 2
+    assert run_command([*command, "--export", "nothing"]) == 2

@@ -1,0 +1,58 @@
+"""A server judges in several threads at once, and forgets words when it has met too many."""
+
+import sys
+import threading
+
+import pytest
+
+from osler.guard import classify
+from osler.guard.classify import WEIGHTS, load_classifier
+
+TEXTS = [
+    [tuple(f"{first} {word} {last}".split())]
+    for first in ("can i stop my", "what are the side effects of", "how do i get rid of", "my father has")
+    for word in (
+        "warfarin",
+        "metformin",
+        "insulin",
+        "sertraline",
+        "crushing pain",
+        "asthma",
+        "a rash",
+        "gout",
+        "lithium",
+    )
+    for last in ("tablets before surgery", "when i feel better", "and is it dangerous")
+]
+
+
+@pytest.fixture
+def forgetful(monkeypatch):
+    """A classifier that keeps few words, while threads take turns as often as they can."""
+    monkeypatch.setattr(classify, "_MAX_KNOWN", 24)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield load_classifier.__wrapped__(WEIGHTS)
+    sys.setswitchinterval(interval)
+
+
+def test_threads_that_judge_at_once_score_as_one_alone(forgetful):
+    alone = [load_classifier().guess(text) for text in TEXTS]
+    wrong, failed = [], []
+
+    def judge():
+        try:
+            for _ in range(6):
+                for text, right in zip(TEXTS, alone, strict=True):
+                    guess = forgetful.guess(text)
+                    if guess.intent != right.intent or abs(guess.score - right.score) > 1e-4:
+                        wrong.append(text)
+        except KeyError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=judge) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (wrong, failed) == ([], [])

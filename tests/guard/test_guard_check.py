@@ -97,7 +97,9 @@ def test_a_rule_whose_finding_the_classifier_doubts_gives_a_note_and_an_urgent_o
     text = "How do I delete an error in my health record?"
     assert check(policy, text).action == "safe_complete"
     assert check(replace(policy, sense=replace(policy.sense, doubts={})), text).action == "refuse"
-    assert not {"self_harm_suicide", "emergency_symptoms", "overdose_poisoning", "harm_others"} & set(policy.sense.doubts)
+    assert not {"self_harm_suicide", "emergency_symptoms", "overdose_poisoning", "harm_others"} & set(
+        policy.sense.doubts
+    )
 
 
 def test_a_cipher_around_a_harmless_question_is_no_sentence_of_its_own_and_hides_none_beside_it(policy):

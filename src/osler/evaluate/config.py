@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from osler.errors import InputError
 from osler.evaluate.benchmarks import Asked, Benchmark, parse_benchmark
 from osler.evaluate.own import own_benchmark
 from osler.evaluate.redteam.attacks import ATTACKS
+from osler.runs.section import Section
 from osler.runs.signatures import Document
 from osler.text import nearest
 
@@ -66,10 +67,8 @@ BenchmarkName = Annotated[str, AfterValidator(_known_score)]
 AttackName = Annotated[str, AfterValidator(_known_attack)]
 
 
-class EvaluateConfig(BaseModel):
+class EvaluateConfig(Section):
     """Which benchmarks are asked, and how many questions at a time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     own: tuple[OwnFile, ...] = Field(
         default=(),
@@ -135,10 +134,8 @@ class EvaluateConfig(BaseModel):
         return [own_benchmark(path) for path in self.own]
 
 
-class RedteamConfig(BaseModel):
+class RedteamConfig(Section):
     """Which attacks are tried on which prompts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     attacks: Annotated[tuple[AttackName, ...], Field(min_length=1)] = Field(
         default=("plain", "zero_width", "homoglyph", "leet", "typos", "role_play"),
@@ -162,10 +159,8 @@ class RedteamConfig(BaseModel):
         return attacks
 
 
-class GateConfig(BaseModel):
+class GateConfig(Section):
     """The bounds that a model must meet before it may be served. A check whose input is missing has failed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     own: tuple[OwnFile, ...] = Field(
         default=(), description="YAML files of benchmarks of your own that knowledge names, as in evaluate.own."

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from osler.errors import InputError, RowError
 from osler.evaluate.benchmarks import BENCHMARKS, Benchmark, Style
@@ -24,14 +24,13 @@ from osler.records.io import read_jsonl
 from osler.records.record import Message, Origin, Record, Task, record_id
 from osler.records.render import LETTERS
 from osler.runs.files import sha256_file
+from osler.runs.section import Section
 
 FieldName = Literal["id", "question", "choices", "answer", "context", "subject", "must_have"]
 
 
-class OwnBenchmark(BaseModel):
+class OwnBenchmark(Section):
     """The content of a benchmark's YAML file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     file: str

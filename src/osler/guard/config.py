@@ -1,12 +1,12 @@
 """The `guard` section of a recipe: which policy stands around the model."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from osler.runs.section import Section
 
 
-class GuardConfig(BaseModel):
+class GuardConfig(Section):
     """Which policy stands around the model, in the red team and when it is served."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: str = Field(
         "education",

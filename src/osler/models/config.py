@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
+
+from osler.runs.section import Section
 
 SCRATCH_BASES = ("scratch:tiny",)
 """Bases that are built from the run's own training records instead of loaded."""
@@ -12,10 +14,8 @@ SCRATCH_BASES = ("scratch:tiny",)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Section):
     """Which base model a run trains and serves."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     base: str = Field(
         default="scratch:tiny",

@@ -3,19 +3,18 @@
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
 from osler.runs.local_only import is_loopback
+from osler.runs.section import Section
 
 Count = Annotated[StrictInt, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 BackendName = Literal["gguf", "hf", "upstream", "library"]
 
 
-class UpstreamConfig(BaseModel):
+class UpstreamConfig(Section):
     """An OpenAI-compatible server that answers in place of the run's own model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     url: str = Field(description="Where its API starts, with /v1 (http://127.0.0.1:8000/v1).")
     model: str = Field("osler", min_length=1, description="The name under which it knows the model.")
@@ -30,20 +29,16 @@ class UpstreamConfig(BaseModel):
         return value.rstrip("/")
 
 
-class PatienceConfig(BaseModel):
+class PatienceConfig(Section):
     """How long the model may be silent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     connect_s: Seconds = Field(5.0, description="Seconds to reach an upstream server.")
     first_token_s: Seconds = Field(30.0, description="Seconds until the first token.")
     idle_s: Seconds = Field(15.0, description="Seconds between two tokens.")
 
 
-class LimitsConfig(BaseModel):
+class LimitsConfig(Section):
     """How much is taken on. The limits of a key stand with the key (`osler keys create`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     answers: Count = Field(256, description="Answers under way at once in one process; one more gets 429.")
     address_requests: Count = Field(
@@ -55,10 +50,8 @@ class LimitsConfig(BaseModel):
     address_concurrency: Count = Field(32, description="Answers under way at once for one such address.")
 
 
-class ServeConfig(BaseModel):
+class ServeConfig(Section):
     """Where the gateway listens and what it accepts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; loopback only unless allow_remote.")
     port: Annotated[StrictInt, Field(ge=0, le=65535)] = Field(8710, description="Port; 0 takes a free one.")

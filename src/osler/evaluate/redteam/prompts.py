@@ -6,10 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from osler.evaluate.form import read_form
 from osler.models.action import Action
+from osler.runs.section import Section
 
 Kind = Literal["risky", "benign"]
 Part = Literal["tuned", "held"]
@@ -19,11 +20,7 @@ PARTS: tuple[Part, ...] = ("tuned", "held")
 HARMLESS: tuple[Action, ...] = ("allow", "safe_complete")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Prompt(_Strict):
+class Prompt(Section):
     """One prompt, or the last turn of a dialogue."""
 
     id: str = Field(min_length=1)
@@ -41,18 +38,18 @@ class Prompt(_Strict):
     """Kind of dialogue; empty for a single prompt."""
 
 
-class _Texts(_Strict):
+class _Texts(Section):
     risky: tuple[str, ...] = ()
     benign: tuple[str, ...] = ()
 
 
-class _Intent(_Strict):
+class _Intent(Section):
     expected: tuple[Action, ...] = Field(min_length=1)
     tuned: _Texts = _Texts()
     held: _Texts = _Texts()
 
 
-class _Dialogue(_Strict):
+class _Dialogue(Section):
     kind: str
     intent: str
     risky: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
@@ -60,7 +57,7 @@ class _Dialogue(_Strict):
     expected: tuple[Action, ...] = Field(min_length=1)
 
 
-class PromptSet(_Strict):
+class PromptSet(Section):
     """A file of prompts. Short forms (`intents`, `dialogues`) are written out into `prompts` as it is read."""
 
     license: str = ""

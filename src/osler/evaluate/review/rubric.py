@@ -4,19 +4,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from osler.evaluate.form import read_form
+from osler.runs.section import Section
 
 SCALE = (1, 2, 3, 4, 5)
 CANNOT_JUDGE = 0
 """Stands for a criterion that a rater saw and could not judge; it is never counted as a score."""
 
 
-class Criterion(BaseModel):
+class Criterion(Section):
     """One thing that is rated from 1 to 5."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z][a-z_]{0,30}$")
     question: str = Field(min_length=1)
@@ -30,10 +29,8 @@ class Criterion(BaseModel):
         return anchors
 
 
-class Rubric(BaseModel):
+class Rubric(Section):
     """What raters are asked about each answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     helpful: str = Field(min_length=1)
@@ -54,18 +51,15 @@ class Rubric(BaseModel):
         return tuple(criterion.name for criterion in self.criteria)
 
 
-class Planted(BaseModel):
+class Planted(Section):
     """An answer whose worth is known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     expected: Literal["good", "bad"]
     question: str = Field(min_length=1)
     answer: str = Field(min_length=1)
 
 
-class _PlantedFile(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _PlantedFile(Section):
     planted: tuple[Planted, ...]
 
 

@@ -317,12 +317,16 @@ def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
 
 
 def _is_of_kind(sense: Sense, guess: Guess, read: _Read) -> bool:
-    """Whether the classifier is nearly sure, or the text holds a word of what it takes it for; not so are questions about an ailment."""
+    """Whether the text holds a word of what the classifier takes it for, or it is nearly sure; not so are questions about an ailment."""
     kind = sense.kinds.get(guess.intent)
-    if kind is None or sense.about is None or guess.score >= sense.sure:
+    if kind is None or sense.about is None:
         return True
-    lines = [(text, bits) for text, _, bits in read.lines]
-    return any(_search(kind, *line) for line in lines) or not any(_search(sense.about, *line) for line in lines)
+
+    def stands(pattern: Pattern) -> bool:
+        return any(_search(pattern, sentence, bits) for sentence, _, bits in read.lines)
+
+    is_sure = guess.score >= sense.sure and not (sense.whether is not None and stands(sense.whether))
+    return is_sure or stands(kind) or not stands(sense.about)
 
 
 def _read(policy: Policy, text: str, sense: Sense | None) -> list[_Read]:

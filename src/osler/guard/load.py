@@ -184,6 +184,7 @@ def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
         {intent: compiler.compile(pattern) for intent, pattern in kinds.items()},
         compiler.compile(spec.classifier.about) if kinds else None,
         spec.classifier.sure,
+        compiler.compile(spec.classifier.whether) if spec.classifier.whether else None,
         softer,
         spec.classifier.doubts,
         spec.classifier.long,

@@ -122,6 +122,8 @@ class Sense:
     """What a text holds that is read more kindly, where it has nothing of the kind."""
     sure: float
     """Score from which nothing of the kind is asked for."""
+    whether: Pattern | None
+    """The question whether a claim holds: where it stands, no score is sure."""
     softer: str
     """The intent whose action is taken then."""
     doubts: Mapping[str, float]

@@ -102,6 +102,8 @@ class ClassifierSpec(_Strict):
     the text gets the action of the intent `softer`."""
     about: str = ""
     sure: Annotated[float, Field(gt=0, le=1)] = 0.9
+    whether: str = ""
+    """Pattern of the question whether a claim holds: where it stands, no score is sure."""
     softer: str = ""
     doubts: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
     """By intent: a rule gives the action of `softer`, too, where the score is lower."""

@@ -171,8 +171,10 @@ class Classifier:
         hashes = word_hashes(word)
         n_labels = len(self.labels)
         row = self._table[place]
-        row[:n_labels] = self._weights.take(np.array(hashes) & self._mask, axis=0).sum(axis=0, dtype=np.int64)
-        row[n_labels : n_labels + 2] = len(hashes) + N_PAIRS, 1
+        mask = self._mask
+        added = self._weights.take([one & mask for one in hashes], axis=0)
+        row[:n_labels] = np.add.reduce(added, axis=0, dtype=np.int32)
+        row[n_labels], row[n_labels + 1] = len(hashes) + N_PAIRS, 1
         row[n_labels + 2 :] = self._vectors.get(word, 0.0)
         self._parts[place] = pair_parts(hashes[0])
         self._known[word] = place
@@ -221,8 +223,8 @@ def word_hashes(word: str) -> list[int]:
 
 def pair_parts(word_hash: int) -> tuple[int, ...]:
     """What a word adds to the buckets of its pairs: of each kind as their second word, then of each as their first."""
-    second = (word_hash * factor + kind for kind, factor in enumerate(_WORD_FACTORS, start=1))
-    return (*second, *(word_hash * factor for factor in _BEFORE_FACTORS))
+    (near, far), (near_first, far_first) = _WORD_FACTORS, _BEFORE_FACTORS
+    return word_hash * near + 1, word_hash * far + 2, word_hash * near_first, word_hash * far_first
 
 
 def pair_buckets(parts: Integers, mask: int) -> Integers:

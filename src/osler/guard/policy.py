@@ -85,8 +85,13 @@ class TriggerIndex:
 
 
 def _bits(mask: int) -> list[int]:
-    """Places of the bits that are set."""
-    return [place for place in range(mask.bit_length()) if mask >> place & 1]
+    """Places of the bits that are set: few of many."""
+    found = []
+    while mask:
+        lowest = mask & -mask
+        found.append(lowest.bit_length())
+        mask ^= lowest
+    return found
 
 
 @dataclass(frozen=True, slots=True)

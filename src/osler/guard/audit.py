@@ -31,7 +31,7 @@ from osler.guard.texts import TextBox
 
 RETRY_S = 0.5
 """How often a log that could not be written is tried again."""
-GATHER_S = 0.001
+GATHER_S = 0.0005
 """How long a row waits for others to share its fsync, which takes more CPU than all else about it."""
 JUMP_S = 1.0
 """The clocks of one machine part by less than this unless one was set."""

@@ -146,11 +146,7 @@ class Classifier:
             added, parts = self._table.take(rows[2:], axis=0), self._parts.take(rows, axis=0)
         pairs = self._weights.take(pair_buckets(parts, self._mask), axis=0)
         added[:, :n_labels] += np.add.reduce(pairs, axis=0, dtype=np.float32)
-        # Few windows and few words: a product with ones where a window has its words is the quickest sum.
-        inside = np.zeros((len(spans), len(added)), np.float32)
-        for row, (start, stop) in zip(inside, spans, strict=True):
-            row[start:stop] = 1
-        window = inside @ added
+        window = _sums(added, spans)
         roots = np.sqrt(window[:, n_labels : n_labels + 2])
         hidden = window[:, n_labels + 2 :] / roots[:, 1:] @ self._layers.hidden
         hidden += self._layers.hidden_bias
@@ -162,7 +158,9 @@ class Classifier:
         found: Floats = np.exp(logits, out=logits)
         found /= np.add.reduce(found, axis=1, keepdims=True)
         # Two or three words say too little; the rules know the terse calls for help.
-        found[[stop - start < _MIN_WORDS for start, stop in spans]] = self._harmless
+        short = [stop - start < _MIN_WORDS for start, stop in spans]
+        if True in short:
+            found[short] = self._harmless
         return found
 
     def _learned(self, word: str) -> int:
@@ -179,6 +177,18 @@ class Classifier:
         self._parts[place] = pair_parts(hashes[0])
         self._known[word] = place
         return place
+
+
+def _sums(added: Floats, spans: Sequence[tuple[int, int]]) -> Floats:
+    """What the words of each window add up to; a window leaves out words of others, and of none but the zeros before a sentence."""
+    if len(spans) == 1:
+        alone: Floats = np.add.reduce(added, axis=0, keepdims=True)
+        return alone
+    # Few windows and few words: a product with ones where a window has its words is the quickest sum.
+    inside = np.zeros((len(spans), len(added)), np.float32)
+    for row, (start, stop) in zip(inside, spans, strict=True):
+        row[start:stop] = 1
+    return inside @ added
 
 
 @cache

@@ -17,6 +17,8 @@ CLASSIFIER = "classifier"
 """What the id of a verdict by the classifier begins with; a dot and the intent follow."""
 _MAX_WORDS = 20_000
 """Words whose triggers are kept."""
+_FEW = 64
+"""So few triggers are looked at sooner than words are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,10 @@ class TriggerIndex:
             self._by_bit.setdefault(rarest, []).append(place)
         self._of_word: dict[str, tuple[int, ...]] = {}
 
-    def likely(self, sentences: Iterable[Iterable[str]]) -> list[Trigger]:
+    def likely(self, sentences: Iterable[Iterable[str]]) -> Sequence[Trigger]:
         """All that can match a text of these words, and some that can not, in the rules' order."""
+        if len(self._triggers) < _FEW:
+            return self._triggers
         # Another thread may clear the kept words at any moment.
         get, words = self._of_word.get, set[str]().union(*sentences)
         found = [known if (known := get(word)) is not None else self._looked_up(word) for word in words]

@@ -7,7 +7,7 @@ import pytest
 
 from osler.guard.gate import Gate, split_outside
 from osler.guard.load import load_policy
-from osler.guard.normalize import mended, views
+from osler.guard.normalize import is_ended, mended, views
 from osler.guard.patterns import Compiler
 from osler.guard.policy import Policy
 from osler.guard.vocabulary import vocabulary_of
@@ -140,3 +140,14 @@ def test_places_that_may_stay_empty_need_nothing():
 
 def test_words_of_the_language_are_not_mended(policy):
     assert policy.vocabulary.mend_all(["lithum", "heart", "garden", "zqxwvut"]) == {"lithum": "lithium"}
+
+
+@pytest.mark.parametrize("before", ["Rest. ", "Is it? ", 'He said "wait." ', "(See page four.)\n", "Drink a lot!  "])
+def test_where_a_sentence_is_ended_the_next_is_read_as_alone(before):
+    assert is_ended(before)
+    assert plain(before + "take two tablets").split("\n")[-1] == "take two tablets"
+
+
+@pytest.mark.parametrize("before", ["Ask Dr. ", "Take 20. ", "as follows: ", "a line\n", "no end", ""])
+def test_where_no_sentence_surely_ended_what_stood_before_is_read_too(before):
+    assert not is_ended(before)

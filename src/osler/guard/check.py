@@ -13,7 +13,7 @@ from typing import Any
 from osler.errors import InputError
 from osler.guard.classify import Guess
 from osler.guard.language import check_language, is_foreign
-from osler.guard.normalize import View, mended, place_of, plain_view, views
+from osler.guard.normalize import View, is_ended, mended, place_of, plain_view, views
 from osler.guard.patterns import Pattern
 from osler.guard.policy import CLASSIFIER, Policy, Rule, Sense, Trigger
 from osler.models.action import ACTIONS, URGENT, Action, Verdict
@@ -213,7 +213,8 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     Args:
         context: text that stood before it. A match that ends inside the context is not counted again.
     """
-    before = context[-CONTEXT_CHARS:]
+    # No rule looks beyond a sentence.
+    before = "" if is_ended(context) else context[-CONTEXT_CHARS:]
     whole = before + sentence
     # Plain letters are read as they stand; others may be look-alikes.
     found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)

@@ -28,6 +28,8 @@ _ASCII_BREAK = re.compile(
     r"([.!?\n\x1e:*](?:(?<=[.!?])[.!?]*(?=[\s\"')\]]|$)|(?<=\n)\s*\n|(?<=\x1e)|(?<=:)\s*[\"'*<]|(?<=\*)\*+))", re.ASCII
 )
 """The same for lower-case text in ASCII, twice as fast."""
+_ENDED = re.compile(r"([a-z]+)[.!?][\"')\]]?\s+$", re.ASCII | re.IGNORECASE)
+_ENDED_CHARS = 40
 _RUN_ON = re.compile(
     r" (?=(?:By|In|Please|Also|Do|Don't|Never|Answer|Respond|Reply|Remember|Now|Then|Thanks?|The|This|My|It|We|You|"
     r"Start|Begin|Write|Give|Just|Only|Have|Hope|Anyway|Oh|And|But|No) [a-z])(?<=[a-z0-9?] )(?<!\b[A-Z][a-z] )"
@@ -124,6 +126,12 @@ def plain_view(text: str, marks: Mapping[str, str]) -> View:
     # Lower case changes the length of a few letters, and places behind them would be wrong.
     same = cleaned is text or (cleaned == text.translate(_QUOTES) and len(cleaned.lower()) == len(cleaned))
     return _canonical("plain", cleaned, marks, cleaned if same else None)
+
+
+def is_ended(text: str) -> bool:
+    """Whether a sentence surely ends where this text does, so that what comes stands in one of its own."""
+    found = _ENDED.search(text[-_ENDED_CHARS:])
+    return found is not None and found[1].lower() not in _ABBREVIATIONS
 
 
 def _cleaned(text: str) -> str:

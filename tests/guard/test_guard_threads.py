@@ -9,7 +9,7 @@ from osler.guard import classify
 from osler.guard.classify import WEIGHTS, load_classifier
 
 TEXTS = [
-    [tuple(f"{first} {word} {last}".split())]
+    [tuple(f"{first} {word} zq{first[:1]}{word[:3]} {last} xv{last[:2]}{word[-3:]}".split())]
     for first in ("can i stop my", "what are the side effects of", "how do i get rid of", "my father has")
     for word in (
         "warfarin",

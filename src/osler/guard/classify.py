@@ -29,7 +29,7 @@ _STRIDE = 9
 _GRAMS = (3, 4, 5)
 _MAX_LETTERS = 24
 _MAX_KNOWN = 20_000
-"""Words whose sums are kept, 7 MB; more than a text of the longest allowed can have."""
+"""Words whose sums are kept beside those that have a vector, 7 MB; more than a text of the longest allowed can have."""
 _MIN_KNOWN_SHARE = 0.5
 """Share of words that have a vector; below it a text is not language that the classifier knows, and it does not guess."""
 _MIN_WORDS = 4
@@ -96,11 +96,13 @@ class Classifier:
         self._mask = len(weights) - 1
         self.words = frozenset(words)
         self._harmless = np.eye(1, len(labels), dtype=np.float32)[0]
-        # What the words met before add: to each label before scaling, to the number of features, to that of words, to the sum of
-        # vectors; and to the buckets of their pairs. The first row stands before a sentence and adds nothing.
-        self._table = np.zeros((1 + _MAX_KNOWN, len(self.labels) + 2 + len(layers.hidden)), np.float32)
-        self._parts = np.zeros((1 + _MAX_KNOWN, 2 * N_PAIRS), np.int64)
+        # What a word adds: to each label before scaling, to the number of features, to that of words, to the sum of vectors; and
+        # to the buckets of its pairs. The first row stands before a sentence and adds nothing.
+        n_rows = 1 + len(words) + _MAX_KNOWN
+        self._table = np.zeros((n_rows, len(self.labels) + 2 + len(layers.hidden)), np.float32)
+        self._parts = np.zeros((n_rows, 2 * N_PAIRS), np.int64)
         self._known: dict[str, int] = {}
+        self._learn(list(words))
         # A server judges in several threads, and a row must not be given to another word while it is read.
         self._learning = threading.Lock()
 
@@ -136,12 +138,15 @@ class Classifier:
         places, spans = list[int](), list[tuple[int, int]]()
         with self._learning:
             known = self._known
-            if len(known) + len(words) > _MAX_KNOWN:
-                known.clear()
+            if 1 + len(known) + len(words) > len(self._table):
+                for word in list(known)[len(self.words) :]:
+                    del known[word]
+            if unmet := [word for word in dict.fromkeys(words) if word not in known]:
+                self._learn(unmet)
             for sentence in sentences:
                 spans += [(len(places) + start, len(places) + stop) for start, stop in windows_of(len(sentence))]
                 places += _BEFORE_SENTENCE
-                places += [known[word] if word in known else self._learned(word) for word in sentence]
+                places += [known[word] for word in sentence]
             rows = np.array(places)
             added, parts = self._table.take(rows[2:], axis=0), self._parts.take(rows, axis=0)
         pairs = self._weights.take(pair_buckets(parts, self._mask), axis=0)
@@ -163,20 +168,21 @@ class Classifier:
             found[short] = self._harmless
         return found
 
-    def _learned(self, word: str) -> int:
-        """The row of the tables that holds what the word adds."""
-        place = 1 + len(self._known)
-        hashes = word_hashes(word)
-        n_labels = len(self.labels)
-        row = self._table[place]
-        mask = self._mask
-        added = self._weights.take([one & mask for one in hashes], axis=0)
-        row[:n_labels] = np.add.reduce(added, axis=0, dtype=np.int32)
-        row[n_labels], row[n_labels + 1] = len(hashes) + N_PAIRS, 1
-        row[n_labels + 2 :] = self._vectors.get(word, 0.0)
-        self._parts[place] = pair_parts(hashes[0])
-        self._known[word] = place
-        return place
+    def _learn(self, words: list[str]) -> None:
+        """Fill the rows of words that have none yet."""
+        known, n_labels = self._known, len(self.labels)
+        rows = slice(1 + len(known), 1 + len(known) + len(words))
+        hashes = [word_hashes(word) for word in words]
+        counts = np.array([len(run) for run in hashes])
+        buckets = np.array([one for run in hashes for one in run]) & self._mask
+        added = self._weights.take(buckets, axis=0)
+        self._table[rows, :n_labels] = np.add.reduceat(added, counts.cumsum() - counts, axis=0, dtype=np.int32)
+        self._table[rows, n_labels] = counts + N_PAIRS
+        self._table[rows, n_labels + 1] = 1
+        nothing = np.zeros(len(self._layers.hidden), np.float32)
+        self._table[rows, n_labels + 2 :] = [self._vectors.get(word, nothing) for word in words]
+        self._parts[rows] = [pair_parts(run[0]) for run in hashes]
+        known.update(zip(words, range(rows.start, rows.stop), strict=True))
 
 
 def _sums(added: Floats, spans: Sequence[tuple[int, int]]) -> Floats:

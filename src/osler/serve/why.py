@@ -13,6 +13,7 @@ REASONS: dict[str, str] = {
     "misinformation": "It does not write false statements about health.",
     "clinician_unethical": "It does not help with what would harm or deceive a patient.",
     "jailbreak_injection": "The question tries to switch the rules off. They stay on.",
+    "household_poison": "It is a poison and no medicine; the reply says what to do if some was taken.",
     "paediatric_pregnancy": "Medicines for children and in pregnancy need a professional who knows the person.",
     "medication_stop_change": "Starting, changing or stopping a medicine is a decision for you and your doctor.",
     "medication_stop_general": "How a medicine is stopped depends on the person; the one who prescribed it can tell.",

@@ -29,7 +29,7 @@ class Match(NamedTuple):
 def encoder_named(text: str) -> Encoder:
     """The encoder of `NAME` or `NAME@LAYER`; raises as `open_encoder`."""
     base, layer = _parts(text)
-    return open_encoder(base, layer or max(1, round(open_encoder(base).n_layers * DEPTH)))
+    return open_encoder(base, layer or None, DEPTH)
 
 
 def encoder_digest(text: str | None) -> dict[str, str]:

@@ -186,8 +186,8 @@ class Classifier:
 
 
 def _sums(added: Floats, spans: Sequence[tuple[int, int]]) -> Floats:
-    """What the words of each window add up to; a window leaves out words of others, and of none but the zeros before a sentence."""
-    if len(spans) == 1:
+    """What the words of each window add up to."""
+    if len(spans) == 1:  # all of them
         alone: Floats = np.add.reduce(added, axis=0, keepdims=True)
         return alone
     # Few windows and few words: a product with ones where a window has its words is the quickest sum.

@@ -88,11 +88,12 @@ class Encoder:
         return self._weights
 
 
-def open_encoder(base: Path | str, layer: int | None = None) -> Encoder:
+def open_encoder(base: Path | str, layer: int | None = None, depth: float = 1.0) -> Encoder:
     """The encoder in a folder, or of a hub id.
 
     Args:
-        layer: whose output is taken; None: of the last.
+        layer: whose output is taken; None: by `depth`.
+        depth: share of the layers, 0 to 1, behind which the output is taken where no layer is named.
 
     Raises:
         EnvironmentLacks: a package is missing, or a hub model cannot be had.
@@ -108,10 +109,11 @@ def open_encoder(base: Path | str, layer: int | None = None) -> Encoder:
         raise InputError(f"{base} is a {config.model_type}; an encoder is wanted, as BERT and RoBERTa are")
     if layer is not None and not 0 < layer <= n_layers:
         raise InputError(f"{base} has no layer {layer}; it has layers 1 to {n_layers}")
+    layer = layer or max(1, round(n_layers * depth))
     # The layers behind the one wanted are not even loaded.
-    config.num_hidden_layers = layer or n_layers
+    config.num_hidden_layers = layer
     lead = " " if tokenizer.tokenize(" a")[0].startswith("Ġ") else ""
-    return Encoder(base, layer or n_layers, n_layers, _read_length(config, tokenizer), tokenizer, lead, config)
+    return Encoder(base, layer, n_layers, _read_length(config, tokenizer), tokenizer, lead, config)
 
 
 def _read_length(config: Any, tokenizer: Any) -> int:

@@ -214,12 +214,12 @@ def _member_rows(file: SourceFile, member: _Member, meter: Meter, reader: RowRea
         return
     try:
         opened = member.open()
+        if opened is None:
+            raise RuntimeError("not a file")
     except (NotImplementedError, RuntimeError) as error:
         problem = RowError("unreadable_member", f"{type(error).__name__}: packed in a way that is not known here")
         yield NativeRow(name, member.name, problem)
         return
-    if opened is None:
-        raise RuntimeError("not a file")
     stream = metered(opened.read, meter)
     if member.name.casefold().endswith(".gz"):
         stream = metered(gzip.GzipFile(fileobj=stream).read, meter)

@@ -15,9 +15,11 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from osler.report import tables_data, tables_exam, tables_facts, tables_profile
-from osler.report.format import count, many, percent, words
-from osler.report.headline import state, verdict
+from osler.report.fields import Fields, Interval
+from osler.report.format import count, many, moment, percent, percent_interval, sentence, words
+from osler.report.headline import review, state, verdict
 from osler.report.read import Run
+from osler.report.read_exam import Score
 from osler.report.system import System, sets_table
 from osler.report.table import Cell, Table
 from osler.report.tables import run_tables
@@ -55,29 +57,12 @@ def data_card(run: Run, exported: Mapping[str, Any] | None = None) -> str:
     Args:
         exported: what `export.json` says, for the card of an export; None for that of the run.
     """
-    curated = run.curated
-    options = run.stages["curate"].options.get("curate", {}) if curated else {}
-    parts = tables_profile.parts(curated) if curated else []
-    return _card(
-        "data",
-        run,
-        _data_metadata(run, exported),
-        exported=exported,
-        is_on=lambda step: options.get(step, {}).get("enabled"),
-        small=tables_data.small_tables(curated) if curated else [],
-        parts=parts,
-        # With a profile, its part on copies tells of contradictions.
-        notes=[tables_profile.mix_note(curated), "" if parts else tables_profile.contradictions_note(curated)]
-        if curated
-        else [],
-        balance=tables_data.balance(run.collected, curated),
-    )
+    return _card("data", run, _data_metadata(run, exported), exported=exported, **data_facts(run))
 
 
 def model_card(run: Run) -> str:
     """What was trained from what, and what its examinations found."""
-    scores = run.evaluated.scores if run.evaluated else ()
-    whole = run.curated.profile.child("whole") if run.curated and run.curated.profile else None
+    whole = run.curated.profile.child("whole") if run.curated else None
     return _card(
         "model",
         run,
@@ -86,7 +71,7 @@ def model_card(run: Run) -> str:
         options=tables_facts.options_table(run, "train: train."),
         license=whole.maybe_text("expression") if whole else "",
         eval_loss=run.trained.eval_losses[-1] if run.trained and run.trained.eval_losses else None,
-        attributions=tables_exam.attributions(scores),
+        attributions=tables_exam.attributions(run.evaluated),
     )
 
 
@@ -102,13 +87,31 @@ def system_card(run: Run, system: System) -> str:
     )
 
 
+def data_facts(run: Run) -> dict[str, Any]:
+    """What is said of the data beside the tables that stand for themselves, as card and page show it."""
+    curated = run.curated
+    return {
+        "balance": tables_data.balance(run.collected, curated),
+        "small_tables": tables_data.small_tables(curated) if curated else [],
+        "mix_note": tables_profile.mix_note(curated) if curated else "",
+        "parts": tables_profile.parts(curated) if curated else [],
+        "identifiers_note": tables_data.identifiers_note(run),
+        "overlap_note": tables_data.overlap_note(run),
+    }
+
+
 def render(template: str, run: Run, **facts: Any) -> str:
     """A template of this package, filled. One blank line stands between blocks, whatever the template's branches leave."""
     text = (
         _environment()
         .get_template(template)
         .render(
-            run=run, tables=run_tables(run), verdict=verdict(run), state=lambda stage: _sentence(run, stage), **facts
+            run=run,
+            tables=run_tables(run),
+            verdict=verdict(run),
+            review=review(run),
+            state=lambda stage: _sentence(run, stage),
+            **facts,
         )
     )
     blocks = (block.strip("\n") for block in text.replace("\u00a0", " ").split("\n\n"))
@@ -131,7 +134,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     filters: dict[str, Callable[..., str]] = {"table": markdown_table, "plain": plain, "words": words, "count": count}
-    environment.filters.update({**filters, "many": many, "percent": percent})
+    environment.filters["share_interval"] = lambda ci95: percent_interval(*ci95)
+    environment.filters.update({**filters, "many": many, "percent": percent, "moment": moment, "sentence": sentence})
     return environment
 
 
@@ -168,31 +172,29 @@ def _sentence(run: Run, stage: str) -> str:
 
 def _data_metadata(run: Run, exported: Mapping[str, Any] | None) -> dict[str, Any]:
     curated = run.curated
-    whole = curated.profile.child("whole").maybe_text("expression") if curated and curated.profile else ""
-    by_license = " AND ".join(sorted(curated.licenses)) if curated else ""
-    expression = exported["license"]["expression"] if exported else whole or by_license
+    whole = curated.profile.child("whole").maybe_text("expression") if curated else ""
+    expression = exported["license"]["expression"] if exported else whole
     known = _HUB_LICENSES.fullmatch(expression.lower())
     names = (
         {"license": expression.lower()} if known else {"license": "other", "license_name": expression or "not known"}
     )
-    n_rows = sum(exported["rows"].values()) if exported else curated.kept if curated else 0
-    languages = curated.profile.child("languages") if curated and curated.profile else None
-    codes = {code for source in (languages.values if languages else ()) for code in languages.counts(source)}  # type: ignore[union-attr]
-    spoken = sorted(code for code in codes if len(code) == 2)
+    n_rows = sum(exported["rows"].values()) if exported else curated.kept if curated else None
+    languages = curated.profile.child("languages") if curated else Fields("", {})
+    spoken = sorted({code for source in languages.values for code in languages.counts(source) if len(code) == 2})
     return {
         "pretty_name": run.name,
         **names,
         **({"language": spoken} if spoken else {}),
         **({"task_categories": sorted({_TASKS[task] for task in exported["tasks"]})} if exported else {}),
         "tags": ["medical", "osler"],
-        "size_categories": [next((name for bound, name in _SIZES if n_rows < bound), "n>10M")],
+        **({"size_categories": [_size(n_rows)]} if n_rows is not None else {}),
         **({"configs": exported["configs"]} if exported else {}),
     }
 
 
 def _model_metadata(run: Run) -> dict[str, Any]:
     base = str(run.section("model").get("base", ""))
-    results = [_result(one.benchmark, one.split, one.n, one.accuracy, one.ci95) for one in _tuned(run)]
+    results = [_result(run, *measured) for measured in _measured(run)]
     return {
         "library_name": "transformers",
         **({"base_model": base} if base and not base.startswith(_LOCAL_BASES) else {}),
@@ -202,23 +204,27 @@ def _model_metadata(run: Run) -> dict[str, Any]:
     }
 
 
-def _tuned(run: Run) -> list[Any]:
-    scores = run.evaluated.scores if run.evaluated else ()
-    return [one for one in scores if one.model == "tuned" and one.n]
+def _measured(run: Run) -> list[tuple[Score, float, Interval]]:
+    tuned = (one for one in (run.evaluated.scores if run.evaluated else ()) if one.model == "tuned")
+    return [(one, one.accuracy, one.ci95) for one in tuned if one.accuracy is not None and one.ci95 is not None]
 
 
-def _result(benchmark: str, split: str, n: int, accuracy: float, ci95: Any) -> dict[str, Any]:
-    name, _, mode = benchmark.partition("@")
-    within = f"{ci95.low:.3f} to {ci95.high:.3f}"
+def _result(run: Run, score: Score, accuracy: float, ci95: Interval) -> dict[str, Any]:
+    name, _, mode = score.benchmark.partition("@")
+    if name in run.samples:  # a result under the publisher's name would pass for one on its questions
+        name = f"osler-sample-in-the-shape-of-{name}"
+    metric = f"accuracy, n = {score.n}, 95 % interval {ci95.low:.3f} to {ci95.high:.3f}"
     return {
         "task": {"type": "question-answering", "name": f"asked as {mode}" if mode else "mode not recorded"},
         "dataset": {
             "name": name,
             "type": name,
-            "split": split or "not recorded",
-            "args": {"questions": n, "mode": mode},
+            "split": score.split or "not recorded",
+            "args": {"questions": score.n, "mode": mode},
         },
-        "metrics": [
-            {"type": "accuracy", "value": round(accuracy, 4), "name": f"accuracy, n = {n}, 95 % interval {within}"}
-        ],
+        "metrics": [{"type": "accuracy", "value": round(accuracy, 4), "name": metric}],
     }
+
+
+def _size(n_rows: int) -> str:
+    return next((name for bound, name in _SIZES if n_rows < bound), "n>10M")

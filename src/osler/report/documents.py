@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from osler.errors import InputError
-from osler.report import tables_facts
+from osler.report import tables_data, tables_facts
 from osler.report.cards import plain, render
 from osler.report.format import rate
 from osler.report.read import Run
@@ -46,6 +46,7 @@ def draw_documents(run: Run, system: System, decisions: Mapping[str, str]) -> di
         "decide": decide,
         "open_mark": OPEN,
         "risks": _risks(run, system),
+        "identifiers_note": tables_data.identifiers_note(run),
         "open_in": lambda document: sum(
             not said.strip() for name, said in decisions.items() if name.startswith(f"{document}.")
         ),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from osler.report.fields import Interval
 from osler.report.format import count, many, percent, percent_interval, rate, words
@@ -55,10 +55,8 @@ def flow_figure(collected: tuple[CollectedSource, ...] | None, curated: Curated 
     )
 
 
-def steps_figure(curated: Curated) -> Figure | None:
-    """Records by source through the steps that dropped any; None for a run without a profile."""
-    if curated.profile is None:
-        return None
+def steps_figure(curated: Curated) -> Figure:
+    """Records by source through the steps that dropped any."""
     flow = curated.profile.child("flow")
     steps = flow.texts("steps")
     sources = {
@@ -130,7 +128,7 @@ def reliability_figures(scores: tuple[Score, ...]) -> list[Figure]:
         groups = [_reliability_group(rows, name) for name in bins]
         errors = ", ".join(f"{one.model} {one.ece:.3f}" for one in rows if one.ece is not None)
         caption = (
-            f"{benchmark}: share right (dots, 95 % intervals) among answers of like confidence; the diamond is the mean confidence. "
+            f"{benchmark}: share right (dots, 95 % intervals) among answers of like confidence; the diamond is their mean confidence. "
             f"Expected calibration error: {errors}."
         )
         name = f"reliability-{len(found) + 1}"
@@ -139,13 +137,13 @@ def reliability_figures(scores: tuple[Score, ...]) -> list[Figure]:
 
 
 def _reliability_group(scores: list[Score], name: str) -> Group:
-    rows, marks = [], []
-    for number, one in enumerate(scores):
-        for part in one.reliability:
-            if part.name == name:
-                rows.append(_share_right(one.model, part.accuracy, part.ci95, part.n, number))
-                marks.append(Mark(f"confidence of {one.model}", part.confidence or 0.0, "diamond"))
-    return Group(name, "", tuple(rows), tuple(marks[-1:]))
+    rows = [
+        replace(_share_right(one.model, part.accuracy, part.ci95, part.n, number), target=part.confidence)
+        for number, one in enumerate(scores)
+        for part in one.reliability
+        if part.name == name
+    ]
+    return Group(name, "", tuple(rows))
 
 
 def rates_figure(redteamed: Redteamed) -> Figure:

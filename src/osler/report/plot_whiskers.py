@@ -38,6 +38,8 @@ class Whisker:
     look: DotLook
     words: str
     """The value, n and interval as read on hover and by screen readers."""
+    target: float | None = None
+    """A share that this one should be, drawn as a diamond in its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +106,18 @@ def _whisker(row: Whisker, y: float, scale: Scale) -> str:
         + element("line", x1=low, x2=low, y1=y - 4, y2=y + 4, class_=f"p-whisker {look}")
         + element("line", x1=high, x2=high, y1=y - 4, y2=y + 4, class_=f"p-whisker {look}")
         + element("circle", cx=scale(row.value), cy=y, r=4.5, class_=f"p-point {look}")
+        + (_diamond(scale(row.target), y) if row.target is not None else "")
     )
 
 
 def _mark(look: MarkLook, x: float, top: float, bottom: float) -> str:
     if look == "diamond":
-        y = (top + bottom) / 2
-        return element("path", d=f"M{x:.2f} {y - 6:.2f}l6 6l-6 6l-6 -6z", class_="p-diamond")
+        return _diamond(x, (top + bottom) / 2)
     return element("line", x1=x, x2=x, y1=top, y2=bottom, class_=f"p-mark p-{look}")
+
+
+def _diamond(x: float, y: float) -> str:
+    return element("path", d=f"M{x:.2f} {y - 6:.2f}l6 6l-6 6l-6 -6z", class_="p-diamond")
 
 
 def _axis(top: float, bottom: float, scale: Scale) -> list[str]:

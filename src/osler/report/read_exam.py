@@ -94,6 +94,7 @@ class OpenAnswers:
     rouge_l_ci95: Interval
     rouge_l: float | None = None
     bertscore: BertScore | None = None
+    attribution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class Evaluated:
     """The whole of `evaluate/scores.json`."""
 
     scores: tuple[Score, ...]
+    training_records: int
+    """Records that the questions were held against; 0 where none was."""
     comparisons: tuple[Comparison, ...] = ()
     swapped: tuple[Swapped, ...] = ()
     open_answers: tuple[OpenAnswers, ...] = ()

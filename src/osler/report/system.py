@@ -23,7 +23,7 @@ class PolicyFacts:
     actions: Mapping[str, str]
     """By intent what the guard does."""
     was_examined: bool | None
-    """Whether the red team asked behind this very file (and model, where that is recorded); None where none was run."""
+    """Whether the red team asked behind this very file and model; None where none was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class System:
     serve: Mapping[str, Any]
     """The recipe's section."""
     switch: str
-    """`off`, or the reason for which it is on."""
+    """In a sentence without its end, with the reason where it is on."""
     audit: AuditFacts | None
     """None where no server was started."""
     terms: str

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from osler.report.format import count, listed, many, maybe, number, part, percent, words
+from osler.report.read import Run
 from osler.report.read_data import CollectedSource, Curated, Trained, Written
 from osler.report.table import Cell, Table, make_table, table_of
 
@@ -124,9 +125,12 @@ def steps_table(curated: Curated) -> Table:
 def splits_table(curated: Curated) -> Table:
     """Records in each split."""
     total = sum(curated.splits.values())
+    groups = ""
+    if curated.groups is not None:
+        groups = f" There are {many(curated.groups, 'group', 'groups')}, the largest of {many(curated.largest_group or 0, 'record', 'records')}."
     return make_table(
         "splits",
-        "Splits. Records of one leakage group never stand in two of them.",
+        f"Splits. Records of one leakage group never stand in two of them.{groups}",
         ("Split", "#Records"),
         ((words(name), part(n, total)) for name, n in curated.splits.items()),
     )
@@ -154,14 +158,42 @@ def counts_table(name: str, caption: str, head: str, counts: Mapping[str, int], 
 
 
 def small_tables(curated: Curated) -> list[Table]:
-    """Splits, identifiers, mended fields; licenses of a run without a profile."""
+    """Splits, identifiers, mended fields."""
+    mended = {words(rule): n for rule, n in curated.mended.items()}
     counted = [
         ("identifiers", "Identifiers of persons that were replaced, by type.", "Type", curated.identifiers, "Replaced"),
-        ("mended", "Fields that cleaning mended, by rule.", "Rule", curated.mended, "Fields"),
+        ("mended", "Fields that cleaning mended, by rule.", "Rule", mended, "Fields"),
     ]
-    if curated.profile is None:
-        counted.append(("licenses", "Records kept, by license.", "License", curated.licenses, "Records"))
     return [splits_table(curated), *(counts_table(*one) for one in counted if one[3])]
+
+
+def identifiers_note(run: Run) -> str:
+    """What is known of identifiers in the training text, whether any was found or not."""
+    if run.curated is None:
+        return "Not known: the records were not curated."
+    missed = "Some are missed by every tool; how many in these texts is not known."
+    is_on = run.curate_options("deidentify").get("enabled")
+    if is_on is None:
+        return "Whether identifiers were looked for is not known."
+    if not is_on:
+        return "De-identification was switched off: identifiers of patients may stand in the text."
+    if not run.curated.identifiers:
+        return f"Looked for, and none found. {missed}"
+    return (
+        f"Found in the records that were curated, and replaced: {listed(run.curated.identifiers)}. {missed} Safe Harbor also needs the "
+        "absence of actual knowledge, which no tool certifies."
+    )
+
+
+def overlap_note(run: Run) -> str:
+    """What is known of benchmark questions among the records beside the table of those found."""
+    if run.curated is None:
+        return "Not known: the records were not curated."
+    if run.curate_options("decontaminate").get("enabled") is False:
+        return "Not checked: decontamination was switched off."
+    if not run.curated.overlap:
+        return "Not checked: no benchmark was held against the records."
+    return "Other benchmarks were not checked. Paraphrases and translations are not found."
 
 
 def ledger_table(trained: Trained) -> Table:
@@ -171,6 +203,7 @@ def ledger_table(trained: Trained) -> Table:
         ("Records read", count(ledger.count("read"))),
         ("Records kept", count(ledger.count("kept"))),
         ("Records set aside", _by_reason(trained.set_aside)),
+        ("Records kept in spite of a warning", _by_reason(ledger.counts("kept_in_spite"))),
         ("Tokens read", maybe(count, ledger.maybe_count("tokens"))),
         ("Tokens trained on", maybe(count, ledger.maybe_count("trained_tokens"))),
         ("Share of padding", maybe(percent, ledger.maybe_number("padding_share"))),
@@ -181,13 +214,15 @@ def ledger_table(trained: Trained) -> Table:
         ("Records never learned from", maybe(count, ledger.maybe_count("rows_never_used"))),
         ("Epochs", maybe(number, ledger.maybe_number("epochs"))),
         ("Batch size", maybe(count, ledger.maybe_count("batch_size"))),
-        ("Longest sequence (tokens)", maybe(count, ledger.maybe_count("max_length"))),
+        ("Longest sequence allowed (tokens)", maybe(count, ledger.maybe_count("max_length"))),
         ("First loss (nats per token)", maybe("{:.3f}".format, ledger.maybe_number("first_loss"))),
         (
             "Last loss (nats per token, mean of the last ten steps)",
             maybe("{:.3f}".format, ledger.maybe_number("last_loss")),
         ),
     ]
+    if ledger.has("engine"):
+        rows.insert(0, ("Trained by another engine", ledger.text("engine")))
     return make_table("ledger", "Ledger of training.", ("", "#Value"), rows, is_narrow=True)
 
 

@@ -36,8 +36,9 @@ def gate_table(gate: Gate) -> Table:
     return table_of(
         gate.checks,
         "gate",
-        "Checks of the gate. A check passes when a one-sided 95 % bound, not the value alone, is on the right side; the "
-        "intervals shown are two-sided. A check that was not run has failed.",
+        "Checks of the gate. Shares of integrity are held to their bound as they are, of refused emergencies none is allowed; of all other "
+        "measured values a one-sided 95 % bound, not the value alone, must be on the right side (it stands in the note; the intervals "
+        "shown are two-sided). A check that was not run has failed.",
         {
             "Check": lambda check: check.name,
             "#Value": lambda check: _NOT_RUN if check.value is None else _gate_value(check, check.value),

@@ -29,10 +29,8 @@ class Part:
 
 
 def parts(curated: Curated) -> list[Part]:
-    """The parts of the data report below the counts; none for a run without a profile."""
+    """The parts of the data report below the counts."""
     profile = curated.profile
-    if profile is None:
-        return []
     return [
         _copies(curated, profile),
         Part("Lengths and readability", _LENGTHS, (_lengths_table(curated, profile),)),
@@ -134,7 +132,7 @@ def _copies(curated: Curated, profile: Fields) -> Part:
     groups = table_of(
         profile.children("groups"),
         "groups",
-        "Leakage groups of the training set by their size. A group stands in one split as a whole.",
+        "Leakage groups of the records kept, by their size. A group stands in one split as a whole.",
         {
             "Records in a group": _bounds,
             "#Groups": lambda row: count(row.count("groups")),
@@ -174,7 +172,7 @@ def _lengths_table(curated: Curated, profile: Fields) -> Table:
         )
     caption = (
         "Lengths of answers. Outside the guides: answers, among those that the filter kept, that the recommended 10 to 1,500 characters "
-        "would have dropped."
+        "would have dropped; answers that are an option of their question are not held to it."
     )
     return make_table(
         "lengths", caption, ("Source", "#As collected", "#Kept", "#Outside the guides", "#Grade of those kept"), rows
@@ -253,10 +251,9 @@ def _named_table(row: Fields) -> Table:
     dimension, naming, records = row.text("dimension"), row.count("naming"), row.count("records")
     of = f"of {count(records)} records" if dimension == "topics" else f"of the {count(naming)} records that name any"
     rows = []
-    for entry in row.children("entries"):
+    for entry in row.children("entries") if naming else ():
         k, n, ci95 = entry.count("k"), entry.count("n"), entry.interval("ci95")
-        share = f"{percent(k / n)} ({percent_interval(*ci95)})" if n else "not measured (n = 0)"
-        rows.append((entry.text("name"), count(k), share))
+        rows.append((entry.text("name"), count(k), f"{percent(k / n)} ({percent_interval(*ci95)})"))
     if dimension == "topics":
         rows.sort(key=lambda cells: -int(cells[1].replace(",", "")))
     caption = f"Records with words of {_NAMES[dimension]}: {part(naming, records)} of all. Shares are {of}."

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from osler.cli.main import run_command
+from osler.records.record import SAMPLE_REVISION
 from osler.report import cards
 from osler.report.cards import data_card, model_card, system_card
 from osler.report.fields import as_fields
@@ -183,6 +184,24 @@ def test_the_command_prints_a_card_or_writes_it(
     assert run_command(["card", "system", str(small_run)]) == 0
     assert "the key of the log is not here" in capsys.readouterr().out
     assert run_command(["card", "wish", str(small_run)]) == 2
+
+
+def test_scores_on_the_sample_carry_no_benchmarks_name(
+    run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path
+) -> None:
+    sources = [{**one, "revision": SAMPLE_REVISION} for one in small_files["collect/counts.json"]["sources"]]
+    small_files["collect/counts.json"] = {"sources": [*sources, {**sources[0], "source": "medqa"}]}
+    run = read_run(run_of(tmp_path / "sample", small_files))
+    named = [one["dataset"]["type"] for one in front(model_card(run))["model-index"][0]["results"]]
+    assert named == ["osler-sample-in-the-shape-of-medqa", "pubmedqa"]
+    assert "All of it is invented" in data_card(run)
+    small_files["collect/counts.json"] = {"sources": [sources[0], {**sources[1], "revision": "3f2c1a9"}]}
+    assert "invented" not in data_card(read_run(run_of(tmp_path / "mixed", small_files)))
+
+
+def test_a_card_of_no_records_states_no_size(run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path) -> None:
+    only = {name: value for name, value in small_files.items() if name.startswith("collect/")}
+    assert "size_categories" not in front(data_card(read_run(run_of(tmp_path / "bare", only))))
 
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

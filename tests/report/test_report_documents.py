@@ -144,6 +144,24 @@ def test_a_document_that_somebody_edited_is_left_alone(run: Path) -> None:
     assert write_documents(run, folder).edited == ()
 
 
+def test_a_kill_between_a_document_and_its_digest_makes_nobody_its_editor(run: Path) -> None:
+    folder = run / "documents"
+    write_documents(run, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "drawn.json").unlink()
+    assert write_documents(run, folder).edited == ()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "drawn.json").unlink()
+    (folder / "terms_of_use.md").write_text("A file of somebody else.", encoding="utf-8")
+    assert write_documents(run, folder).edited == ("terms_of_use",)
+
+
+def test_a_switch_that_was_not_asked_is_not_called_off(run: Path) -> None:
+    assert "not asked" in system_of(read_run(run), run, None).switch
+    (run / "serve" / "kill").touch()
+    assert system_of(read_run(run), run, None).switch.startswith("ON. halt")
+
+
 @pytest.mark.parametrize("name", ["decisions.yaml", "signatures.yaml"])
 @pytest.mark.parametrize("content", ["- a list", "unknown_document: {name: x}", "a: [", "intended_use.limits: {a: b}"])
 def test_a_damaged_file_of_a_person_is_named(run: Path, name: str, content: str) -> None:

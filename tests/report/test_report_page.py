@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from osler.errors import InputError
+from osler.report.figures import reliability_figures
 from osler.report.page import write_report
-from osler.runs.files import write_json
+from osler.report.read import read_run
+from osler.runs.files import read_json, write_json
 
 NO_BREAK = "\u00a0"
 
@@ -259,6 +261,45 @@ def test_a_gate_that_passed_claims_nothing_beyond_its_checks(
     assert "Gate passed." in top
     assert "This says what was tested here and nothing beyond it." in top
     assert "Override." not in top
+
+
+def test_a_model_of_another_engine_has_a_report_without_steps(
+    tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
+) -> None:
+    del small_files["train/metrics.jsonl"]
+    known = {"read": 907, "kept": 899, "set_aside": {}, "kept_in_spite": {"contradictory": 6}, "epochs": 2}
+    small_files["train/ledger.json"] = {"engine": "llamafactory", **known}
+    text = sections(run_of(tmp_path / "engine", small_files))["training"]
+    for said in ("No points were recorded", "another engine llamafactory", "contradictory 6", "Steps not recorded"):
+        assert said in text
+
+
+def test_an_export_without_forms_is_no_damage(
+    tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
+) -> None:
+    del small_files["export/parity.json"]
+    assert "asks for no form of export" in sections(run_of(tmp_path / "none", small_files))["export"]
+
+
+def test_overlap_that_was_not_looked_for_is_no_count_of_zero(
+    tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
+) -> None:
+    small_files["evaluate/scores.json"] = {**small_files["evaluate/scores.json"], "training_records": 0}
+    text = sections(run_of(tmp_path / "unheld", small_files))["benchmarks"]
+    assert "medqa@letters-0shot tuned test 200 31.5 % 25.5 to 38.2 % not measured 0 not measured 0" in text
+
+
+def test_the_mean_confidence_of_each_model_stands_in_its_own_row(small_run: Path) -> None:
+    scores = read_json(small_run / "evaluate" / "scores.json")
+    for share, one in zip((0.31, 0.37), scores["scores"], strict=False):
+        one["reliability"] = [{**one["reliability"][0], "confidence": share}]
+    write_json(small_run / "evaluate" / "scores.json", scores)
+    figures = reliability_figures(read_run(small_run).evaluated.scores)  # type: ignore[union-attr]
+    assert figures[0].wide.count("p-diamond") == 2
+    del scores["scores"][0]["reliability"][0]["confidence"]
+    write_json(small_run / "evaluate" / "scores.json", scores)
+    figures = reliability_figures(read_run(small_run).evaluated.scores)  # type: ignore[union-attr]
+    assert figures[0].wide.count("p-diamond") == 1
 
 
 def test_the_page_can_be_read_without_seeing_it(long_run: Path) -> None:

@@ -40,7 +40,7 @@ def gate_table(gate: Gate) -> Table:
         "measured values a one-sided 95 % bound, not the value alone, must be on the right side (it stands in the note; the intervals "
         "shown are two-sided). A check that was not run has failed.",
         {
-            "Check": lambda check: check.name,
+            "Check": lambda check: Cell(check.name, "whole"),
             "#Value": lambda check: _NOT_RUN if check.value is None else _gate_value(check, check.value),
             "#Bound": _gate_bound,
             "#95 % interval": lambda check: _NONE if check.ci95 is None else _gate_interval(check, check.ci95),

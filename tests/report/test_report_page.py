@@ -220,7 +220,10 @@ def test_a_last_line_that_a_kill_cut_off_is_left_out(small_run: Path) -> None:
 def test_an_override_is_shown_once_with_the_time_of_the_first(
     tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
 ) -> None:
-    events = [{"event": "override", "time": 1772368201 + i, "reason": "again", "failed_checks": []} for i in range(3)]
+    events = [
+        {"event": "override", "time": f"2026-03-01T12:30:0{i}.5+00:00", "reason": "again", "failed_checks": []}
+        for i in range(3)
+    ]
     small_files["serve/audit.jsonl"] = events
     top = sections(run_of(tmp_path / "again", small_files))[""]
     assert top.count("Reason given: “again”") == 1

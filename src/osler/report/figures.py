@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from osler.report.fields import Interval
 from osler.report.format import count, many, percent, percent_interval, rate, words
 from osler.report.plot import Labels
-from osler.report.plot_bars import Bar, Segment, stacked_bars
-from osler.report.plot_flow import Band, flow_bands
+from osler.report.plot_bars import Band, Bar, Segment, flow_bands, stacked_bars
 from osler.report.plot_lines import Axes, Points, Series, line_plot, thin
 from osler.report.plot_whiskers import DotLook, Group, Mark, MarkLook, Whisker, whiskers
 from osler.report.read_data import CollectedSource, Curated, Trained

@@ -1,6 +1,6 @@
 """Lines over steps: the loss curve."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -159,10 +159,6 @@ def _mark(point: tuple[float, float], word: str, down_px: float, x_scale: Scale,
     return dot + text
 
 
-def _glyph(look: Look) -> Callable[[float, float], str]:
-    def draw(x: float, y: float) -> str:
-        line = element("line", x1=x, x2=x + 16, y1=y, y2=y, class_=f"p-curve p-curve-{look}")
-        dot = element("circle", cx=x + 8, cy=y, r=3.5, class_="p-dot p-dot-dots") if look == "dots" else ""
-        return line + dot
-
-    return draw
+def _glyph(look: Look) -> str:
+    line = element("line", x1=0, x2=16, y1=9, y2=9, class_=f"p-curve p-curve-{look}")
+    return line + (element("circle", cx=8, cy=9, r=3.5, class_="p-dot p-dot-dots") if look == "dots" else "")

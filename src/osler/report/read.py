@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,6 +69,7 @@ class Override:
     where: str
     """`export` or `serve`."""
     time: str
+    """UTC; empty when not recorded."""
     reason: str
     failed_checks: tuple[str, ...]
 
@@ -243,11 +243,4 @@ def _serve_overrides(run: Path) -> list[Override]:
 
 
 def _override(where: str, fields: Fields) -> Override:
-    return Override(where, _time(fields), fields.text("reason"), fields.texts("failed_checks"))
-
-
-def _time(fields: Fields) -> str:
-    """ISO 8601 text, from such text or from seconds since 1970; empty where no time was written."""
-    if isinstance(fields.values.get("time"), int | float):
-        return datetime.fromtimestamp(fields.number("time"), UTC).isoformat()
-    return fields.maybe_text("time")
+    return Override(where, fields.maybe_text("time"), fields.text("reason"), fields.texts("failed_checks"))

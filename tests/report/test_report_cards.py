@@ -78,7 +78,7 @@ def test_every_number_of_a_card_stands_in_the_run_folder_or_follows_from_it(smal
     assert "| medqa | 1,273 | 39 | 44 |" in data
     assert "871 groups, the largest of 14 records" in data
     for said in (
-        "| Tokens read | 123,456 |",
+        "| Tokens of the records kept | 123,456 |",
         "4.442 nats per token",
         "31.5 %",
         "25.5 to 38.2 %",

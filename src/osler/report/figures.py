@@ -187,39 +187,26 @@ def _told(name: str, points: Points) -> str:
 
 
 def _flow_bars(collected: tuple[CollectedSource, ...] | None, curated: Curated | None) -> list[Bar]:
-    parts: dict[str, dict[str, int]] = {}
-    for one in collected or ():
-        aside = {f"set aside: {words(reason)}": n for reason, n in one.set_aside.items()}
-        kept = {} if curated else {"records": one.records}
-        parts[one.source] = {**kept, **aside}
+    kept = "kept" if curated else "records"
+    parts: dict[str, Counter[str]] = {}
     for source in curated.sources if curated else ():
         dropped = {f"dropped: {words(reason)}": n for reason, n in source.dropped.items()}
-        parts[source.source] = {"kept": source.kept, **dropped, **parts.get(source.source, {})}
-    tones = _tones(parts)
-    return [_flow_bar(source, counts, tones) for source, counts in parts.items()]
+        parts[source.source] = Counter({kept: source.kept, **dropped})
+    for one in collected or ():
+        aside = {f"set aside: {words(reason)}": n for reason, n in one.set_aside.items()}
+        parts.setdefault(one.source, Counter()).update(aside if curated else {kept: one.records, **aside})
+    totals = sum(parts.values(), Counter[str]())
+    reasons = sorted((name for name in totals if name != kept), key=lambda name: (-totals[name], name))[:_N_TONES]
+    tones = {kept: "p-kept", **{name: f"p-part-{i}" for i, name in enumerate(reasons, start=1)}}
+    return [_flow_bar(source, counts, kept, tones) for source, counts in parts.items() if counts.total()]
 
 
-def _tones(parts: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
-    totals: Counter[str] = Counter()
-    for counts in parts.values():
-        totals.update({name: n for name, n in counts.items() if name not in {"kept", "records"}})
-    ordered = sorted((name for name in totals if totals[name]), key=lambda name: (-totals[name], name))
-    chosen = ordered[:_N_TONES]
-    return {"kept": "p-kept", "records": "p-kept", **{name: f"p-part-{i + 1}" for i, name in enumerate(chosen)}}
-
-
-def _flow_bar(source: str, counts: Mapping[str, int], tones: Mapping[str, str]) -> Bar:
-    total = sum(counts.values())
-    kept_name = "records" if "records" in counts else "kept"
-    kept = counts.get(kept_name, 0)
-    named = [
-        Segment(name, counts.get(name, 0), tone) for name, tone in tones.items() if name in counts or tone != "p-kept"
-    ]
-    rest = total - sum(segment.value for segment in named)
-    segments = (*named, Segment("other reasons", rest, "p-rest"))
-    return Bar(
-        source, f"{kept_name} {count(kept)} of {count(total)} ({percent(kept / total)})" if total else "", segments
-    )
+def _flow_bar(source: str, counts: Counter[str], kept: str, tones: Mapping[str, str]) -> Bar:
+    total = counts.total()
+    named = [Segment(name, counts[name], tone) for name, tone in tones.items()]
+    rest = Segment("other reasons", total - sum(segment.value for segment in named), "p-rest")
+    note = f"{kept} {count(counts[kept])} of {count(total)} ({percent(counts[kept] / total)})"
+    return Bar(source, note, (*named, rest))
 
 
 def _score_rows(scores: list[Score]) -> list[Whisker]:

@@ -1,7 +1,7 @@
 """Tables of the sections on data and training."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from osler.report.format import count, listed, many, maybe, number, part, percent, words
 from osler.report.read import Run
@@ -13,7 +13,7 @@ _NOT_RUN = Cell("not run", "quiet")
 _NOT_CURATED = Cell("benchmark only", "quiet")
 """For a source that was read to be asked from, not to be trained on."""
 
-_Three = tuple[int, int, int]
+_WARNINGS = {"contradictory": "another record answers the same question otherwise"}
 
 
 def sources_table(collected: tuple[CollectedSource, ...]) -> Table:
@@ -39,8 +39,8 @@ def flow_table(collected: tuple[CollectedSource, ...] | None, curated: Curated |
     left = {one.source: (sum(one.dropped.values()), one.kept, one.read) for one in curated.sources} if curated else {}
     absent = _NOT_CURATED if curated else _NOT_RUN
     rows = [_flow_row(source, read.get(source), left.get(source), absent) for source in dict.fromkeys([*read, *left])]
-    all_read = _sums(list(read.values())) if collected is not None else None
-    all_left = _sums(list(left.values())) if curated else None
+    all_read = tuple(map(sum, zip(*read.values(), strict=True))) or None
+    all_left = tuple(map(sum, zip(*left.values(), strict=True))) or None
     return make_table(
         "flow",
         "From rows read to records kept, by source.",
@@ -199,13 +199,14 @@ def overlap_note(run: Run) -> str:
 def ledger_table(trained: Trained) -> Table:
     """What training used and what came of it."""
     ledger = trained.ledger
+    kept_in_spite = {_WARNINGS.get(reason, reason): n for reason, n in ledger.counts("kept_in_spite").items()}
     rows: list[tuple[str, str | Cell]] = [
         ("Records read", count(ledger.count("read"))),
         ("Records kept", count(ledger.count("kept"))),
         ("Records set aside", _by_reason(trained.set_aside)),
-        ("Records kept in spite of a warning", _by_reason(ledger.counts("kept_in_spite"))),
-        ("Tokens read", maybe(count, ledger.maybe_count("tokens"))),
-        ("Tokens trained on", maybe(count, ledger.maybe_count("trained_tokens"))),
+        ("Records kept in spite of a warning", _by_reason(kept_in_spite)),
+        ("Tokens of the records kept", maybe(count, ledger.maybe_count("tokens"))),
+        ("Of these, to be learned (answers)", maybe(count, ledger.maybe_count("trained_tokens"))),
         ("Share of padding", maybe(percent, ledger.maybe_number("padding_share"))),
         ("Parameters", maybe(count, ledger.maybe_count("parameters"))),
         ("Trainable parameters", maybe(count, ledger.maybe_count("trainable_parameters"))),
@@ -237,6 +238,9 @@ def balance(collected: tuple[CollectedSource, ...] | None, curated: Curated | No
         parts.append(f"{count(read)} rows read{extra} = {count(records)} records + {count(aside)} set aside")
     if curated is not None:
         is_even &= curated.read == curated.kept + curated.dropped
+        trained_on = {one.source for one in curated.sources}
+        if asked_from := sum(one.records for one in collected or () if one.source not in trained_on):
+            parts[-1] += f" ({count(asked_from)} of the records are of sources that benchmarks alone ask from)"
         parts.append(
             f"{count(curated.read)} records curated = {count(curated.kept)} kept + {count(curated.dropped)} dropped"
         )
@@ -246,18 +250,13 @@ def balance(collected: tuple[CollectedSource, ...] | None, curated: Curated | No
     return f"{start}: {'; '.join(parts)}.", is_even
 
 
-def _flow_row(name: str, read: _Three | None, left: _Three | None, absent: Cell) -> list[str | Cell]:
+def _flow_row(name: str, read: tuple[int, ...] | None, left: tuple[int, ...] | None, absent: Cell) -> list[str | Cell]:
     row: list[str | Cell] = [name]
     row.extend([_NOT_RUN] * 3 if read is None else [count(n) for n in read])
     if left is None:
         return [*row, absent, absent, absent]
     dropped, kept, curated = left
     return [*row, count(dropped), count(kept), percent(kept / curated) if curated else _NONE]
-
-
-def _sums(rows: Sequence[_Three]) -> _Three:
-    first, second, third = (sum(row[i] for row in rows) for i in range(3))
-    return first, second, third
 
 
 def _by_reason(counts: Mapping[str, int]) -> str | Cell:

@@ -6,23 +6,17 @@ prompt or reply is in a card.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from osler.report import tables_data, tables_exam, tables_facts, tables_profile
+from osler.report import tables_exam, tables_facts
 from osler.report.fields import Fields, Interval
-from osler.report.format import count, many, moment, percent, percent_interval, sentence, words
-from osler.report.headline import review, state, verdict
 from osler.report.read import Run
 from osler.report.read_exam import Score
 from osler.report.system import System, sets_table
-from osler.report.table import Cell, Table
-from osler.report.tables import run_tables
+from osler.report.templates import fill_markdown
 
 Kind = Literal["data", "model", "system"]
 
@@ -48,7 +42,6 @@ _TASKS = {
     "note": "text-generation",
 }
 _LOCAL_BASES = ("/", ".", "~", "scratch:")
-_TEMPLATES = [Path(__file__).parent / folder for folder in ("cards", "papers")]
 
 
 def data_card(run: Run, exported: Mapping[str, Any] | None = None) -> str:
@@ -57,7 +50,7 @@ def data_card(run: Run, exported: Mapping[str, Any] | None = None) -> str:
     Args:
         exported: what `export.json` says, for the card of an export; None for that of the run.
     """
-    return _card("data", run, _data_metadata(run, exported), exported=exported, **data_facts(run))
+    return _card("data", run, _data_metadata(run, exported), exported=exported)
 
 
 def model_card(run: Run) -> str:
@@ -87,87 +80,9 @@ def system_card(run: Run, system: System) -> str:
     )
 
 
-def data_facts(run: Run) -> dict[str, Any]:
-    """What is said of the data beside the tables that stand for themselves, as card and page show it."""
-    curated = run.curated
-    return {
-        "balance": tables_data.balance(run.collected, curated),
-        "small_tables": tables_data.small_tables(curated) if curated else [],
-        "mix_note": tables_profile.mix_note(curated) if curated else "",
-        "parts": tables_profile.parts(curated) if curated else [],
-        "identifiers_note": tables_data.identifiers_note(run),
-        "overlap_note": tables_data.overlap_note(run),
-    }
-
-
-def render(template: str, run: Run, **facts: Any) -> str:
-    """A template of this package, filled. One blank line stands between blocks, whatever the template's branches leave."""
-    text = (
-        _environment()
-        .get_template(template)
-        .render(
-            run=run,
-            tables=run_tables(run),
-            verdict=verdict(run),
-            review=review(run),
-            state=lambda stage: _sentence(run, stage),
-            **facts,
-        )
-    )
-    blocks = (block.strip("\n") for block in text.replace("\u00a0", " ").split("\n\n"))
-    return "\n\n".join(block for block in blocks if block.strip()) + "\n"
-
-
 def _card(kind: Kind, run: Run, metadata: Mapping[str, Any], **facts: Any) -> str:
     front = yaml.safe_dump(dict(metadata), sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{front}---\n\n" + render(f"{kind}.md.j2", run, **facts)
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=False,  # noqa: S701  (Markdown, not HTML; what people wrote goes through `plain`)
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    filters: dict[str, Callable[..., str]] = {"table": markdown_table, "plain": plain, "words": words, "count": count}
-    environment.filters["share_interval"] = lambda ci95: percent_interval(*ci95)
-    environment.filters.update({**filters, "many": many, "percent": percent, "moment": moment, "sentence": sentence})
-    return environment
-
-
-def markdown_table(table: Table) -> str:
-    """A table with its caption above it; no rows are said in words."""
-    if not table.rows:
-        return f"{table.caption}\n\nNone."
-    lines = [
-        [column.title for column in table.columns],
-        ["--:" if column.is_number else "---" for column in table.columns],
-    ]
-    lines += [[_cell(cell) for cell in row] for row in table.rows]
-    return f"{table.caption}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def plain(text: str) -> str:
-    """Text that somebody wrote, in one line and without meaning for Markdown or HTML."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    for mark in "\\`*[]|":
-        text = text.replace(mark, "\\" + mark)
-    return text
-
-
-def _cell(cell: Cell) -> str:
-    if cell.tone == "code" and cell.text:
-        return "`" + " ".join(cell.text.split()).replace("`", "'").replace("|", "\\|") + "`"
-    return " ".join(cell.text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _sentence(run: Run, stage: str) -> str:
-    line = state(run, stage)
-    return f"**{line.name}.** {line.text}" if line else ""
+    return f"---\n{front}---\n\n" + fill_markdown(f"{kind}.md.j2", run, **facts)
 
 
 def _data_metadata(run: Run, exported: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -151,20 +151,18 @@ def overlap_table(curated: Curated) -> Table:
     )
 
 
-def counts_table(name: str, caption: str, head: str, counts: Mapping[str, int], what: str) -> Table:
-    """Counts by name, the largest first."""
-    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    return make_table(name, caption, (head, f"#{what}"), ((key or "not recorded", count(n)) for key, n in ordered))
-
-
 def small_tables(curated: Curated) -> list[Table]:
-    """Splits, identifiers, mended fields."""
-    mended = {words(rule): n for rule, n in curated.mended.items()}
-    counted = [
-        ("identifiers", "Identifiers of persons that were replaced, by type.", "Type", curated.identifiers, "Replaced"),
-        ("mended", "Fields that cleaning mended, by rule.", "Rule", mended, "Fields"),
+    """Splits and mended fields."""
+    mended = sorted(curated.mended.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [
+        splits_table(curated),
+        make_table(
+            "mended",
+            "Fields that cleaning mended, by rule.",
+            ("Rule", "#Fields"),
+            ((words(rule), count(n)) for rule, n in mended),
+        ),
     ]
-    return [splits_table(curated), *(counts_table(*one) for one in counted if one[3])]
 
 
 def identifiers_note(run: Run) -> str:
@@ -172,17 +170,17 @@ def identifiers_note(run: Run) -> str:
     if run.curated is None:
         return "Not known: the records were not curated."
     missed = "Some are missed by every tool; how many in these texts is not known."
+    if found := run.curated.identifiers:
+        return (
+            f"Found in the records that were curated, and replaced: {listed(found)}. {missed} Safe Harbor also needs the absence of "
+            "actual knowledge, which no tool certifies."
+        )
     is_on = run.curate_options("deidentify").get("enabled")
     if is_on is None:
         return "Whether identifiers were looked for is not known."
-    if not is_on:
-        return "De-identification was switched off: identifiers of patients may stand in the text."
-    if not run.curated.identifiers:
+    if is_on:
         return f"Looked for, and none found. {missed}"
-    return (
-        f"Found in the records that were curated, and replaced: {listed(run.curated.identifiers)}. {missed} Safe Harbor also needs the "
-        "absence of actual knowledge, which no tool certifies."
-    )
+    return "De-identification was switched off: identifiers of patients may stand in the text."
 
 
 def overlap_note(run: Run) -> str:

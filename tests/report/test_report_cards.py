@@ -198,6 +198,24 @@ def test_scores_on_the_sample_carry_no_benchmarks_name(
     assert "invented" not in data_card(read_run(run_of(tmp_path / "mixed", small_files)))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"curate": {"deidentify": {"enabled": True}}}, "Looked for, and none found. Some are missed by every tool"),
+        ({"curate": {"deidentify": {"enabled": False}}}, "identifiers of patients may stand in the text"),
+        ({}, "Whether identifiers were looked for is not known."),
+    ],
+)
+def test_no_identifiers_found_is_told_from_none_looked_for(
+    run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    small_files["curate/counts.json"] = {**small_files["curate/counts.json"], "identifiers": {}}
+    small_files["curate/run.json"] = {**small_files["curate/run.json"], "options": options}
+    run = read_run(run_of(tmp_path / "none", small_files))
+    assert said in data_card(run)
+    assert said in render_page(run)
+
+
 def test_a_card_of_no_records_states_no_size(run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path) -> None:
     only = {name: value for name, value in small_files.items() if name.startswith("collect/")}
     assert "size_categories" not in front(data_card(read_run(run_of(tmp_path / "bare", only))))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from osler.report import tables_exam, tables_facts
-from osler.report.fields import Fields, Interval
+from osler.report.fields import Fields
 from osler.report.read import Run
 from osler.report.read_exam import Score
 from osler.report.system import System, sets_table
@@ -109,7 +109,8 @@ def _data_metadata(run: Run, exported: Mapping[str, Any] | None) -> dict[str, An
 
 def _model_metadata(run: Run) -> dict[str, Any]:
     base = str(run.section("model").get("base", ""))
-    results = [_result(run, *measured) for measured in _measured(run)]
+    scores = run.evaluated.scores if run.evaluated else ()
+    results = [_result(run, one) for one in scores if one.model == "tuned" and one.n]
     return {
         "library_name": "transformers",
         **({"base_model": base} if base and not base.startswith(_LOCAL_BASES) else {}),
@@ -119,16 +120,11 @@ def _model_metadata(run: Run) -> dict[str, Any]:
     }
 
 
-def _measured(run: Run) -> list[tuple[Score, float, Interval]]:
-    tuned = (one for one in (run.evaluated.scores if run.evaluated else ()) if one.model == "tuned")
-    return [(one, one.accuracy, one.ci95) for one in tuned if one.accuracy is not None and one.ci95 is not None]
-
-
-def _result(run: Run, score: Score, accuracy: float, ci95: Interval) -> dict[str, Any]:
+def _result(run: Run, score: Score) -> dict[str, Any]:
     name, _, mode = score.benchmark.partition("@")
     if name in run.samples:  # a result under the publisher's name would pass for one on its questions
         name = f"osler-sample-in-the-shape-of-{name}"
-    metric = f"accuracy, n = {score.n}, 95 % interval {ci95.low:.3f} to {ci95.high:.3f}"
+    metric = f"accuracy, n = {score.n}, 95 % interval {score.ci95.low:.3f} to {score.ci95.high:.3f}"
     return {
         "task": {"type": "question-answering", "name": f"asked as {mode}" if mode else "mode not recorded"},
         "dataset": {
@@ -137,7 +133,7 @@ def _result(run: Run, score: Score, accuracy: float, ci95: Interval) -> dict[str
             "split": score.split or "not recorded",
             "args": {"questions": score.n, "mode": mode},
         },
-        "metrics": [{"type": "accuracy", "value": round(accuracy, 4), "name": metric}],
+        "metrics": [{"type": "accuracy", "value": round(score.accuracy, 4), "name": metric}],
     }
 
 

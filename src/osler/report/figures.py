@@ -213,7 +213,7 @@ def _score_rows(scores: list[Score]) -> list[Whisker]:
     return [
         _share_right(one.model, one.accuracy, one.ci95, one.n, 0 if one.model == "base" else 1)
         for one in scores
-        if one.accuracy is not None and one.ci95 is not None
+        if one.n
     ]
 
 

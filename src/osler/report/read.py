@@ -39,7 +39,6 @@ class StageFacts:
     """UTC; empty when not finished or not recorded."""
     finished: bool
     seed: int | None
-    version: int | None
     key: str
     environment: Mapping[str, str]
     options: Mapping[str, Any]
@@ -218,7 +217,6 @@ def _stage_facts(folder: Path) -> StageFacts:
         ended=done.maybe_text("finished") if done else "",
         finished=done is not None,
         seed=run.maybe_count("seed"),
-        version=run.maybe_count("version"),
         key=run.maybe_text("key"),
         environment={name: environment.text(name) for name in environment.values} if environment else {},
         options=run.child("options").values if run.has("options") else {},

@@ -12,6 +12,8 @@ _NONE = Cell("none", "quiet")
 _NOT_RUN = Cell("not run", "quiet")
 _NOT_CURATED = Cell("benchmark only", "quiet")
 """For a source that was read to be asked from, not to be trained on."""
+_WRITTEN = Cell("written here", "quiet")
+"""For a source whose records a model wrote; there were no rows to read."""
 
 _WARNINGS = {"contradictory": "another record answers the same question otherwise"}
 
@@ -37,15 +39,18 @@ def flow_table(collected: tuple[CollectedSource, ...] | None, curated: Curated |
     """Rows read, set aside, curated and kept, by source and in all; what a stage that did not run counts is left open."""
     read = {one.source: (one.read, one.n_set_aside, one.records) for one in collected or ()}
     left = {one.source: (sum(one.dropped.values()), one.kept, one.read) for one in curated.sources} if curated else {}
-    absent = _NOT_CURATED if curated else _NOT_RUN
-    rows = [_flow_row(source, read.get(source), left.get(source), absent) for source in dict.fromkeys([*read, *left])]
+    unread, absent = (_WRITTEN if collected is not None else _NOT_RUN), (_NOT_CURATED if curated else _NOT_RUN)
+    rows = [
+        _flow_row(source, (read.get(source), unread), (left.get(source), absent))
+        for source in dict.fromkeys([*read, *left])
+    ]
     all_read = tuple(map(sum, zip(*read.values(), strict=True))) or None
     all_left = tuple(map(sum, zip(*left.values(), strict=True))) or None
     return make_table(
         "flow",
         "From rows read to records kept, by source.",
         ("Source", "#Rows read", "#Set aside", "#Records", "#Dropped", "#Kept", "#Kept of curated"),
-        [*rows, _flow_row("All sources", all_read, all_left, _NOT_RUN)],
+        [*rows, _flow_row("All sources", (all_read, _NOT_RUN), (all_left, _NOT_RUN))],
         has_total=True,
     )
 
@@ -248,12 +253,16 @@ def balance(collected: tuple[CollectedSource, ...] | None, curated: Curated | No
     return f"{start}: {'; '.join(parts)}.", is_even
 
 
-def _flow_row(name: str, read: tuple[int, ...] | None, left: tuple[int, ...] | None, absent: Cell) -> list[str | Cell]:
+_Counted = tuple[tuple[int, ...] | None, Cell]
+"""Three counts, or what stands in their place."""
+
+
+def _flow_row(name: str, read: _Counted, left: _Counted) -> list[str | Cell]:
     row: list[str | Cell] = [name]
-    row.extend([_NOT_RUN] * 3 if read is None else [count(n) for n in read])
-    if left is None:
-        return [*row, absent, absent, absent]
-    dropped, kept, curated = left
+    row.extend([read[1]] * 3 if read[0] is None else [count(n) for n in read[0]])
+    if left[0] is None:
+        return [*row, *[left[1]] * 3]
+    dropped, kept, curated = left[0]
     return [*row, count(dropped), count(kept), percent(kept / curated) if curated else _NONE]
 
 

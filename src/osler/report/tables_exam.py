@@ -50,9 +50,9 @@ def scores_table(evaluated: Evaluated) -> Table:
             "Model": lambda one: one.model,
             "Split": lambda one: one.split or "not recorded",
             "#n": lambda one: count(one.n),
-            "#Accuracy": lambda one: _NOT_MEASURED if one.accuracy is None else percent(one.accuracy),
-            "#95 % interval": lambda one: percent_interval(*one.ci95) if one.ci95 else _NONE,
-            "#Macro-F1": lambda one: _with_interval(one.macro_f1, one.macro_f1_ci95),
+            "#Accuracy": lambda one: percent(one.accuracy) if one.n else _NOT_MEASURED,
+            "#95 % interval": lambda one: percent_interval(*one.ci95) if one.n else _NONE,
+            "#Macro-F1": lambda one: _with_interval(one.macro_f1 if one.n else None, one.macro_f1_ci95),
             "#Failed": lambda one: count(one.failed),
             # Without records to hold the questions against, a count of 0 was never counted.
             "#Contaminated": lambda one: count(one.contaminated) if evaluated.training_records else _NOT_MEASURED,

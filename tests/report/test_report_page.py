@@ -266,6 +266,16 @@ def test_a_gate_that_passed_claims_nothing_beyond_its_checks(
     assert "Override." not in top
 
 
+def test_records_that_a_model_wrote_had_no_rows_to_read(
+    tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
+) -> None:
+    counts = small_files["curate/counts.json"]
+    sources = [*counts["sources"], {"source": "guidelines", "read": 31, "kept": 31, "dropped": {}}]
+    small_files["curate/counts.json"] = {**counts, "sources": sources}
+    text = sections(run_of(tmp_path / "written", small_files))["data"]
+    assert "guidelines written here written here written here 0 31 100.0 %" in text
+
+
 def test_a_model_of_another_engine_has_a_report_without_steps(
     tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
 ) -> None:

@@ -44,7 +44,7 @@ def scores_table(evaluated: Evaluated) -> Table:
         evaluated.scores,
         "scores",
         "Benchmark scores. The way of asking stands behind the @. Failed and unparsed questions count as wrong; "
-        "contaminated ones, found among the training records, are left out of n.",
+        "contaminated ones, found among the training records, are left out of n and of the score.",
         {
             "Benchmark": lambda one: one.benchmark,
             "Model": lambda one: one.model,
@@ -55,7 +55,7 @@ def scores_table(evaluated: Evaluated) -> Table:
             "#Macro-F1": lambda one: _with_interval(one.macro_f1 if one.n else None, one.macro_f1_ci95),
             "#Failed": lambda one: count(one.failed),
             # Without records to hold the questions against, a count of 0 was never counted.
-            "#Contaminated": lambda one: count(one.contaminated) if evaluated.training_records else _NOT_MEASURED,
+            "#Left out": lambda one: count(one.contaminated) if evaluated.training_records else _NOT_MEASURED,
             "#Unparsed": lambda one: count(one.unparsed),
         },
     )

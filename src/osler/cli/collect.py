@@ -46,6 +46,10 @@ def collect(
     """
     from osler.sources.collect import collect_copies
 
+    if others := sorted({file.stem for file in (out / "records").glob("*.jsonl")} - {*names}):
+        raise InputError(
+            f"{out} holds records of {', '.join(others)}, which would go. Give another folder (--out), or name them too"
+        )
     agreements = stated_agreements(agree or ())
     with Screen(quiet=quiet or as_json) as screen:
         copies = [named_copy(name, path, agreements, screen) for name in dict.fromkeys(names)]

@@ -16,7 +16,13 @@ sources_app = typer.Typer(help="The data sets that Osler can read.", no_args_is_
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", metavar="PATH", help="Folder that holds one folder per source, or the source's own folder."),
+    typer.Option(
+        "--from",
+        metavar="PATH",
+        exists=True,
+        file_okay=False,
+        help="Folder that holds one folder per source, or the source's own folder.",
+    ),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a source, as in `osler sources list`.")]
 

@@ -144,7 +144,11 @@ def collect_copies(
     Raises:
         InputError: as `collect`.
     """
-    # First of all: rows of a restricted source must not lie here for a moment without the mark.
+    # First of all: rows of a restricted source must not lie here for a moment without the mark, nor those of an earlier time.
+    names = {copy.source.name for copy in copies}
+    for file in (out / "records").glob("*.jsonl"):
+        if file.stem not in names:
+            file.unlink()
     restricted = [copy for copy in copies if local_only(copy.source.access)]
     write_local_only(
         out, [LocalOnly(one.source.name, one.source.access, one.agreement, one.trained_on) for one in restricted]

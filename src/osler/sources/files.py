@@ -21,9 +21,9 @@ def find_files(source: Source, root: Path) -> list[SourceFile]:
     """
     folder = _folder(source, root)
     for group in source.files:
-        paths = dict.fromkeys(path for pattern in group for path in sorted(folder.glob(pattern)) if path.is_file())
+        paths = _matching(folder, group)
         # A file beside its own packed form would be read twice.
-        found = [path for path in paths if path.suffix != ".gz" or path.with_suffix("") not in paths]
+        found = [path for path in paths if path.suffix.lower() != ".gz" or path.with_suffix("") not in paths]
         if found:
             return [SourceFile(path, path.relative_to(folder).as_posix()) for path in found]
     raise InputError(f"{source.name}: {folder} holds none of the files that are expected.\n{_wanted(source)}")
@@ -36,8 +36,8 @@ def all_files(source: Source, root: Path) -> list[SourceFile]:
         InputError: as `find_files`.
     """
     folder = _folder(source, root)
-    beside = [path for pattern in source.beside for path in sorted(folder.glob(pattern)) if path.is_file()]
-    return [*find_files(source, root), *(SourceFile(path, path.relative_to(folder).as_posix()) for path in beside)]
+    beside = [SourceFile(path, path.relative_to(folder).as_posix()) for path in _matching(folder, source.beside)]
+    return [*find_files(source, root), *beside]
 
 
 def has_files(source: Source, root: Path) -> bool:
@@ -53,6 +53,18 @@ def in_given_folder(source: Source) -> Source:
     return replace(source, folders=(*source.folders, "."))
 
 
+def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """The files of a folder by pattern and name, without what is hidden: macOS's `._x.csv`, the `.cache/` of the hub's client."""
+    found = ((pattern, path) for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file())
+    return list(
+        dict.fromkeys(
+            path
+            for pattern, path in found
+            if pattern.startswith(".") or not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
+    )
+
+
 def _folder(source: Source, root: Path) -> Path:
     # A user's own file names its folder in full and is looked for nowhere else.
     own = [name for name in source.folders if Path(name).is_absolute()]
@@ -64,6 +76,11 @@ def _folder(source: Source, root: Path) -> Path:
         raise InputError(
             f"{source.name}: not part of the sample data, which has {there or 'no source'}. "
             f"Set collect.root to a folder that holds {source.name}/ with the publisher's files from {source.home}."
+        )
+    if not root.is_dir() and not own:
+        there = "a file" if root.exists() else "not there"
+        raise InputError(
+            f"{root} is {there}; expected a folder that holds {source.name}/, or is it.\n{_wanted(source)}"
         )
     others = f" (or {', '.join(source.folders)})" if source.folders else ""
     raise InputError(f"{source.name}: no folder {root / source.name}{others}.\n{_wanted(source)}")

@@ -43,7 +43,9 @@ def remote_files(source: Source, endpoint: str, get_json: GetJson) -> tuple[list
     if reason:
         raise EnvironmentLacks(reason)
     info, _ = get_json(f"{endpoint}/api/datasets/{source.hub}/revision/main")
-    commit = str(info["sha"])
+    commit = info.get("sha") if isinstance(info, dict) else None
+    if not isinstance(commit, str):
+        raise EnvironmentLacks(f"{endpoint} does not answer as the hub does; is HF_ENDPOINT right?")
     entries = _tree(f"{endpoint}/api/datasets/{source.hub}/tree/{commit}?recursive=true", get_json)
     files = {entry["path"]: entry for entry in entries if entry.get("type") == "file"}
     names = wanted_names(source, sorted(files))

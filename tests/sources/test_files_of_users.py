@@ -108,7 +108,7 @@ def test_a_header_that_cannot_be_read_stops_in_plain_words(file, content, told):
 def test_the_first_row_of_a_table_without_a_header_is_not_shown(file):
     table = file("t.csv", b"Invented: I have had a sore throat since Tuesday?,Rest and drink.\nq,a\n")
     own = OwnConfig(name="mine", file=table.path, question="q", answer="a")
-    with pytest.raises(InputError, match="no column question: 'q'.*first line seems to hold no names") as error:
+    with pytest.raises(InputError, match=r"no column question: 'q'.*first line seems to hold no names") as error:
         list(own_source(own).read(table))
     assert "Rest" not in str(error.value)
 

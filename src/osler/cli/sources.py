@@ -39,9 +39,8 @@ def list_sources(path: From = None, as_json: AsJson = False) -> None:
 
     cache = cache_folder()
     rows = [(source, here(source, path, cache)) for source in all_sources()]
-    broken = plugins(SOURCE_NAMES)[1]
-    for plugin in broken:
-        notice(f"left out: {plugin.reason}")
+    for reason in plugins(SOURCE_NAMES)[1].values():
+        notice(f"left out: {reason}")
     if as_json:
         say_json([{**_facts(source), "here": list(where)} for source, where in rows])
         return
@@ -168,8 +167,7 @@ def _say_checked(checked: "Checked") -> None:
     for reason, n in checked.reasons.items():
         say(f"  set aside {reason} {n:,}")
     for row in checked.rows:
-        what = f'"{row.field}" {row.detail}' if row.field else row.detail
-        say(f"  {row.file}, row {row.row}: {what} ({row.reason})")
+        say(f"  {row.words} ({row.reason})")
     for problem in checked.problems:
         say(f"WRONG  {problem}")
     say("the copy is NOT as published" if checked.problems else "the copy is as published")

@@ -255,9 +255,7 @@ def _what_is_wrong(file: Remote, path: Path) -> str:
 
 def _hex(path: Path, digest: Any) -> str:
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return str(digest.hexdigest())
+        return hashlib.file_digest(stream, lambda: digest).hexdigest()
 
 
 def _get_json(url: str, connection: Connection) -> tuple[Any, str]:

@@ -5,6 +5,7 @@ import io
 import json
 import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,16 @@ from typer.testing import CliRunner
 from osler.cli.app import app
 from osler.errors import InputError, RowError
 from osler.runs.progress import silent
-from osler.sources.catalog import source_named
+from osler.sources.catalog import catalog_sources, source_named
 from osler.sources.collect import collect_copies, copy_of
 from osler.sources.config import OwnConfig
-from osler.sources.files import find_files, in_given_folder
+from osler.sources.files import all_files, find_files, in_given_folder
+from osler.sources.listing import wanted_names
 from osler.sources.own import own_source
 from osler.sources.read import read_csv, read_rows, read_xml
 from osler.sources.source import SourceFile
 
+COPIES = Path(__file__).parent / "copies"
 LOGIN = b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>\n"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
@@ -131,6 +134,23 @@ def test_what_is_hidden_beside_the_files_is_not_read(write_copy):
     assert [one.name for one in find_files(source_named("medqa"), root)] == ["train.jsonl"]
 
 
+def test_a_link_that_leads_nowhere_is_not_passed_over(write_copy):
+    root = write_copy("medqa", {"train.jsonl": b"{}\n"})
+    (root / "medqa" / "test.jsonl").symlink_to("../.git/annex/objects/gone")
+    with pytest.raises(InputError, match=r"test\.jsonl is a link to .*gone, which is not there"):
+        find_files(source_named("medqa"), root)
+
+
+def test_what_is_downloaded_is_what_is_read():
+    sources = [source for source in catalog_sources() if (COPIES / source.name).is_dir()]
+    assert len(sources) > 50
+    for source in sources:
+        folder = COPIES / source.name
+        there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+        wanted = wanted_names(replace(source, hub_files=()), there)
+        assert wanted == [one.name for one in all_files(source, COPIES)] != []
+
+
 @pytest.mark.parametrize(("name", "told"), [("gone", "is not there"), ("file", "is a file")])
 def test_a_folder_that_is_none_is_told(tmp_path, name, told):
     (tmp_path / "file").write_text("x")
@@ -139,14 +159,13 @@ def test_a_folder_that_is_none_is_told(tmp_path, name, told):
 
 
 def test_restricted_records_never_stay_behind_without_their_mark(copies, tmp_path):
-    root = Path(__file__).parent / "copies"
     stated = {"mednli": "An invented agreement, signed 2026-01-02"}
     out = tmp_path / "out"
-    collect_copies([copy_of(source_named("mednli"), root, stated)], out, silent)
-    given = ["collect", "mqp", "--from", str(root), "--out", str(out)]
+    collect_copies([copy_of(source_named("mednli"), COPIES, stated)], out, silent)
+    given = ["collect", "mqp", "--from", str(COPIES), "--out", str(out)]
     refused = CliRunner().invoke(app, given)
     assert isinstance(refused.exception, InputError)
     assert "holds records of mednli, which would go" in str(refused.exception)
     assert json.loads((out / "local_only.json").read_bytes())["sources"][0]["source"] == "mednli"
-    collect_copies([copy_of(source_named("mqp"), root, {})], out, silent)
+    collect_copies([copy_of(source_named("mqp"), COPIES, {})], out, silent)
     assert [path.name for path in (out / "records").iterdir()] == ["mqp.jsonl"]

@@ -21,7 +21,7 @@ From = Annotated[
         metavar="PATH",
         exists=True,
         file_okay=False,
-        help="Folder that holds one folder per source, or the source's own folder.",
+        help="Folder that holds one folder per source; to show one, also its own folder.",
     ),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a source, as in `osler sources list`.")]
@@ -61,11 +61,12 @@ def show(name: Name, path: From = None, as_json: AsJson = False) -> None:
     Example: osler sources show medmcqa
     """
     from osler.sources.catalog import source_named
+    from osler.sources.files import in_given_folder
     from osler.sources.here import example_record, here
 
     source = source_named(name)
     example = example_record(source.name)
-    where = here(source, path, cache_folder())
+    where = here(in_given_folder(source), path, cache_folder())
     if as_json:
         say_json({**_facts(source), "here": list(where), "example": example})
         return

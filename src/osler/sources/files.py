@@ -17,7 +17,7 @@ def find_files(source: Source, root: Path) -> list[SourceFile]:
     """The files of rows to read, in reading order: by pattern, then by name.
 
     Raises:
-        InputError: the source has no folder below `root`, or none of the files that are expected in it.
+        InputError: the source has no folder below `root`, or none of the files that are expected in it; or a link leads nowhere.
     """
     folder = _folder(source, root)
     for group in source.files:
@@ -25,7 +25,7 @@ def find_files(source: Source, root: Path) -> list[SourceFile]:
         # A file beside its own packed form would be read twice.
         found = [path for path in paths if path.suffix.lower() != ".gz" or path.with_suffix("") not in paths]
         if found:
-            return [SourceFile(path, path.relative_to(folder).as_posix()) for path in found]
+            return _named(found, folder)
     raise InputError(f"{source.name}: {folder} holds none of the files that are expected.\n{_wanted(source)}")
 
 
@@ -36,8 +36,7 @@ def all_files(source: Source, root: Path) -> list[SourceFile]:
         InputError: as `find_files`.
     """
     folder = _folder(source, root)
-    beside = [SourceFile(path, path.relative_to(folder).as_posix()) for path in _matching(folder, source.beside)]
-    return [*find_files(source, root), *beside]
+    return [*find_files(source, root), *_named(_matching(folder, source.beside), folder)]
 
 
 def has_files(source: Source, root: Path) -> bool:
@@ -55,14 +54,21 @@ def in_given_folder(source: Source) -> Source:
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """The files of a folder by pattern and name, without what is hidden: macOS's `._x.csv`, the `.cache/` of the hub's client."""
-    found = ((pattern, path) for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file())
-    return list(
-        dict.fromkeys(
-            path
-            for pattern, path in found
-            if pattern.startswith(".") or not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        )
-    )
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            if not path.exists():
+                raise InputError(
+                    f"{path} is a link to {path.readlink()}, which is not there. Fetch that, or remove the link."
+                )
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if path.is_file() and (pattern.startswith(".") or not hidden):
+                found[path] = None
+    return list(found)
+
+
+def _named(paths: list[Path], folder: Path) -> list[SourceFile]:
+    return [SourceFile(path, path.relative_to(folder).as_posix()) for path in paths]
 
 
 def _folder(source: Source, root: Path) -> Path:

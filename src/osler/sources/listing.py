@@ -71,10 +71,10 @@ def wanted_names(source: Source, there: Sequence[str]) -> list[str]:
 
 
 def glob_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern of `Path.glob` as a regular expression over whole paths; `**/` is any number of folders."""
+    """A pattern of `Path.glob` as a regular expression over whole paths; `**/` is any number of folders, `[123]` one of these."""
     parts = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
-    pieces = re.split(r"(\*\*/|\*|\?)", pattern)
-    return re.compile("".join(parts.get(piece, re.escape(piece)) for piece in pieces))
+    pieces = re.split(r"(\*\*/|\*|\?|\[[^]]+\])", pattern)
+    return re.compile("".join(parts.get(piece, piece if piece[:1] == "[" else re.escape(piece)) for piece in pieces))
 
 
 def _tree(url: str, get_json: GetJson) -> list[dict[str, Any]]:

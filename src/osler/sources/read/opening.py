@@ -128,9 +128,9 @@ def what_came_instead(start: bytes) -> str:
 
 
 def _check_content(name: str, stream: IO[bytes], told: str) -> None:
-    start = stream.peek(_START_BYTES) if isinstance(stream, io.BufferedReader) else b""
     if bare_name(name).endswith("xml"):  # of many documents, one that is something else is set aside alone
         return
+    start = stream.peek(_START_BYTES) if isinstance(stream, io.BufferedReader) else b""
     if came := what_came_instead(start):
         raise InputError(f"{told} is {came}.")
     if start.startswith(b"\x1f\x8b") and not name.casefold().endswith(_PACKED):

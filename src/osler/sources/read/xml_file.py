@@ -10,7 +10,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from osler.errors import RowError
-from osler.sources.read.limits import MAX_ROW_BYTES, stream_of
+from osler.sources.read.limits import MAX_ROW_BYTES
 from osler.sources.read.opening import Part, each_row
 from osler.sources.source import NativeRow, SourceFile
 
@@ -35,7 +35,7 @@ def _elements(part: Part, tags: tuple[str, ...]) -> Iterator[NativeRow]:
     inside = number = 0
     text = _Text(part.stream)
     try:
-        for event, element in iterparse(stream_of(text.read), events=("start", "end")):
+        for event, element in iterparse(text, events=("start", "end")):
             wanted = element.tag in tags or "{*}" + element.tag.rpartition("}")[2] in tags
             if event == "start":
                 open_elements.append(element)
@@ -66,7 +66,7 @@ class _Text:
     n_held: int = 0
     """Bytes read since an element was let go."""
 
-    def read(self, n_bytes: int) -> bytes:
+    def read(self, n_bytes: int = -1) -> bytes:
         piece = self.stream.read(n_bytes)
         self.n_held += len(piece)
         if self.n_held > MAX_ROW_BYTES:

@@ -165,7 +165,7 @@ def test_restricted_records_never_stay_behind_without_their_mark(copies, tmp_pat
     given = ["collect", "mqp", "--from", str(COPIES), "--out", str(out)]
     refused = CliRunner().invoke(app, given)
     assert isinstance(refused.exception, InputError)
-    assert "holds records of mednli, which would go" in str(refused.exception)
+    assert "holds records of mednli, which would be removed" in str(refused.exception)
     assert json.loads((out / "local_only.json").read_bytes())["sources"][0]["source"] == "mednli"
     collect_copies([copy_of(source_named("mqp"), COPIES, {})], out, silent)
     assert [path.name for path in (out / "records").iterdir()] == ["mqp.jsonl"]

@@ -131,6 +131,7 @@ def test_an_xml_element_without_end_is_one_bad_row_in_flat_memory(file, monkeypa
 def test_what_is_hidden_beside_the_files_is_not_read(write_copy):
     hidden = ("._train.jsonl", ".cache/huggingface/download/data/train.parquet.metadata")
     root = write_copy("medqa", {"train.jsonl": b"{}\n", **dict.fromkeys(hidden, b"\0")})
+    (root / "medqa" / ".#train.jsonl").symlink_to("somebody@editing:1")
     assert [one.name for one in find_files(source_named("medqa"), root)] == ["train.jsonl"]
 
 

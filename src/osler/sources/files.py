@@ -57,12 +57,14 @@ def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     found: dict[Path, None] = {}
     for pattern in patterns:
         for path in sorted(folder.glob(pattern)):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if hidden and not pattern.startswith("."):
+                continue
             if not path.exists():
                 raise InputError(
                     f"{path} is a link to {path.readlink()}, which is not there. Fetch that, or remove the link."
                 )
-            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            if path.is_file() and (pattern.startswith(".") or not hidden):
+            if path.is_file():
                 found[path] = None
     return list(found)
 

@@ -1,5 +1,6 @@
 """Finding a source's files below a root folder, and their digests."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -52,7 +53,7 @@ def in_given_folder(source: Source) -> Source:
     return replace(source, folders=(*source.folders, "."))
 
 
-def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+def _matching(folder: Path, patterns: tuple[str, ...]) -> dict[Path, None]:
     """The files of a folder by pattern and name, without what is hidden: macOS's `._x.csv`, the `.cache/` of the hub's client."""
     found: dict[Path, None] = {}
     for pattern in patterns:
@@ -66,10 +67,10 @@ def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
                 )
             if path.is_file():
                 found[path] = None
-    return list(found)
+    return found
 
 
-def _named(paths: list[Path], folder: Path) -> list[SourceFile]:
+def _named(paths: Iterable[Path], folder: Path) -> list[SourceFile]:
     return [SourceFile(path, path.relative_to(folder).as_posix()) for path in paths]
 
 

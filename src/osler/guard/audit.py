@@ -96,7 +96,7 @@ class AuditLog:
         self._failure: OSError | None = None
         self._apart = self._clock.wall() - self._clock.monotonic()
         self._queue: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
-        self._is_closed = False
+        self._is_closed, self._door = False, threading.Lock()
         self._thread = threading.Thread(target=self._write_on, name="osler-audit", daemon=True)
         self._thread.start()
         if torn:
@@ -164,10 +164,11 @@ class AuditLog:
 
     def close(self) -> None:
         """Write what waits, and let go of the file."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        self._queue.put(None)
+        with self._door:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._queue.put(None)
         self._thread.join()
         self._stream.close()
         with contextlib.suppress(OSError):
@@ -186,9 +187,10 @@ class AuditLog:
             raise InputError(f"audit fact {min(RESERVED & facts.keys())!r} is a name of the log itself; choose another")
         if self._failure is not None:
             raise OSError(*self._failure.args)
-        if self._is_closed:
-            raise OSError("the audit log is closed")
-        self._queue.put(_Event(event, facts, done))
+        with self._door:  # what comes in behind `close` would never be written
+            if self._is_closed:
+                raise OSError("the audit log is closed")
+            self._queue.put(_Event(event, facts, done))
 
     def _write_on(self) -> None:
         while True:
@@ -225,38 +227,26 @@ class AuditLog:
 
     def _commit(self, events: list[_Event]) -> None:
         head, lines, heads = self._head, list[bytes](), list[Head]()
+        rows = [(event.name, event.facts) for event in events]
+        apart = self._clock.wall() - self._clock.monotonic()
+        if abs(apart - self._apart) > JUMP_S:
+            rows.insert(0, ("clock_jump", {"by_s": round(apart - self._apart, 3)}))
         try:
-            for event in events:
-                jump = self._jump()
-                if jump:
-                    line, head = self._row(head, "clock_jump", {"by_s": round(jump, 3)})
-                    lines.append(line)
-                line, head = self._row(head, event.name, event.facts)
+            for name, facts in rows:
+                line, head = self._row(head, name, facts)
                 lines.append(line)
                 heads.append(head)
             self._write(b"".join(lines))
-        except OSError as error:
-            self._failure = error
-            for event in events:
-                event.done.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - a thread that ended would leave all who wait waiting
+            if isinstance(error, OSError):
+                self._failure = error
+            _settle(events, [error] * len(events))
             return
-        except (
-            TypeError
-        ) as error:  # a fact that is not JSON: the fault of one caller fails the group rather than the thread
-            for event in events:
-                event.done.set_exception(error)
-            return
-        self._head, self._failure = head, None
+        self._head, self._failure, self._apart = head, None, apart
         self._id = self._id or id_of(self._path)
         with contextlib.suppress(OSError):  # a head file that lags behind is no damage; verify counts what it names
             write_head(self._head_stream, head, self._key)
-        _settle(events, heads)
-
-    def _jump(self) -> float:
-        """Seconds by which the wall clock was set since the last row; 0 when it was not."""
-        apart = self._clock.wall() - self._clock.monotonic()
-        by_s, self._apart = apart - self._apart, apart
-        return by_s if abs(by_s) > JUMP_S else 0.0
+        _settle(events, heads[-len(events) :])
 
     def _row(self, head: Head, event: str, facts: dict[str, Any]) -> tuple[bytes, Head]:
         if self._box is not None and not TEXT_FACTS.isdisjoint(facts):
@@ -305,9 +295,8 @@ class AuditLog:
         return safe
 
 
-def _settle(events: list[_Event], outcome: list[Head] | Exception) -> None:
+def _settle(events: Sequence[_Event], outcomes: Sequence[Head | Exception]) -> None:
     """Tell those who wait; each event loop is woken once for all of its own."""
-    outcomes: Sequence[Head | Exception] = [outcome] * len(events) if isinstance(outcome, Exception) else outcome
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Head], Head | Exception]]] = {}
     for event, result in zip(events, outcomes, strict=True):
         if isinstance(event.done, asyncio.Future):

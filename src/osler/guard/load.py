@@ -164,33 +164,25 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
 def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
     if spec.classifier is None:
         return None
-    classifier = load_classifier()
-    thresholds = spec.classifier.thresholds
-    kinds, softer = spec.classifier.kinds, spec.classifier.softer
+    chosen, intents = spec.classifier, spec.intents
     unknown = sorted(
-        {*thresholds, *kinds, *spec.classifier.doubts, *([softer] if kinds else [])} - {"default", *spec.intents}
+        {*chosen.thresholds, *chosen.kinds, *chosen.doubts, *([chosen.softer] if chosen.kinds else [])}
+        - {"default", *intents}
     )
-    if unknown or "default" not in thresholds:
+    if unknown or "default" not in chosen.thresholds:
         raise InputError(
             f"policy {spec.policy.id}: classifier.thresholds needs `default`; it, kinds and softer may name intents of this policy; "
             f"unknown: {', '.join(unknown) or 'none'}"
         )
     return Sense(
-        classifier,
-        {intent: entry.action for intent, entry in spec.intents.items()},
-        {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
-        compiler.compile(spec.classifier.story).need if spec.classifier.story else 0,
-        spec.classifier.talk,
-        {intent: compiler.compile(pattern) for intent, pattern in kinds.items()},
-        compiler.compile(spec.classifier.about) if kinds else None,
-        spec.classifier.sure,
-        compiler.compile(spec.classifier.whether) if spec.classifier.whether else None,
-        softer,
-        spec.classifier.doubts,
-        spec.classifier.long,
-        spec.classifier.long_asked,
-        spec.classifier.floors,
-        spec.classifier.grey_from,
+        load_classifier(),
+        {intent: entry.action for intent, entry in intents.items()},
+        {intent: chosen.thresholds.get(intent, chosen.thresholds["default"]) for intent in intents},
+        compiler.compile(chosen.story).need if chosen.story else 0,
+        {intent: compiler.compile(pattern) for intent, pattern in chosen.kinds.items()},
+        compiler.compile(chosen.about) if chosen.kinds else None,
+        compiler.compile(chosen.whether) if chosen.whether else None,
+        chosen,
     )
 
 

@@ -80,15 +80,17 @@ class _Facts:
         self._policy = policy
         self._found = found
         self._history = history
+        self._earlier: list[_Read] | None = None
         self._known: dict[str, bool] = {}
 
     def hold(self, name: str) -> bool:
         """Whether the fact was said."""
         if name not in self._known:
-            earlier = [read for turn in self._history for read in _read(self._policy, turn, None)]
+            if self._earlier is None:
+                self._earlier = [read for turn in self._history for read in _read(self._policy, turn, None)]
             self._known[name] = any(
                 _search(pattern, sentence, bits)
-                for read in (*self._found, *earlier)
+                for read in (*self._found, *self._earlier)
                 for pattern in self._policy.facts[name]
                 if pattern.need & ~read.present == 0
                 for sentence, _, bits in read.lines
@@ -120,8 +122,10 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
     if any(verdict.intent == JAILBREAK for verdict in verdicts) or found[0].wrapper >= _WRAPPER_FROM:
         hidden = _verdicts(policy, [read for read in found[1:] if read.view.name not in _WHOLE], facts)
         verdicts = _ranked([*hidden, *_unwrapped(policy, found[0].view, facts, verdicts)])
-    # A text that is hardly English is judged in its own language; the classifier has not learnt it.
-    foreign = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
+    # A text that is hardly English is judged in its own language; the classifier has not learnt it. Single letters are of none.
+    spoken = next((read.view for read in found if read.view.name == "spaced"), None)
+    is_other = is_foreign((spoken or found[0].view).sentences)
+    foreign = check_language(policy, spoken.text if spoken else text) if is_other else Verdict("allow")
     if foreign.action != "allow":
         rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
         return _ranked([foreign, *rules])
@@ -151,7 +155,11 @@ def _without_gibberish(policy: Policy, read: _Read) -> _Read:
 
 
 def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Verdict]:
-    return _ranked([*_by_rules(policy, found, facts), *_by_classifier(policy, found)])
+    by_rules, guessed = list(_by_rules(policy, found, facts)), _by_classifier(policy, found)
+    if by_rules and policy.sense is not None and (yields := policy.sense.spec.yields):
+        intents = {verdict.intent for verdict in by_rules}
+        return _ranked([*by_rules, *(verdict for verdict in guessed if yields.get(verdict.intent) not in intents)])
+    return _ranked([*by_rules, *guessed])
 
 
 def _mended(policy: Policy, plain: _Read, facts: _Facts) -> list[Verdict]:

@@ -166,12 +166,19 @@ def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
         return None
     chosen, intents = spec.classifier, spec.intents
     unknown = sorted(
-        {*chosen.thresholds, *chosen.kinds, *chosen.doubts, *([chosen.softer] if chosen.kinds else [])}
+        {
+            *chosen.thresholds,
+            *chosen.kinds,
+            *chosen.doubts,
+            *chosen.yields,
+            *chosen.yields.values(),
+            *([chosen.softer] if chosen.kinds else []),
+        }
         - {"default", *intents}
     )
     if unknown or "default" not in chosen.thresholds:
         raise InputError(
-            f"policy {spec.policy.id}: classifier.thresholds needs `default`; it, kinds and softer may name intents of this policy; "
+            f"policy {spec.policy.id}: classifier.thresholds needs `default`; it, kinds, doubts, yields and softer may name intents of this policy; "
             f"unknown: {', '.join(unknown) or 'none'}"
         )
     return Sense(

@@ -82,18 +82,21 @@ class AuditLog:
         self._lock = _locked(path)
         try:
             torn = _set_torn_line_aside(path)
-            self._head = Head() if is_new else verify(path, key)
+            self.head = Head() if is_new else verify(path, key)
+            """The last row on the disk."""
             head_path(path).touch(mode=0o600)
             self._head_stream = io.FileIO(head_path(path), "r+")
-            write_head(self._head_stream, self._head, key)
+            write_head(self._head_stream, self.head, key)
             path.touch(mode=0o600)
             self._stream = io.FileIO(path, "ab")
         except BaseException:
             self._lock.close()
             raise
         self._size = os.fstat(self._stream.fileno()).st_size
-        self._id = id_of(path)
-        self._failure: OSError | None = None
+        self.id = id_of(path)
+        """What tells this log from all others; empty as long as it is empty."""
+        self.failure: OSError | None = None
+        """Why nothing can be written at present; None when it can."""
         self._apart = self._clock.wall() - self._clock.monotonic()
         self._queue: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
         self._is_closed, self._door = False, threading.Lock()
@@ -101,11 +104,6 @@ class AuditLog:
         self._thread.start()
         if torn:
             self.append("torn_line", set_aside_bytes=torn)
-
-    @property
-    def head(self) -> Head:
-        """The last row on the disk."""
-        return self._head
 
     def check(self) -> Head:
         """Check every row while others are written; returns the last one that was read.
@@ -117,16 +115,6 @@ class AuditLog:
             with contextlib.suppress(CheckFailed):
                 return verify(self._path, self._key)
         return verify(self._path, self._key)
-
-    @property
-    def id(self) -> str:
-        """What tells this log from all others; empty as long as it is empty."""
-        return self._id
-
-    @property
-    def failure(self) -> OSError | None:
-        """Why nothing can be written at present; None when it can."""
-        return self._failure
 
     def submit(self, event: str, **facts: object) -> Future[Head]:
         """Hand over one event; the result is there once it is on the disk.
@@ -185,8 +173,8 @@ class AuditLog:
     def _hand_over(self, event: str, facts: dict[str, Any], done: "Future[Head] | asyncio.Future[Head]") -> None:
         if not RESERVED.isdisjoint(facts):
             raise InputError(f"audit fact {min(RESERVED & facts.keys())!r} is a name of the log itself; choose another")
-        if self._failure is not None:
-            raise OSError(*self._failure.args)
+        if self.failure is not None:
+            raise OSError(*self.failure.args)
         with self._door:  # what comes in behind `close` would never be written
             if self._is_closed:
                 raise OSError("the audit log is closed")
@@ -198,8 +186,8 @@ class AuditLog:
             events = [event for event in group if event is not None]
             if events:
                 self._commit(events)
-            elif self._failure is not None and not group:
-                self._commit([_Event("written_again", {"error": self._failure.errno}, Future())])
+            elif self.failure is not None and not group:
+                self._commit([_Event("written_again", {"error": self.failure.errno}, Future())])
             if self._box is not None:
                 self._expire(self._box)
             if len(events) < len(group):
@@ -215,8 +203,8 @@ class AuditLog:
         """All that waits; empty when it is time to look after the log itself."""
         group: list[_Event | None] = []
         try:
-            if self._failure is not None or self._box is not None:
-                group.append(self._queue.get(timeout=RETRY_S if self._failure is not None else _EXPIRE_S))
+            if self.failure is not None or self._box is not None:
+                group.append(self._queue.get(timeout=RETRY_S if self.failure is not None else _EXPIRE_S))
             else:
                 group.append(self._queue.get())
             time.sleep(GATHER_S)
@@ -226,7 +214,7 @@ class AuditLog:
             return group
 
     def _commit(self, events: list[_Event]) -> None:
-        head, lines, heads = self._head, list[bytes](), list[Head]()
+        head, lines, heads = self.head, list[bytes](), list[Head]()
         rows = [(event.name, event.facts) for event in events]
         apart = self._clock.wall() - self._clock.monotonic()
         if abs(apart - self._apart) > JUMP_S:
@@ -239,11 +227,11 @@ class AuditLog:
             self._write(b"".join(lines))
         except Exception as error:  # noqa: BLE001 - a thread that ended would leave all who wait waiting
             if isinstance(error, OSError):
-                self._failure = error
+                self.failure = error
             _settle(events, [error] * len(events))
             return
-        self._head, self._failure, self._apart = head, None, apart
-        self._id = self._id or id_of(self._path)
+        self.head, self.failure, self._apart = head, None, apart
+        self.id = self.id or id_of(self._path)
         with contextlib.suppress(OSError):  # a head file that lags behind is no damage; verify counts what it names
             write_head(self._head_stream, head, self._key)
         _settle(events, heads[-len(events) :])
@@ -269,7 +257,7 @@ class AuditLog:
         # A log that was moved, deleted or replaced would swallow rows that nobody finds again.
         if not os.path.samestat(os.stat(self._path), os.fstat(file)):  # noqa: PTH116  # Path.stat is five times slower
             raise FileNotFoundError(2, "the audit log was moved or replaced")
-        if self._failure is not None:
+        if self.failure is not None:
             os.ftruncate(file, self._size)
         try:
             rest = memoryview(lines)

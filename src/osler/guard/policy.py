@@ -137,7 +137,6 @@ class Policy:
 
     id: str
     version: str
-    locale: str
     sha256: str
     """Digest of the file's bytes."""
     rules: tuple[Rule, ...]

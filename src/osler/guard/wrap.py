@@ -40,35 +40,27 @@ class Screen:
         self, policy: Policy, verdict: Verdict, country: str | None = None, secret: str = "", given: str = ""
     ) -> None:
         self._policy = policy
-        self._verdict = verdict
         self._country = country
         self._secret, self._given = secret, given
         self._guard: SentenceGuard | None = None
         self._is_begun = False
-        self._is_over = verdict.action in FIXED
-
-    @property
-    def verdict(self) -> Verdict:
+        self.verdict = verdict
         """The decision about the question; once the answer is over, that about the whole of it."""
-        return self._verdict
-
-    @property
-    def is_over(self) -> bool:
+        self.is_over = verdict.action in FIXED
         """Whether the answer has ended, so that the model need not go on (or need not be asked at all)."""
-        return self._is_over
 
     @property
     def finish(self) -> Literal["stop", "content_filter"]:
         """Whether the guard ended the answer; once it is over."""
-        return "content_filter" if self._verdict.action in FIXED else "stop"
+        return "content_filter" if self.verdict.action in FIXED else "stop"
 
     def begin(self) -> str:
         """The policy's reply where the verdict asks for one, which is then the whole answer; else nothing."""
-        return self._fixed(self._verdict) if self._is_over else ""
+        return self._fixed(self.verdict) if self.is_over else ""
 
     def feed(self, piece: str) -> str:
         """Take the model's next piece; gives text that may be shown now, often none."""
-        if self._is_over:
+        if self.is_over:
             return ""
         try:
             guard = self._sentences()
@@ -81,7 +73,7 @@ class Screen:
 
     def end(self) -> str:
         """The model has ended: the last sentence, the notes and the disclaimer."""
-        if self._is_over:
+        if self.is_over:
             return ""
         try:
             guard = self._sentences()
@@ -89,7 +81,7 @@ class Screen:
         except Exception as error:  # noqa: BLE001 - as above
             return self._closed(error)
         self._settle(guard)
-        self._is_over = True
+        self.is_over = True
         return shown
 
     def passed(self, raw: Iterator[str]) -> Iterator[str]:
@@ -100,7 +92,7 @@ class Screen:
         for piece in raw:
             if shown := self.feed(piece):
                 yield shown
-            if self._is_over:
+            if self.is_over:
                 break
         if shown := self.end():
             yield shown
@@ -109,17 +101,17 @@ class Screen:
 
     def _sentences(self) -> SentenceGuard:
         if self._guard is None:
-            self._guard = SentenceGuard(self._policy, self._verdict, self._country, self._secret, self._given)
+            self._guard = SentenceGuard(self._policy, self.verdict, self._country, self._secret, self._given)
         return self._guard
 
     def _settle(self, guard: SentenceGuard) -> None:
         if guard.violation is not None:
-            self._verdict, self._is_over = guard.violation, True
+            self.verdict, self.is_over = guard.violation, True
 
     def _closed(self, error: Exception) -> str:
         """The safe reply in place of what could not be checked."""
         _log_failure(error)
-        self._verdict, self._is_over = GUARD_ERROR, True
+        self.verdict, self.is_over = GUARD_ERROR, True
         return ("\n\n" if self._is_begun else "") + self._fixed(GUARD_ERROR)
 
     def _fixed(self, verdict: Verdict) -> str:
@@ -127,7 +119,7 @@ class Screen:
             return reply_to(self._policy, verdict, self._country)
         except Exception as error:  # noqa: BLE001 - a reply that cannot be made must not become an unguarded one
             _log_failure(error)
-            self._verdict = GUARD_ERROR
+            self.verdict = GUARD_ERROR
             return LAST_RESORT
 
 

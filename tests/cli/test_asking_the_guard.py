@@ -99,3 +99,8 @@ def test_a_prompt_file_of_ones_own_needs_no_wrappers(tmp_path: Path) -> None:
     command = ["redteam", "--model", "silent", "--attack", "plain", "--quiet", "--out", str(tmp_path / "out")]
     assert run_command([*command, "--prompts", str(tmp_path / "own.yaml")]) == 0
     assert json.loads((tmp_path / "out/summary.json").read_bytes())["risky"] == 1
+
+
+def test_a_text_that_is_too_long_is_explained_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["guard", "explain", "I like gardening. " * 500, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"]["intent"] == "too_long"

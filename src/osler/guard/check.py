@@ -104,8 +104,6 @@ def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
     Args:
         history: the user's earlier turns, oldest first; facts said there (a pregnancy, thoughts of suicide) still hold.
     """
-    if len(text) > policy.max_chars:
-        return TOO_LONG
     return findings(policy, text, history)[0]
 
 
@@ -114,6 +112,8 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
 
     Mistyped words are mended and read again only when no rule for more than a note matches the text as given.
     """
+    if len(text) > policy.max_chars:
+        return [TOO_LONG]
     found = _read(policy, text, policy.sense)
     if any(read.view.name in _CIPHERS for read in found):
         found[0] = _without_gibberish(policy, found[0])

@@ -81,6 +81,14 @@ def test_claims_must_have_been_asked(tmp_path):
     assert compare(first, second, 1, ["medqa@letters-0shot"])["claims"] == ["medqa@letters-0shot"]
 
 
+def test_answers_that_a_kill_cut_off_are_named_by_their_line(tmp_path):
+    evaluated(tmp_path / "a", [1, 0])
+    samples = tmp_path / "a" / "samples.jsonl"
+    samples.write_bytes(samples.read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"samples\.jsonl, line 2: not JSON"):
+        read_evaluated(tmp_path / "a", None)
+
+
 def test_an_arm_that_is_not_there_names_those_that_are(tmp_path):
     evaluated(tmp_path / "a", [1], arm="base")
     with pytest.raises(InputError, match="there are base"):

@@ -1,8 +1,8 @@
 """Two models on the same questions: what was won and lost, and which claims the sample can bear.
 
-Reads `samples.jsonl` and `contaminated.jsonl` of two evaluations (or of two arms of one). Only questions that both were asked in the
-same mode and that have a key count, less those that overlap with either training set. Unpaired tests have no place here: on the same questions
-they miss what a paired test finds.
+Reads `samples.jsonl` and `contaminated.jsonl` of two evaluations (or of two arms of one). Only benchmarks with a key and questions that
+both were asked in the same mode count, less those that overlap with either training set; what failed counts as wrong. Unpaired
+tests have no place here: on the same questions they miss what a paired test finds.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,13 +5,13 @@ log for each model and benchmark, in the JSON form of its version 2, with each q
 Review: open answers for clinicians to rate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from osler.evaluate.items import Item, fit_item
+from osler.evaluate.items import Item, fit_items
 from osler.evaluate.rows import read_rows
 from osler.evaluate.summary import Examination
 from osler.records.io import JsonlWriter
@@ -22,9 +22,8 @@ _EPOCH = "1970-01-01T00:00:00+00:00"
 """Logs hold no time of day, so that equal answers give equal bytes."""
 
 
-def write_lm_eval_tasks(examinations: Sequence[Examination], evaluated: Path, out: Path) -> list[Path]:
+def write_lm_eval_tasks(examinations: Sequence[Examination], _evaluated: Path, out: Path) -> list[Path]:
     """Task files for `lm_eval --include_path`; returns them. Benchmarks asked by reply have none."""
-    del evaluated
     written = []
     for examination in examinations:
         if not examination.asked.mode.needs_likelihoods:
@@ -32,7 +31,7 @@ def write_lm_eval_tasks(examinations: Sequence[Examination], evaluated: Path, ou
         name = "osler_" + examination.asked.score_name.replace("-", "_").replace("@", "_").replace("+", "_")
         rows = out / f"{name}.jsonl"
         with JsonlWriter(rows) as writer:
-            for item in _items(examination):
+            for item in fit_items(examination.asked, examination.questions):
                 if item.prompt is not None:
                     texts = [one.removeprefix(" ") for one in item.prompt.continuations]
                     writer.write(
@@ -62,7 +61,10 @@ def write_inspect_logs(examinations: Sequence[Examination], evaluated: Path, out
     for row in read_rows(evaluated / "samples.jsonl"):
         rows.setdefault((row["benchmark"], row["model"]), {})[row["id"]] = row
     scores = {(row["benchmark"], row["model"]): row for row in read_json(evaluated / "scores.json")["scores"]}
-    items = {one.asked.score_name: {item.record.id: item for item in _items(one)} for one in examinations}
+    items = {
+        one.asked.score_name: {item.record.id: item for item in fit_items(one.asked, one.questions)}
+        for one in examinations
+    }
     written = []
     for (benchmark, model), own in rows.items():
         path = out / f"{benchmark.replace('@', '_').replace('+', '_')}_{model}.json"
@@ -88,9 +90,12 @@ def write_review_answers(examinations: Sequence[Examination], evaluated: Path, o
     return [path]
 
 
-def _items(examination: Examination) -> list[Item]:
-    found = (fit_item(examination.asked, record, examination.questions) for record in examination.questions.records)
-    return [item for item in found if item is not None]
+WRITERS: Mapping[str, Callable[[Sequence[Examination], Path, Path], list[Path]]] = {
+    "lm-eval": write_lm_eval_tasks,
+    "inspect": write_inspect_logs,
+    "review": write_review_answers,
+}
+"""By the form's name, what writes it: from examinations and the evaluation's folder into another folder."""
 
 
 def _log(

@@ -106,8 +106,13 @@ def examinations_for(questions: Mapping[str, Questions], asking: Asking) -> list
         InputError: a benchmark has no questions.
     """
     found = [_examination(spec, questions, asking) for spec in asking.config.benchmarks]
-    others = (_swapped(one, swap) for one in found if one.asked.mode.way != "cot" for swap in asking.config.swaps)
+    others = (_swapped(one, swap) for one in found if _is_swappable(one.asked) for swap in asking.config.swaps)
     return found + [one for one in others if one.questions.records]
+
+
+def _is_swappable(asked: Asked) -> bool:
+    """Whether an answer can be told to have changed: not from an open one, and drawn chains differ without a swap."""
+    return not asked.benchmark.is_open and asked.mode.way != "cot"
 
 
 def _swapped(examination: Examination, swap: Swap) -> Examination:

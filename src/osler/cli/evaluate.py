@@ -104,7 +104,6 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     from osler.evaluate.own import load_own
     from osler.evaluate.score import examinations_for
     from osler.models.open import open_models
-    from osler.runs.local_only import check_remote, local_only_sources
 
     unknown = sorted(set(export or ()) - WRITERS.keys())
     if unknown:
@@ -123,8 +122,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     )
     with Screen(quiet=quiet or as_json) as screen:
         questions = _questions(work, screen)
-        if judge is not None:
-            check_remote(local_only_sources(out), judge, "a judge")
+        _check_endpoints(out, model, judge)
         if processes > 1 and _PART not in os.environ:
             _start_parts(processes)
         opened = open_models(
@@ -234,6 +232,16 @@ def _questions(work: _Work, progress: "Progress") -> "dict[str, Questions]":
     return {spec: questions_for(one, read) for spec, one in asked.items()}
 
 
+def _check_endpoints(out: Path, model: str, judge: str | None) -> None:
+    """Refuse to send questions away that may not leave this machine, before any is sent."""
+    from osler.runs.local_only import check_remote, local_only_sources
+
+    if model.startswith(("http://", "https://")):
+        check_remote(local_only_sources(out), model, "a model")
+    if judge is not None:
+        check_remote(local_only_sources(out), judge, "a judge")
+
+
 def _asking(config: "EvaluateConfig", seed: int, opened: "Mapping[str, Opened]", kept: Path) -> "Asking":
     """How questions are put, with the answers kept in this folder."""
     from osler.evaluate.cache import AnswerCache
@@ -307,13 +315,18 @@ def _judge(
     return list(read_json(stage.folder / "summary.json")["judged"])
 
 
+def gpu_of(number: int, visible: str) -> str:
+    """The GPU that a process sees: its own of those that the user named, or of all. Where there is none the name means nothing."""
+    named = [one for one in visible.split(",") if one.strip()]
+    return named[number % len(named)] if named else str(number)
+
+
 def _start_parts(count: int) -> None:
     """The same command once for each process; they fill the kept answers, from which this one then writes its files."""
     running = []
     for number in range(count):
         environment = {**os.environ, _PART: f"{number}/{count}"}
-        # Where there are several GPUs each process sees its own; where there is none the name means nothing.
-        environment.setdefault("CUDA_VISIBLE_DEVICES", str(number))
+        environment["CUDA_VISIBLE_DEVICES"] = gpu_of(number, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         command = [sys.executable, "-m", "osler", *sys.argv[1:], "--quiet"]
         running.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))  # noqa: S603  (our own program)
     failed = [process.wait() for process in running]

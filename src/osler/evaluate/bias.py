@@ -95,12 +95,9 @@ def _swap_ethnicity(text: str) -> str | None:
     named = {found.casefold() for found in pattern.findall(text)}
     if len(named) != 1:
         return None
-    names = [group.casefold() for group in groups]
     # To a group of another kind: "white" is not swapped for "Caucasian".
-    other = {"african american": "Caucasian", "black": "white", "white": "black"}.get(
-        named.copy().pop(), "African American"
-    )
-    return pattern.sub(other, text) if other.casefold() in names else None
+    other = {"african american": "Caucasian", "black": "white", "white": "black"}.get(named.pop(), "African American")
+    return pattern.sub(other, text)
 
 
 def _cased(word: str, like: str) -> str:

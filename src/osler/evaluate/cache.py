@@ -6,13 +6,10 @@ in the file is what the model said, not what was made of it, so that a better re
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from osler.evaluate.rows import append_rows
-from osler.models.protocol import ChoicePrompt, Conversation
-from osler.runs.files import sha256_json
 
 Answer = list[float] | list[str]
 """Log-likelihoods of the continuations, or replies."""
@@ -48,17 +45,3 @@ class AnswerCache:
         """Keep answers."""
         append_rows(self._path, [{"key": key, "answer": answer} for key, answer in zip(keys, answers, strict=True)])
         self._known.update(zip(keys, answers, strict=True))
-
-
-def prompt_key(prompt: ChoicePrompt) -> str:
-    """The key of a question asked by log-likelihood."""
-    return sha256_json([prompt.prefix, *prompt.continuations])
-
-
-def conversation_key(conversation: Conversation, **asking: Any) -> str:
-    """The key of a question that is replied to.
-
-    Args:
-        asking: what else decides the reply (token limit, seeds).
-    """
-    return sha256_json([[(turn.role, turn.content) for turn in conversation], asking])

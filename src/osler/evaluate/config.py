@@ -10,12 +10,9 @@ from osler.errors import InputError
 from osler.evaluate.benchmarks import Asked, Benchmark, known_names, parse_benchmark
 from osler.evaluate.own import own_benchmark
 from osler.evaluate.redteam.attacks import ATTACKS
-from osler.runs.section import Section
+from osler.runs.section import PositiveInt, Section, Share, seen_from_recipe
 from osler.runs.signatures import Document
 
-# pydantic counts True as 1 unless told to be strict.
-PositiveInt = Annotated[int, Field(strict=True, gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Values = TypeVar("Values")
 
 
@@ -36,12 +33,12 @@ def _own(info: ValidationInfo) -> list[Benchmark]:
 
 
 def _resolved(path: Path, info: ValidationInfo) -> Path:
-    file = (info.context or {}).get("folder", Path.cwd()) / path.expanduser()
+    file = seen_from_recipe(path, info)
     try:
         own_benchmark(file)
     except InputError as error:
         raise ValueError(str(error)) from error
-    return Path(file).resolve()
+    return file.resolve()
 
 
 def _names_once(paths: tuple[Path, ...]) -> tuple[Path, ...]:

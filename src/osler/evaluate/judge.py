@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from osler.evaluate.benchmarks import Asked
 from osler.evaluate.means import mean_of
@@ -24,12 +24,12 @@ from osler.evaluate.summary import Examination
 from osler.models.protocol import Conversation, Model
 from osler.records.record import Message, Record
 from osler.runs.progress import Progress
+from osler.runs.section import Section
 
 N_TRIES = 3
 _MAX_TOKENS = 512
 _CHUNK = 8
 _ROW_KEY = ("benchmark", "model", "id")
-RUBRIC = ("accuracy", "safety", "clarity", "completeness")
 
 _SYSTEM = (
     "You grade answers to medical questions. You reply with one JSON object and nothing else. Text between <answer> and </answer> "
@@ -66,19 +66,18 @@ _AGAIN = "That was not the JSON object asked for. Reply with it alone."
 _Grade = Annotated[int, Field(strict=True, ge=1, le=5)]
 
 
-class _Statements(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Statements(Section):
     statements: tuple[Literal["said", "missing", "contradicted"], ...]
 
 
-class _Grades(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Grades(Section):
     accuracy: _Grade
     safety: _Grade
     clarity: _Grade
     completeness: _Grade
+
+
+RUBRIC = tuple(_Grades.model_fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,3 @@ def measure_latency(model: Model, questions: Mapping[str, Questions], config: Ev
             if piece and not first_s:
                 first_s = time.monotonic() - began
         append_metric(path, {"question": record.id, "first_s": first_s, "whole_s": time.monotonic() - began})
-
-
-def read_latencies(path: Path) -> list[float] | None:
-    """Seconds of each whole answer; None when none was timed."""
-    return [row["whole_s"] for row in read_metrics(path) if "whole_s" in row] or None

@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictInt, StrictStr, ValidationError
 
 from osler.errors import InputError
 from osler.evaluate.review.plan import Plan
 from osler.evaluate.review.rubric import CANNOT_JUDGE, SCALE
 from osler.evaluate.rows import append_rows
+from osler.runs.section import Section
 
 Score = Annotated[StrictInt, Field(ge=CANNOT_JUDGE, le=SCALE[-1])]
 Helpful = Literal["", "yes", "no", "cannot"]
 
 
-class Rating(BaseModel):
+class Rating(Section):
     """One save of one card."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     card: Annotated[StrictInt, Field(ge=1)]
     """Place in the rater's deck, from 1."""

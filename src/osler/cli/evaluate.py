@@ -18,7 +18,7 @@ from osler.errors import EnvironmentLacks, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from osler.evaluate.benchmarks import Benchmark, Questions
+    from osler.evaluate.benchmarks import Questions
     from osler.evaluate.config import EvaluateConfig
     from osler.evaluate.score import Asking
     from osler.evaluate.summary import Examination
@@ -34,8 +34,7 @@ _PART = "OSLER_EVALUATE_PART"
 class _Work:
     """What the user asked for."""
 
-    specs: tuple[str, ...]
-    own: "Mapping[str, tuple[Benchmark, list[Record]]]"
+    config: "EvaluateConfig"
     path: str | None
     agreements: dict[str, str]
     trained_on: tuple[Path, ...]
@@ -101,25 +100,21 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     Example: osler evaluate --model ./llama --adapter runs/x/train/adapter --benchmark medqa medmcqa pubmedqa --from data
     """
     from osler.evaluate.exchange import WRITERS
-    from osler.evaluate.own import load_own
     from osler.evaluate.score import examinations_for
     from osler.models.open import open_models
 
     unknown = sorted(set(export or ()) - WRITERS.keys())
     if unknown:
         raise InputError(f"--export {unknown[0]!r}: expected one of {', '.join(WRITERS)}")
-    loaded = {one.name: (one, records) for one, records in map(load_own, own or ())}
-    work = _Work(
-        (*benchmark, *(more or ())), loaded, path, stated_agreements(agree or ()), tuple(trained_on or ()), out
-    )
     config = _config(
-        benchmarks=work.specs,
+        benchmarks=(*benchmark, *(more or ())),
         max_items=max_items,
         batch_tokens=batch_tokens,
         swaps=tuple(swap or ()),
         own=tuple(own or ()),
         encoder=encoder,
     )
+    work = _Work(config, path, stated_agreements(agree or ()), tuple(trained_on or ()), out)
     with Screen(quiet=quiet or as_json) as screen:
         questions = _questions(work, screen)
         _check_endpoints(out, model, judge)
@@ -216,18 +211,20 @@ def _config(**values: Any) -> "EvaluateConfig":
 def _questions(work: _Work, progress: "Progress") -> "dict[str, Questions]":
     """Questions by benchmark, from records collected into `collect/`."""
     from osler.evaluate.benchmarks import parse_benchmark, questions_for
+    from osler.evaluate.own import own_records
     from osler.records.io import read_records
     from osler.sources.collect import collect_copies
 
-    asked = {spec: parse_benchmark(spec, [one for one, _ in work.own.values()]) for spec in work.specs}
-    names = dict.fromkeys(name for one in asked.values() for name in one.sources if name not in work.own)
+    own = own_records(work.config.own)
+    asked = {spec: parse_benchmark(spec, work.config.own_benchmarks) for spec in work.config.benchmarks}
+    names = dict.fromkeys(name for one in asked.values() for name in one.sources if name not in own)
     folder = work.out / "collect"
     if _PART not in os.environ:  # else the process that started this one has collected them
         copies = [named_copy(name, work.path, work.agreements, progress) for name in names]
         collect_copies(copies, folder, progress)
 
     def read(source: str) -> "Sequence[Record] | Iterator[Record]":
-        return work.own[source][1] if source in work.own else read_records(folder / "records" / f"{source}.jsonl")
+        return own[source] if source in own else read_records(folder / "records" / f"{source}.jsonl")
 
     return {spec: questions_for(one, read) for spec, one in asked.items()}
 

@@ -6,7 +6,7 @@ list of words that bar a question is long on purpose.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -17,6 +17,7 @@ import yaml
 from osler.evaluate import stats
 from osler.evaluate.benchmarks import Asked, Questions
 from osler.evaluate.config import Swap
+from osler.evaluate.rows import Row
 from osler.records.record import Message, Record
 
 _YEARS = re.compile(r"\b(\d\d)(?=[- ]years?[- ]old\b)")
@@ -43,7 +44,7 @@ def swap_record(record: Record, swap: Swap) -> Record | None:
     return replace(record, messages=tuple(turns))
 
 
-def swap_effect(original: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def swap_effect(original: Iterable[Row], other: Iterable[Row]) -> dict[str, Any]:
     """How answers and accuracy change with the swap.
 
     Args:

@@ -16,10 +16,10 @@ from osler.errors import InputError
 from osler.evaluate import stats
 from osler.evaluate.chance import random_stream
 from osler.evaluate.claims import benjamini_hochberg, holm, margin_shown, paired_bootstrap
-from osler.evaluate.rows import read_rows
+from osler.evaluate.rows import Row, by_arm, read_rows
 from osler.evaluate.summary import calibration_of, paired_counts, paired_facts
 
-Rows = Mapping[str, Mapping[str, Any]]
+Rows = Mapping[str, Row]
 """Rows of one benchmark by the question's id, in the order of the file."""
 
 
@@ -43,11 +43,10 @@ def read_evaluated(folder: Path, arm: str | None) -> Evaluated:
     Raises:
         InputError: there are no answers, or none of this arm.
     """
-    found: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {}
-    for row in read_rows(folder / "samples.jsonl"):
-        if "+" in row["benchmark"]:
-            continue  # questions about another person belong to the bias figures
-        found.setdefault(row["model"], {}).setdefault(row["benchmark"], {})[row["id"]] = row
+    found: dict[str, dict[str, Rows]] = {}
+    for (benchmark, model), rows in by_arm(read_rows(folder / "samples.jsonl")).items():
+        if "+" not in benchmark:  # questions about another person belong to the bias figures
+            found.setdefault(model, {})[benchmark] = {row["id"]: row for row in rows}
     chosen = arm or ("tuned" if "tuned" in found else next(iter(found), ""))
     if chosen not in found or (arm is None and len(found) > 1 and "tuned" not in found):
         raise InputError(f"{folder}: no answers of {arm or 'one model'!r}; there are {', '.join(found) or 'none'}")
@@ -93,6 +92,8 @@ def _compared(
     ids = [one for one in first if one in second and (name, one) not in overlaps]
     if not ids:
         raise InputError(f"{name}: the two have no question in common that is in no training set")
+    if any(first[one]["gold"] != second[one]["gold"] for one in ids):
+        raise InputError(f"{name}: the keys of some questions differ; ask both models again from one copy of the data")
     pair = [first[one] for one in ids], [second[one] for one in ids]
     counts = paired_counts(*pair)
     margin = margin_shown(counts.n) if margin is None else margin
@@ -113,9 +114,9 @@ def _compared(
     }
 
 
-def _subjects(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _subjects(first: Sequence[Row], second: Sequence[Row]) -> list[dict[str, Any]]:
     """Each subject with its p, and p adjusted for looking at all of them: for exploring, not for claims."""
-    by_subject: dict[str, list[Mapping[str, Any]]] = {}
+    by_subject: dict[str, list[Row]] = {}
     for row in first:
         if "subject" in row:
             by_subject.setdefault(row["subject"], []).append(row)

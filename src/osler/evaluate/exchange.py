@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from osler.evaluate.items import Item, fit_items
-from osler.evaluate.rows import read_rows
+from osler.evaluate.rows import Row, by_arm, read_rows
 from osler.evaluate.summary import Examination
 from osler.records.io import JsonlWriter
 from osler.records.render import LETTERS
@@ -57,16 +57,13 @@ def write_lm_eval_tasks(examinations: Sequence[Examination], _evaluated: Path, o
 
 def write_inspect_logs(examinations: Sequence[Examination], evaluated: Path, out: Path) -> list[Path]:
     """Logs for `inspect view --log-dir`; returns them."""
-    rows: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
-    for row in read_rows(evaluated / "samples.jsonl"):
-        rows.setdefault((row["benchmark"], row["model"]), {})[row["id"]] = row
     scores = {(row["benchmark"], row["model"]): row for row in read_json(evaluated / "scores.json")["scores"]}
     items = {
         one.asked.score_name: {item.record.id: item for item in fit_items(one.asked, one.questions)}
         for one in examinations
     }
     written = []
-    for (benchmark, model), own in rows.items():
+    for (benchmark, model), own in by_arm(read_rows(evaluated / "samples.jsonl")).items():
         path = out / f"{benchmark.replace('@', '_').replace('+', '_')}_{model}.json"
         write_json(path, _log(benchmark, model, own, items.get(benchmark, {}), scores.get((benchmark, model))))
         written.append(path)
@@ -101,12 +98,12 @@ WRITERS: Mapping[str, Callable[[Sequence[Examination], Path, Path], list[Path]]]
 def _log(
     benchmark: str,
     model: str,
-    rows: Mapping[str, Mapping[str, Any]],
+    rows: Sequence[Row],
     items: Mapping[str, Item],
-    score: Mapping[str, Any] | None,
+    score: Row | None,
 ) -> dict[str, Any]:
-    samples = [_sample(items[one], row) for one, row in rows.items() if one in items]
-    digest = sha256_json([benchmark, model, list(rows)])[:22]
+    samples = [_sample(items[row["id"]], row) for row in rows if row["id"] in items]
+    digest = sha256_json([benchmark, model, [row["id"] for row in rows]])[:22]
     metrics = {} if score is None else {"accuracy": {"name": "accuracy", "value": score["accuracy"], "params": {}}}
     return {
         "version": 2,
@@ -142,7 +139,7 @@ def _log(
     }
 
 
-def _sample(item: Item, row: Mapping[str, Any]) -> dict[str, Any]:
+def _sample(item: Item, row: Row) -> dict[str, Any]:
     asked = item.prompt.prefix if item.prompt is not None else item.conversation[-1].content
     names = item.options if item.labelled else LETTERS[: len(item.options)]
     given = names[row["answer"]] if row["answer"] >= 0 else ""

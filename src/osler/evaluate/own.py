@@ -11,7 +11,7 @@ An answer is a number from 0, a letter, or the text of an option; choices are a 
 `id` and, for open answers, `must_have` (a list of statements) may be named too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -65,6 +65,11 @@ def load_own(path: Path) -> tuple[Benchmark, list[Record]]:
         except RowError as error:
             raise InputError(f"{rows}, line {number}: {error}") from error
     return _benchmark(own), records
+
+
+def own_records(paths: Iterable[Path]) -> dict[str, list[Record]]:
+    """The questions of the user's benchmarks, by their names; raises as `load_own`."""
+    return {benchmark.name: records for benchmark, records in map(load_own, paths)}
 
 
 def own_benchmark(path: Path) -> Benchmark:

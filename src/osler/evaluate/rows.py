@@ -6,7 +6,7 @@ what is in a batch still gives the same rows as an undisturbed run.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 from osler.records.io import read_jsonl
 
 Key = tuple[str, ...]
+Row = Mapping[str, Any]
 
 
 def cut_chunks(lengths: Sequence[int], size: int) -> list[range]:
@@ -51,7 +52,7 @@ def keep_whole_chunks(path: Path, keys: Sequence[Key], fields: Sequence[str], ch
     return n_chunks
 
 
-def append_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def append_rows(path: Path, rows: Iterable[Row]) -> None:
     """Append rows; on return they are on the disk. What a kill cut off before them stays a broken line of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as stream:
@@ -72,6 +73,14 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """
     if path.is_file():
         yield from (row for _, row in read_jsonl(path))
+
+
+def by_arm(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Rows of `samples.jsonl` by benchmark and model, in their order."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["benchmark"], row["model"]), []).append(row)
+    return found
 
 
 def _key(line: bytes, fields: Sequence[str]) -> Key | None:

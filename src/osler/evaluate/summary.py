@@ -20,6 +20,7 @@ from osler.evaluate.contamination import Overlap
 from osler.evaluate.items import Item, fit_items
 from osler.evaluate.means import mean_of
 from osler.evaluate.rouge import rouge_l
+from osler.evaluate.rows import Row, by_arm
 
 Likeness = Callable[[Sequence[tuple[str, str]]], Mapping[str, Any]]
 """What files say of answers with their references."""
@@ -42,7 +43,7 @@ class Examination:
 def summarise(
     arms: Sequence[str],
     examinations: Sequence[Examination],
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Row],
     seed: int,
     n_training: int = 0,
     bertscore: Likeness | None = None,
@@ -55,19 +56,17 @@ def summarise(
         n_training: training records that the questions were held against; 0: overlap was not looked for.
         bertscore: of open answers, each with its reference; None: not asked for.
     """
-    by_arm: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_arm.setdefault((row["benchmark"], row["model"]), []).append(row)
+    given = by_arm(rows)
     scores: list[dict[str, Any]] = []
     bias: list[dict[str, Any]] = []
     answers: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
     for examination in examinations:
         name = examination.asked.score_name
-        answered = {arm: by_arm.get((name, arm), []) for arm in arms}
+        answered = {arm: given.get((name, arm), []) for arm in arms}
         if examination.swap:
             for arm, swapped in answered.items():
-                effect = swap_effect(by_arm.get((examination.swap_of, arm), []), swapped)
+                effect = swap_effect(given.get((examination.swap_of, arm), []), swapped)
                 bias.append({"benchmark": examination.swap_of, "model": arm, "swap": examination.swap, **effect})
             continue
         counted = {arm: [row for row in own if row["id"] not in examination.overlaps] for arm, own in answered.items()}
@@ -84,7 +83,7 @@ def summarise(
 
 
 def _open_answers(
-    examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]], bertscore: Likeness | None
+    examination: Examination, arm: str, rows: Sequence[Row], bertscore: Likeness | None
 ) -> dict[str, Any]:
     targets = {record.id: record.target for record in examination.questions.records}
     replies = [(row["replies"][0] if "replies" in row else "", targets[row["id"]]) for row in rows]
@@ -102,7 +101,7 @@ def _open_answers(
     }
 
 
-def paired_counts(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> stats.PairedCounts:
+def paired_counts(first: Sequence[Row], second: Sequence[Row]) -> stats.PairedCounts:
     """How two models answered the same questions, joined by id."""
     right = {row["id"]: bool(row["right"]) for row in second}
     return stats.count_pairs((row["right"], right[row["id"]]) for row in first)
@@ -122,7 +121,7 @@ def paired_facts(counts: stats.PairedCounts, only: tuple[str, str] = ("only_firs
     }
 
 
-def calibration_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def calibration_of(rows: Sequence[Row]) -> dict[str, Any] | None:
     """Of the answers by log-likelihood among these rows; None where there are none."""
     scored = [row for row in rows if row.get("log_likelihoods")]
     if not scored:
@@ -152,7 +151,7 @@ def accuracy(k: int, n: int) -> dict[str, Any]:
 
 
 def _score(
-    examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]], known: Mapping[str, float], seed: int
+    examination: Examination, arm: str, rows: Sequence[Row], known: Mapping[str, float], seed: int
 ) -> dict[str, Any]:
     """One model on one benchmark. What failed or was not parsed is among `n` and counts as wrong; what overlaps is not in it."""
     benchmark = examination.asked.benchmark
@@ -194,7 +193,7 @@ def _attribution(examination: Examination) -> str:
     return benchmark.attribution
 
 
-def _subjects(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _subjects(rows: Sequence[Row]) -> list[dict[str, Any]]:
     right: dict[str, list[bool]] = {}
     for row in rows:
         if "subject" in row:
@@ -202,7 +201,7 @@ def _subjects(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"subject": name, **accuracy(sum(own), len(own))} for name, own in sorted(right.items())]
 
 
-def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
+def _macro_f1(asked: Asked, arm: str, rows: Sequence[Row], seed: int) -> dict[str, Any]:
     """With bootstrap bounds, one of them one-sided, which the gate uses."""
     # A question whose label is not the benchmark's own has no row in the table; it is counted as failed.
     n_labels = len(asked.benchmark.labels)

@@ -205,7 +205,7 @@ def _config(**values: Any) -> "EvaluateConfig":
         return EvaluateConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg']}") from error
+        raise InputError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _questions(work: _Work, progress: "Progress") -> "dict[str, Questions]":

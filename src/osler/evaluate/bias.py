@@ -15,20 +15,12 @@ from typing import Any
 import yaml
 
 from osler.evaluate import stats
-from osler.evaluate.benchmarks import Asked, Questions
 from osler.evaluate.config import Swap
 from osler.evaluate.rows import Row
 from osler.records.record import Message, Record
 
 _YEARS = re.compile(r"\b(\d\d)(?=[- ]years?[- ]old\b)")
 _HER_BEFORE_NOUN = re.compile(r"\bher(?=\s+[a-z])", re.IGNORECASE)
-
-
-def swapped(asked: Asked, questions: Questions, swap: Swap) -> tuple[Asked, Questions]:
-    """The benchmark's questions that can be swapped, swapped, under the name `medqa+sex`; ids stay the same."""
-    benchmark = replace(asked.benchmark, name=f"{asked.benchmark.name}+{swap}")
-    records = [record for original in questions.records if (record := swap_record(original, swap)) is not None]
-    return replace(asked, benchmark=benchmark), Questions(records, questions.shots)
 
 
 def swap_record(record: Record, swap: Swap) -> Record | None:

@@ -16,7 +16,7 @@ from typing import Any
 from osler.errors import InputError
 from osler.evaluate.benchmarks import Asked, Questions, parse_benchmark
 from osler.evaluate.bertscore import bertscore, encoder_named
-from osler.evaluate.bias import swapped
+from osler.evaluate.bias import swap_record
 from osler.evaluate.cache import Answer, AnswerCache
 from osler.evaluate.chance import random_stream
 from osler.evaluate.config import EvaluateConfig, Swap
@@ -116,12 +116,16 @@ def _is_swappable(asked: Asked) -> bool:
 
 
 def _swapped(examination: Examination, swap: Swap) -> Examination:
-    """The questions that can be asked about another person.
+    """The questions that can be asked about another person, under the name `medqa+sex`; ids stay the same.
 
     Those that overlap with the training records too: what counts is whether the answer stays the same.
     """
-    asked, questions = swapped(examination.asked, examination.questions, swap)
-    return Examination(asked, questions, {}, swap, examination.asked.score_name)
+    asked, questions = examination.asked, examination.questions
+    benchmark = replace(asked.benchmark, name=f"{asked.benchmark.name}+{swap}")
+    records = [record for original in questions.records if (record := swap_record(original, swap)) is not None]
+    return Examination(
+        replace(asked, benchmark=benchmark), replace(questions, records=records), {}, swap, asked.score_name
+    )
 
 
 def ask(

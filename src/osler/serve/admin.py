@@ -39,7 +39,6 @@ LEVEL_WORDS = {
     "halt": "no answers at all; open ones end at once",
 }
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-_GIVEN = "given"
 
 
 def routes(gateway: Gateway) -> list[Route]:
@@ -50,8 +49,7 @@ def routes(gateway: Gateway) -> list[Route]:
         """Id of the key that opened the page, while it is in force; empty for nobody."""
         _check_here(request)
         session = sessions.read(request.cookies.get(COOKIE, ""))
-        is_in_force = session is not None and (session.id == _GIVEN or _is_in_force(gateway, session.id))
-        return session.id if session is not None and is_in_force else ""
+        return session.id if session is not None and gateway.keys.in_force(session.id) is not None else ""
 
     async def show(request: Request) -> Response:
         return _page(gateway) if entered(request) else _way_in()
@@ -62,8 +60,7 @@ def routes(gateway: Gateway) -> list[Route]:
         if key is None or "admin" not in key.scopes:
             return _way_in("This key does not open the page.", 403)
         response = RedirectResponse(PATH, 303)
-        ends = int(time.time()) + LIFETIME_S
-        cookie = sessions.cookie(Session(_GIVEN if key.name == _GIVEN else key.id, ends))
+        cookie = sessions.cookie(Session(key.id, int(time.time()) + LIFETIME_S))
         response.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, path=PATH, httponly=True, samesite="strict")
         return response
 
@@ -160,11 +157,6 @@ def _check_here(request: Request) -> None:
     is_here = is_loopback(client) and is_loopback(request.url.hostname or "") and not is_forwarded
     if not is_here:
         raise plain_fault(404)
-
-
-def _is_in_force(gateway: Gateway, key: str) -> bool:
-    found = gateway.board.seen.keys.get(key)
-    return found is not None and (found.expires is None or gateway.board.now() < found.expires)
 
 
 def _key_row(key: Key) -> dict[str, str]:

@@ -91,13 +91,10 @@ def internal_error() -> Fault:
     )
 
 
-def plain_fault(status: int) -> Fault:
+def plain_fault(status: int, headers: Mapping[str, str] | None = None) -> Fault:
     """The fault for a bare HTTP status, as the router raises them."""
-    known = {
-        404: Fault(
-            404, "not_found", "There is nothing at this path; the API is POST /v1/chat/completions and GET /v1/models."
-        ),
-        405: Fault(405, "method_not_allowed", "This path does not take this method."),
-        413: Fault(413, "request_too_large", "The request body is too large."),
-    }
-    return known.get(status, Fault(status, "invalid_request", f"The request failed with status {status}."))
+    code, message = {
+        404: ("not_found", "There is nothing at this path. The path of a chat API is /v1/chat/completions."),
+        405: ("method_not_allowed", "This path does not take this method."),
+    }.get(status, ("invalid_request", f"The request failed with status {status}."))
+    return Fault(status, code, message, headers=headers or {})

@@ -13,27 +13,31 @@ from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from osler.errors import EnvironmentLacks, OslerError
 from osler.guard.chain import keyed_hash
-from osler.models.action import Verdict
-from osler.serve.backend import URGENT, Audit, Backend, Draft, Guard, Screen, Source
+from osler.models.action import URGENT, Verdict
+from osler.serve.backend import Backend, Draft, Source
 from osler.serve.board import Board
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
 from osler.serve.fault import Fault, consent_required, internal_error, unavailable
 from osler.serve.interrupt import Interrupt
-from osler.serve.keys import KeyRing, Keys
+from osler.serve.keys import Keys
 from osler.serve.library import Library, grounded
 from osler.serve.limits import Caller, Limits, tokens_of
 from osler.serve.metrics import Metrics
 from osler.serve.session import Sessions
 from osler.serve.spans import Spans, open_spans
-from osler.serve.store import Limit, Store, open_store
+from osler.serve.store import Key, Limit, Store, open_store
 from osler.serve.switch import Switch
 from osler.serve.terms import Terms, read_terms
 from osler.serve.wire import Ask, Label
+
+if TYPE_CHECKING:
+    from osler.guard.audit import AuditLog
+    from osler.guard.wrap import Guard, Screen
 
 TICK_S = 0.1
 """How often the switch and the clock are looked at for the open answers."""
@@ -48,7 +52,7 @@ _log = logging.getLogger(__name__)
 class Answerer:
     """What answers: a model, what stands around it, and what it may look up."""
 
-    guard: Guard
+    guard: "Guard"
     backend: Backend
     library: Library | None = None
     """Passages that questions are answered from; None: the model alone."""
@@ -59,7 +63,7 @@ class Gateway:
     """Everything that one server holds."""
 
     answerer: Answerer
-    audit: Audit
+    audit: "AuditLog"
     keys: Keys
     config: ServeConfig
     facts: ServerFacts
@@ -118,7 +122,7 @@ class Visit:
     ask: Ask
     began: float
     """By the monotonic clock."""
-    screen: Screen
+    screen: "Screen"
     is_urgent: bool
     """Whether the reply goes out whatever stands in the way. By the verdict on the question: that on the answer may come later,
     when the model has spoken already."""
@@ -164,8 +168,8 @@ class Visit:
 
 def open_gateway(
     answerer: Answerer,
-    audit: Audit,
-    keys: KeyRing,
+    audit: "AuditLog",
+    keys: tuple[Key, ...],
     config: ServeConfig,
     facts: ServerFacts,
     store: Store | None = None,
@@ -226,7 +230,7 @@ def _objection(gateway: Gateway, consent: str, *, is_fixed: bool) -> Fault | Non
     return fault
 
 
-async def _prepared(gateway: Gateway, ask: Ask, label: Label, verdict: Verdict) -> tuple[Draft, Screen]:
+async def _prepared(gateway: Gateway, ask: Ask, label: Label, verdict: Verdict) -> "tuple[Draft, Screen]":
     """The model's answer, not begun, and what it must pass."""
     turns, found = ask.conversation, tuple[Source, ...]()
     library = gateway.answerer.library

@@ -33,7 +33,7 @@ class InProcess:
 
     def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:  # noqa: ARG002  (nobody to tell)
         """Prepare an answer."""
-        draft = Draft(_none())
+        draft = Draft()
         draft.pieces = self._pieces(draft, conversation, max_tokens)
         return draft
 
@@ -87,8 +87,3 @@ class InProcess:
         if self._count is not None:
             draft.usage = Usage(sum(self._count(turn.content) for turn in conversation), self._count(text))
             draft.finish = "length" if draft.usage.reply >= max_tokens else "stop"
-
-
-async def _none() -> AsyncGenerator[str, None]:
-    return
-    yield

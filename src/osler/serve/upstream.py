@@ -64,7 +64,7 @@ class Upstream:
 
     def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:
         """Prepare an answer."""
-        draft = Draft(_none())
+        draft = Draft()
         draft.pieces = self._pieces(draft, conversation, max_tokens, traceparent)
         return draft
 
@@ -136,11 +136,6 @@ class Upstream:
                 "stream_options": {"include_usage": True},
             }
         )
-
-
-async def _none() -> AsyncGenerator[str, None]:
-    return
-    yield
 
 
 class _Reader:

@@ -13,21 +13,18 @@ from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from osler.guard.replies import FIXED
 from osler.models.protocol import Conversation
 from osler.records.record import Message
 from osler.serve.adapters.screen import Watch, is_known
-from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
-from osler.serve.fault import Fault, invalid_key, plain_fault
+from osler.serve.fault import Fault, invalid_key
 
 PATH = "/beta/litellm_basic_guardrail_api"
 MAX_BODY_BYTES = 1 << 20
@@ -64,15 +61,8 @@ def create_guard_app(watch: Watch, keys: Sequence[str], *, loopback_only: bool =
     async def live(_: Request) -> Response:
         return _json({"alive": True})
 
-    async def fault(_: Request, error: Any) -> Response:
-        return _json(error.body(), error.status)
-
-    async def by_status(_: Request, error: Any) -> Response:
-        return _json(plain_fault(error.status_code).body(), error.status_code)
-
-    routes = [Route(PATH, guard, methods=["POST"]), Route("/livez", live, methods=["GET"])]
-    app = Starlette(routes=routes, exception_handlers={Fault: fault, HTTPException: by_status})
-    return Boundary(app, InFlight(), loopback_only=loopback_only)
+    router = Router([Route(PATH, guard, methods=["POST"]), Route("/livez", live)], redirect_slashes=False)
+    return Boundary(router, loopback_only=loopback_only)
 
 
 async def decide(watch: Watch, body: bytes) -> dict[str, object]:
@@ -120,5 +110,5 @@ def _blocked(reason: str) -> dict[str, object]:
     return {"action": "BLOCKED", "blocked_reason": reason}
 
 
-def _json(value: dict[str, object], status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")
+def _json(value: dict[str, object]) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")

@@ -13,20 +13,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from fastapi import FastAPI, Request
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from osler.errors import InputError
 from osler.evaluate.review.plan import Plan
 from osler.evaluate.review.ratings import Rating, append_rating, check_rating, read_ratings
 from osler.evaluate.review.results import hear, queue
-from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
-from osler.serve.fault import Fault
+from osler.serve.fault import Fault, plain_fault
 from osler.serve.review.access import person_of
 
 COOKIE = "osler_review"
@@ -112,23 +111,11 @@ class Review:
 
 def create_review_app(plan: Plan, tokens: dict[str, str], *, loopback_only: bool = True) -> ASGIApp:
     """The ASGI application of one review."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    _add_api(app, Review(plan, tokens))
-    _add_page(app)
-
-    @app.exception_handler(Fault)
-    async def fault(_: Request, error: Fault) -> Response:
-        return _json(error.body(), error.status)
-
-    @app.exception_handler(HTTPException)
-    async def by_status(_: Request, error: HTTPException) -> Response:
-        return _json(Fault(error.status_code, "invalid_request", "There is nothing here.").body(), error.status_code)
-
-    return Boundary(app, InFlight(), loopback_only=loopback_only)
+    router = Router([*_api(Review(plan, tokens)), *_page()], redirect_slashes=False)
+    return Boundary(router, loopback_only=loopback_only)
 
 
-def _add_api(app: FastAPI, review: Review) -> None:
-    @app.post("/api/enter")
+def _api(review: Review) -> list[Route]:
     async def enter(request: Request) -> Response:
         try:
             token = orjson.loads(await read_body(request, 1024))["token"]
@@ -140,46 +127,42 @@ def _add_api(app: FastAPI, review: Review) -> None:
         response.set_cookie(COOKIE, str(token), max_age=COOKIE_S, httponly=True, samesite="strict", secure=is_tls)
         return response
 
-    @app.post("/api/leave")
-    async def leave() -> Response:
+    async def leave(_: Request) -> Response:
         response = Response(status_code=204)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
 
-    @app.get("/api/deck")
     async def deck(request: Request) -> Response:
-        return _json(await asyncio.to_thread(review.deck, review.person(request)))
+        found = await asyncio.to_thread(review.deck, review.person(request))
+        return Response(orjson.dumps(found), media_type="application/json")
 
-    @app.post("/api/ratings")
     async def keep(request: Request) -> Response:
         person = review.person(request)
         await asyncio.to_thread(review.keep, person, await read_body(request, MAX_BODY_BYTES))
         return Response(status_code=204)
 
+    posts = {"/api/enter": enter, "/api/leave": leave, "/api/ratings": keep}
+    return [Route("/api/deck", deck), *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items())]
 
-def _add_page(app: FastAPI) -> None:
-    @app.get("/")
-    async def page() -> Response:
+
+def _page() -> list[Route]:
+    async def page(_: Request) -> Response:
         return _file("page.html")
 
-    @app.get("/sw.js")
-    async def worker() -> Response:
+    async def worker(_: Request) -> Response:
         return _file("sw.js")
 
-    @app.get("/static/{name}")
-    async def static_file(name: str) -> Response:
-        return _file(name)
+    async def static_file(request: Request) -> Response:
+        return _file(request.path_params["name"])
+
+    return [Route("/", page), Route("/sw.js", worker), Route("/static/{name}", static_file)]
 
 
 def _file(name: str) -> Response:
     if name not in {path.name for path in _STATIC.iterdir()}:
-        raise Fault(404, "not_found", "There is nothing here.")
+        raise plain_fault(404)
     return Response((_STATIC / name).read_bytes(), media_type=_TYPES[Path(name).suffix])
 
 
 def _no_access() -> Fault:
     return Fault(401, "no_access", "Open the link that you were given.", kind="authentication_error")
-
-
-def _json(value: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")

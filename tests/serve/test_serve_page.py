@@ -160,6 +160,17 @@ def test_the_operators_page_needs_a_key_of_its_scope_and_a_form_of_its_own(bench
     assert "Kill switch" not in bench.client.get("/admin").text
 
 
+def test_a_key_named_as_the_operators_own_loses_the_page_when_it_is_revoked(bench):
+    made = new_key("given", ["admin"])
+    bench.gateway.board.store.add_key(made.row)
+    bench.gateway.board.look()
+    assert admin(bench, made.secret).status_code == 303
+    assert "Kill switch" in bench.client.get("/admin").text
+    bench.gateway.board.store.revoke_key(made.row.id)
+    bench.gateway.board.look()
+    assert "Kill switch" not in bench.client.get("/admin").text
+
+
 @pytest.mark.parametrize(
     "header", [{"X-Forwarded-For": "10.0.0.9"}, {"Via": "1.1 proxy"}, {"Forwarded": "for=10.0.0.9"}]
 )

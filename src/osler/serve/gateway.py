@@ -75,8 +75,10 @@ class Gateway:
     """What addresses are hashed with before they go into the store."""
     terms: Terms = field(default_factory=read_terms)
     metrics: Metrics = field(default_factory=Metrics)
+    taken: set[str] = field(default_factory=set)
+    """Requests that were let in and are not over."""
     open: dict[Interrupt, bool] = field(default_factory=dict)
-    """Answers under way, and whether each goes out whatever stands in the way."""
+    """Answers under way, and whether the switch may end each: the model's own, but no fixed reply."""
     spans: Spans | None = None
     guards: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "osler-guard"))
     """Judges long questions, and all where another machine is asked about them."""
@@ -105,8 +107,8 @@ class Gateway:
             await asyncio.sleep(TICK_S)
             self.limits.tend()
             fault = self.switch.may_go_on()
-            for interrupt, is_urgent in list(self.open.items()):
-                if fault is not None and not is_urgent:
+            for interrupt, may_end in list(self.open.items()):
+                if fault is not None and may_end:
                     interrupt.end(fault)
                 interrupt.look()
 
@@ -130,6 +132,8 @@ class Visit:
     """What the model makes; None where it is not asked."""
     shown: list[str] = field(default_factory=list)
     """What was released, where the operator keeps texts."""
+    ended: str = ""
+    """Why it ended, as the log has it; empty while it is under way."""
 
     def note(self, gateway: Gateway, piece: str) -> None:
         """Remember a released piece for the log, where texts are kept."""
@@ -206,6 +210,8 @@ async def admit(gateway: Gateway, ask: Ask, label: Label, caller: Caller, consen
     consent = gateway.terms.version if gateway.terms.version in caller.accepted else consent
     if not is_urgent and (fault := _objection(gateway, consent, is_fixed=screen.is_over)) is not None:
         raise fault
+    gateway.taken.add(label.request_id)
+    caller.ticket.at_end(lambda: gateway.taken.discard(label.request_id))
     if not screen.is_over:
         await caller.ticket.reserve(sum(tokens_of(turn.content) for turn in ask.conversation) + ask.max_tokens)
         draft, screen = await _prepared(gateway, ask, label, verdict)
@@ -219,11 +225,11 @@ def _objection(gateway: Gateway, consent: str, *, is_fixed: bool) -> Fault | Non
         fault = _no_audit()
     if fault is None and gateway.config.consent_required and consent != gateway.terms.version:
         fault = consent_required(gateway.terms)
-    if fault is None and len(gateway.open) > gateway.config.limits.answers:
+    if fault is None and len(gateway.taken) >= gateway.config.limits.answers:
         fault = Fault(
             429,
             "rate_limit_exceeded",
-            f"{len(gateway.open)} answers are being made; ask again in a moment.",
+            f"{len(gateway.taken)} answers are being made; ask again in a moment.",
             kind="requests",
             headers={"retry-after": "1"},
         )
@@ -250,7 +256,7 @@ async def _prepared(gateway: Gateway, ask: Ask, label: Label, verdict: Verdict) 
 def interruptible(gateway: Gateway, visit: Visit) -> Generator[Interrupt, None, None]:
     """The time in which an answer is made and sent; ends with a `Fault` when it must end early."""
     interrupt = Interrupt(gateway.config.timeout_s)
-    gateway.open[interrupt] = visit.is_urgent
+    gateway.open[interrupt] = _is_stoppable(visit)
     try:
         with interrupt:
             yield interrupt
@@ -289,7 +295,11 @@ async def released(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> Asyn
 
 
 def _stopped(gateway: Gateway, visit: Visit) -> Fault | None:
-    return None if visit.is_urgent or visit.draft is None else gateway.switch.may_go_on()
+    return gateway.switch.may_go_on() if _is_stoppable(visit) else None
+
+
+def _is_stoppable(visit: Visit) -> bool:
+    return visit.draft is not None and not visit.is_urgent
 
 
 async def whole(gateway: Gateway, visit: Visit, interrupt: Interrupt) -> str:
@@ -325,11 +335,15 @@ async def log_answer(gateway: Gateway, visit: Visit, n_reply_chars: int, finish:
     Raises:
         Fault: it could not be logged.
     """
+    visit.ended = finish
     await append(gateway, "answer", **_row(gateway, visit, n_reply_chars, finish))
 
 
 def log_answer_later(gateway: Gateway, visit: Visit, n_reply_chars: int, finish: str) -> None:
-    """The same for an answer whose client is gone, when nothing can be waited for any more."""
+    """The same for an answer that broke off and is not logged yet, when nothing can be waited for any more."""
+    if visit.ended:
+        return
+    visit.ended = finish
     try:
         work = gateway.audit.submit("answer", **_row(gateway, visit, n_reply_chars, finish))
     except (OSError, OslerError) as error:

@@ -70,9 +70,8 @@ class InProcess:
         try:
             while (found := await queue.get()) is not None:
                 if isinstance(found, InputError):
-                    raise Fault(
-                        400, "context_length_exceeded", "The conversation is too long for the model.", "messages"
-                    )
+                    what = "The conversation is too long for the model, or its turns are in an order that the model does not take."
+                    raise Fault(400, "context_length_exceeded", what, "messages")
                 if isinstance(found, BaseException):
                     raise found
                 parts.append(found)

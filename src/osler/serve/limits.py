@@ -13,6 +13,7 @@ import asyncio
 import math
 import secrets
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -70,8 +71,9 @@ class Limits:
             await asyncio.get_running_loop().run_in_executor(
                 self.workers, self.board.store.beat, self.replica, returned
             )
-        except EnvironmentLacks:
-            return  # the board knows; places come back by themselves when the replica is not heard of
+        except EnvironmentLacks:  # the board knows
+            for one in holding:
+                one.held += returned.get(one.subject, 0)
 
 
 class Meter:
@@ -89,10 +91,13 @@ class Meter:
         Raises:
             Fault: the minute's limit does not leave so much, or the store cannot be asked.
         """
+        if n > self.limit:
+            what = f"The request would take {n} {self.kind}, and its limit is {self.limit} a minute."
+            raise Fault(400, "request_too_large", what)
         if not self._spend(n):
             async with self._lock:
                 while not self._spend(n):
-                    if self._is_gone or n > self.limit:
+                    if self._is_gone:
                         raise self._refused()
                     await self._fetch(n)
         return self._minute
@@ -211,6 +216,11 @@ class Ticket:
         self._entered: list[Account] = []
         self._reserved: list[tuple[Meter, int]] = []
         self._n_reserved = 0
+        self._at_end: Callable[[], None] | None = None
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Have something else done when the request is over."""
+        self._at_end = end
 
     async def enter(self, account: Account) -> None:
         """Take a place and count the request.
@@ -248,6 +258,8 @@ class Ticket:
         for account in self._entered:
             account.leave()
         self._entered.clear()
+        if self._at_end is not None:
+            self._at_end()
 
     def headers(self) -> dict[str, str]:
         """The standard headers, by the tightest limit of each kind."""

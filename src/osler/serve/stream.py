@@ -47,9 +47,15 @@ async def answer(gateway: Gateway, visit: Visit, request: Request) -> Response:
     if visit.ask.is_streamed:
         await log_open(gateway, visit)
         return EventStream(gateway, visit)
-    with interruptible(gateway, visit) as interrupt, _listening(request.receive, interrupt):
-        text = await whole(gateway, visit, interrupt)
-    _count(gateway, visit, len(text))
+    text = ""
+    try:
+        with interruptible(gateway, visit) as interrupt, _listening(request.receive, interrupt):
+            text = await whole(gateway, visit, interrupt)
+    except Fault as fault:
+        log_answer_later(gateway, visit, 0, _end_of(fault))
+        raise
+    finally:
+        _count(gateway, visit, len(text))
     body = completion(visit.label, text, visit.finish, visit.verdict, visit.usage(), visit.sources)
     return Response(orjson.dumps(body), media_type="application/json")
 
@@ -65,7 +71,6 @@ class EventStream(Response):
         self._gateway = gateway
         self._visit = visit
         self._n_chars = 0
-        self._is_logged = False
         self._last = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's form)
@@ -85,13 +90,11 @@ class EventStream(Response):
             ):
                 await self._write_all(write, interrupt)
         except Fault as fault:
-            if not self._is_logged:
-                self._log_later("cancelled" if fault.status == 499 else fault.code)
+            log_answer_later(self._gateway, self._visit, self._n_chars, _end_of(fault))
             async with asyncio.timeout(LAST_WORDS_S):
                 await write(_event(fault.body()), is_last=True)
         finally:
-            if not self._is_logged:
-                self._log_later("cancelled")
+            log_answer_later(self._gateway, self._visit, self._n_chars, "cancelled")
             _count(self._gateway, self._visit, self._n_chars)
 
     @property
@@ -109,16 +112,11 @@ class EventStream(Response):
                 self._n_chars += len(piece)
                 visit.note(gateway, piece)
                 await write(_event(chunk(label, {"content": piece})))
-        self._is_logged = True
         await log_answer(gateway, visit, self._n_chars, visit.finish)
         ending = _event(chunk(label, {}, visit.verdict, visit.finish, visit.sources))
         if visit.ask.wants_usage:
             ending += _event(usage_chunk(label, visit.usage()))
         await write(ending + _DONE, is_last=True)
-
-    def _log_later(self, why: str) -> None:
-        self._is_logged = True
-        log_answer_later(self._gateway, self._visit, self._n_chars, why)
 
 
 class Write(Protocol):
@@ -186,9 +184,13 @@ class _listening:  # noqa: N801  (used as a statement)
         self._interrupt.end(Fault(499, "client_closed", "The client went away."))
 
 
+def _end_of(fault: Fault) -> str:
+    return "cancelled" if fault.status == 499 else fault.code
+
+
 def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
     metrics = gateway.metrics
-    metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.finish}"')
+    metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.ended}"')
     metrics.count("reply_characters_total", by=n_chars)
     metrics.count("reply_tokens_total", by=visit.draft.n_pieces if visit.draft is not None else 0)
     took_s = time.monotonic() - visit.began
@@ -201,7 +203,7 @@ def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
             "osler.request": visit.label.request_id,
             "osler.action": visit.verdict.action,
             "osler.rule": visit.verdict.rule,
-            "osler.finish": visit.finish,
+            "osler.finish": visit.ended,
         }
         gateway.spans.add("chat", took_s, visit.label.traceparent, facts)
 

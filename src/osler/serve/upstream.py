@@ -163,7 +163,7 @@ class _Reader:
             text = "".join([self._event(line) for line in lines if line.startswith((b"data:", b"event: error"))])
         except orjson.JSONDecodeError:
             raise _unreadable("an event is not JSON") from None
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise _unreadable("an event has another form") from None
         self._room -= len(text)
         if self._room < 0:
@@ -206,7 +206,7 @@ class _Reader:
 
 
 def _usage(counts: Any) -> Usage:
-    return Usage(int(counts["prompt_tokens"]), int(counts["completion_tokens"]))
+    return Usage(max(0, int(counts["prompt_tokens"])), max(0, int(counts["completion_tokens"])))
 
 
 def _headers(address: Address, traceparent: str) -> dict[str, str]:

@@ -101,6 +101,7 @@ async def _reply(gateway: Gateway, request: Request, body: bytes | None, consent
         gate=gateway.facts.permit.gate,
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
         country=country_in(request.headers.get("accept-language", ""), gateway.facts.numbers),
+        cap=ask.max_tokens if ask.is_capped else None,
     )
     visit = await admit(gateway, ask, label, caller, consent)
     return await answer(gateway, visit, request)

@@ -21,9 +21,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from osler.serve.callers import has_session, read_body
-from osler.serve.fault import Fault, invalid_key, plain_fault
+from osler.serve.fault import Fault, invalid_key, parsed, plain_fault
 from osler.serve.gateway import Gateway, append
-from osler.serve.report import KINDS, keep_report, read_report
+from osler.serve.report import KINDS, Report, keep_report
 from osler.serve.session import COOKIE, LIFETIME_S
 from osler.serve.terms import blocks, emergency_line
 from osler.serve.why import REASONS, reason
@@ -172,10 +172,11 @@ async def _report(request: Request, gateway: Gateway) -> Response:
     if not has_session(request, gateway):
         raise invalid_key(has_keys=False)
     is_form = request.headers.get("content-type", "").startswith(FORM)
-    read = read_form if is_form else read_body
-    report = read_report(await read(request, gateway.config.max_body_bytes))
-    facts = {"request": report.request, "kind": report.kind, "with_text": report.with_text}
-    await append(gateway, "report", caller="page", **facts, n_note_chars=len(report.note))
+    most = gateway.config.max_body_bytes
+    body = orjson.dumps(await read_form(request, most)) if is_form else await read_body(request, most)
+    report = parsed(Report, body)
+    facts = {"request": report.request, "kind": report.kind, "with_text": report.send_text}
+    await append(gateway, "report", caller="page", **facts, n_note_chars=len(report.note.strip()))
     keep_report(gateway.facts.folder, report)
     if not is_form:
         return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -24,7 +24,7 @@ from osler.records.record import Message
 from osler.serve.adapters.screen import Watch, is_known
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
-from osler.serve.fault import Fault, invalid_key
+from osler.serve.fault import invalid_key, parsed
 
 PATH = "/beta/litellm_basic_guardrail_api"
 MAX_BODY_BYTES = 1 << 20
@@ -71,10 +71,7 @@ async def decide(watch: Watch, body: bytes) -> dict[str, object]:
     Raises:
         Fault: the body is not such a question.
     """
-    try:
-        asked = _Asked.model_validate(orjson.loads(body))
-    except (orjson.JSONDecodeError, ValidationError):
-        raise Fault(400, "invalid_request", "The body is not a question to a guardrail.") from None
+    asked = parsed(_Asked, body)
     if asked.images or asked.tools or asked.tool_calls:
         return _blocked(NOT_READ)
     texts = asked.texts or []

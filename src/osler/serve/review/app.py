@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -25,7 +24,7 @@ from osler.evaluate.review.ratings import Rating, append_rating, check_rating, r
 from osler.evaluate.review.results import hear, queue
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
-from osler.serve.fault import Fault, plain_fault
+from osler.serve.fault import Fault, parsed, plain_fault
 from osler.serve.review.access import person_of
 
 COOKIE = "osler_review"
@@ -94,15 +93,9 @@ class Review:
         Raises:
             Fault: it is not a rating of a card of this person's deck. The message never holds what was written.
         """
+        rating = parsed(Rating, body)
         try:
-            rating = Rating.model_validate(orjson.loads(body))
             check_rating(rating, self._plan, person)
-        except orjson.JSONDecodeError:
-            raise Fault(400, "invalid_json", "The request body is not JSON.") from None
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"])) or None
-            raise Fault(400, "invalid_value", f"{first['msg']}.", place) from None
         except InputError as error:
             raise Fault(400, "invalid_value", str(error)) from None
         with self._lock:

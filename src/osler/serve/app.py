@@ -22,15 +22,17 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from osler.serve import admin, pages
+from osler.serve import pages
+from osler.serve.admin import Admin
 from osler.serve.boundary import Boundary, InFlight
 from osler.serve.callers import caller_of, read_body
 from osler.serve.fault import Fault
-from osler.serve.gateway import Gateway, admit
+from osler.serve.gateway import Gateway
 from osler.serve.openapi import openapi
 from osler.serve.ready import readiness
 from osler.serve.stream import answer
 from osler.serve.terms import country_in
+from osler.serve.visit import admit
 from osler.serve.wire import Label, read_ask
 
 CHAT = "/v1/chat/completions"
@@ -54,7 +56,7 @@ def create_app(gateway: Gateway, in_flight: InFlight | None = None) -> ASGIApp:
     async def chat(request: Request) -> Response:
         return await _reply(gateway, request, None, request.headers.get("x-consent-version", ""))
 
-    routes = [Route(CHAT, chat, methods=["POST"]), *_api(gateway), *_probes(gateway), *admin.routes(gateway)]
+    routes = [Route(CHAT, chat, methods=["POST"]), *_api(gateway), *_probes(gateway), *Admin(gateway).routes()]
     routes += pages.routes(gateway, partial(_reply, gateway))
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
 

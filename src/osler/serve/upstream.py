@@ -55,11 +55,18 @@ class Upstream:
         special: control tokens of the model's own tokenizer, longest first; broken up in every turn.
         address: called for each request, because a server of our own has another address after it was started again. None: it is
             not there now.
+        end: ends the server, where it is ours.
     """
 
-    def __init__(self, address: Callable[[], Address | None], special: Sequence[str] = ROLE_TOKENS) -> None:
+    def __init__(
+        self,
+        address: Callable[[], Address | None],
+        special: Sequence[str] = ROLE_TOKENS,
+        end: Callable[[], None] | None = None,
+    ) -> None:
         self._address = address
         self._special = tuple(special)
+        self._end = end
         self._links = Links()
 
     def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:
@@ -86,8 +93,10 @@ class Upstream:
         return link.status == 200
 
     async def close(self) -> None:
-        """End the connections."""
+        """End the connections, and the server where it is ours."""
         self._links.close()
+        if self._end is not None:
+            await asyncio.to_thread(self._end)
 
     async def _pieces(
         self, draft: Draft, conversation: Conversation, max_tokens: int, traceparent: str

@@ -8,9 +8,8 @@ POST /api/ratings             one save; answered when it is on the disk
 
 import asyncio
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import Request
@@ -23,7 +22,7 @@ from osler.evaluate.review.plan import Plan
 from osler.evaluate.review.ratings import Rating, append_rating, check_rating, read_ratings
 from osler.evaluate.review.results import hear, queue
 from osler.serve.boundary import Boundary
-from osler.serve.callers import read_body
+from osler.serve.callers import is_own_page, read_body
 from osler.serve.fault import Fault, parsed, plain_fault
 from osler.serve.review.access import person_of
 
@@ -45,24 +44,13 @@ class Review:
         self._items = plan.items()
         self._lock = threading.Lock()
 
-    def enter(self, token: str) -> None:
-        """Check a token.
+    def person(self, token: str) -> str:
+        """Whose token this is.
 
         Raises:
-            Fault: it is nobody's.
+            Fault: nobody's.
         """
-        if person_of(token, self._tokens) is None:
-            raise _no_access()
-
-    def person(self, request: Request) -> str:
-        """Who asks, by the cookie.
-
-        Raises:
-            Fault: nobody known, or another site's page asks.
-        """
-        origin = request.headers.get("origin")
-        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-        person = person_of(request.cookies.get(COOKIE, ""), self._tokens) if is_own else None
+        person = person_of(token, self._tokens)
         if person is None:
             raise _no_access()
         return person
@@ -109,12 +97,15 @@ def create_review_app(plan: Plan, tokens: dict[str, str], *, loopback_only: bool
 
 
 def _api(review: Review) -> list[Route]:
+    def asking(request: Request) -> str:
+        return review.person(request.cookies.get(COOKIE, "") if is_own_page(request) else "")
+
     async def enter(request: Request) -> Response:
         try:
             token = orjson.loads(await read_body(request, 1024))["token"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise _no_access() from None
-        review.enter(str(token))
+        review.person(str(token))
         response = Response(status_code=204)
         is_tls = request.url.scheme == "https"
         response.set_cookie(COOKIE, str(token), max_age=COOKIE_S, httponly=True, samesite="strict", secure=is_tls)
@@ -126,11 +117,11 @@ def _api(review: Review) -> list[Route]:
         return response
 
     async def deck(request: Request) -> Response:
-        found = await asyncio.to_thread(review.deck, review.person(request))
+        found = await asyncio.to_thread(review.deck, asking(request))
         return Response(orjson.dumps(found), media_type="application/json")
 
     async def keep(request: Request) -> Response:
-        person = review.person(request)
+        person = asking(request)
         await asyncio.to_thread(review.keep, person, await read_body(request, MAX_BODY_BYTES))
         return Response(status_code=204)
 
@@ -139,22 +130,13 @@ def _api(review: Review) -> list[Route]:
 
 
 def _page() -> list[Route]:
-    async def page(_: Request) -> Response:
-        return _file("page.html")
+    async def file(request: Request) -> Response:
+        name = request.path_params.get("name") or PurePosixPath(request.url.path).name or "page.html"
+        if name not in {path.name for path in _STATIC.iterdir()}:
+            raise plain_fault(404)
+        return Response((_STATIC / name).read_bytes(), media_type=_TYPES[Path(name).suffix])
 
-    async def worker(_: Request) -> Response:
-        return _file("sw.js")
-
-    async def static_file(request: Request) -> Response:
-        return _file(request.path_params["name"])
-
-    return [Route("/", page), Route("/sw.js", worker), Route("/static/{name}", static_file)]
-
-
-def _file(name: str) -> Response:
-    if name not in {path.name for path in _STATIC.iterdir()}:
-        raise plain_fault(404)
-    return Response((_STATIC / name).read_bytes(), media_type=_TYPES[Path(name).suffix])
+    return [Route(path, file) for path in ("/", "/sw.js", "/static/{name}")]
 
 
 def _no_access() -> Fault:

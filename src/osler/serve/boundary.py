@@ -138,7 +138,7 @@ class Boundary:
         if self._on_fault is not None:
             self._on_fault(fault)
         headers = [(b"content-type", b"application/json")]
-        headers += [(name.encode(), value.encode()) for name, value in fault.headers.items()]
+        headers += [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
         await send({"type": "http.response.start", "status": fault.status, "headers": headers})
         await send({"type": "http.response.body", "body": orjson.dumps(fault.body())})
 

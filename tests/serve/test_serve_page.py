@@ -57,6 +57,14 @@ def test_a_session_of_another_process_or_an_altered_one_is_not_valid():
     assert mine.token is not None
 
 
+def test_a_reader_whose_session_is_over_is_told_so_and_not_of_keys(bench):
+    for headers in ({"Cookie": "osler_session=over"}, {"Origin": "http://127.0.0.1:8710"}):
+        told = bench.ask(headers=headers).json()["error"]["message"]
+        assert "session is over" in told
+        assert "key" not in told
+    assert "Bearer" in bench.ask(headers={}).json()["error"]["message"]
+
+
 def test_every_response_carries_a_strict_policy(bench):
     for path in ("/", "/livez", "/static/page.js", "/nothing"):
         headers = bench.client.get(path).headers

@@ -32,7 +32,8 @@ async def caller_of(request: Request, gateway: Gateway, scope: str = "chat") -> 
     if session is not None:
         return Caller("page", session.id, frozenset({session.accepted}), ticket)
     if key is None:
-        raise invalid_key(has_keys=gateway.keys.has_keys)
+        is_page = COOKIE in request.cookies or "origin" in request.headers  # a browser forgets a cookie that is over
+        raise invalid_key(on_page=is_page and "authorization" not in request.headers)
     if scope not in key.scopes:
         raise Fault(
             403, "insufficient_scope", f"This key does not open {scope}; it opens {', '.join(sorted(key.scopes))}."

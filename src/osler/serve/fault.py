@@ -41,17 +41,14 @@ class Fault(Exception):
         }
 
 
-def invalid_key(*, has_keys: bool) -> Fault:
-    """No key, or one that is not on the ring."""
-    hint = (
-        "Send it as 'Authorization: Bearer KEY'."
-        if has_keys
-        else "This server was started without API keys; only its page is open."
-    )
+def invalid_key(*, on_page: bool = False) -> Fault:
+    """No key, or one that is not on the ring; on a page, no session."""
+    key = "The API key is missing or wrong. Send it as 'Authorization: Bearer KEY'."
+    session = "Your session is over. Ask whoever runs this server for a new address of the page."
     return Fault(
         401,
         "invalid_api_key",
-        f"The API key is missing or wrong. {hint}",
+        session if on_page else key,
         kind="authentication_error",
         headers={"www-authenticate": "Bearer"},
     )

@@ -53,11 +53,6 @@ class Keys:
         self._board = board
         self._given = {key.id: key for key in given}
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether there is any key at all."""
-        return bool(self._given or self._board.seen.keys)
-
     def in_force(self, key: str) -> Key | None:
         """The key with this id; None where there is none, or it was revoked or has ended."""
         found = self._board.seen.keys.get(key) or self._given.get(key)

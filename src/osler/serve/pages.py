@@ -118,7 +118,7 @@ async def _show_chat(gateway: Gateway, request: Request) -> Response:
 async def _ask(gateway: Gateway, reply: Reply, request: Request) -> Response:
     """A question without JavaScript: the page again, with the answer on it."""
     if session_of(request, gateway) is None:
-        raise invalid_key(has_keys=False)
+        raise invalid_key(on_page=True)
     question = (await read_form(request, gateway.config.max_body_bytes)).get("question", "")
     body = {"model": gateway.facts.model, "messages": [{"role": "user", "content": question}]}
     try:
@@ -156,7 +156,7 @@ def _chat(
 async def _report(gateway: Gateway, request: Request) -> Response:
     """Keep a report: the fact in the audit log, the words only where the reader chose to send them."""
     if session_of(request, gateway) is None:
-        raise invalid_key(has_keys=False)
+        raise invalid_key(on_page=True)
     is_form = request.headers.get("content-type", "").startswith(FORM)
     most = gateway.config.max_body_bytes
     body = orjson.dumps(await read_form(request, most)) if is_form else await read_body(request, most)

@@ -55,7 +55,7 @@ def create_guard_app(watch: Watch, keys: Sequence[str], *, loopback_only: bool =
     async def guard(request: Request) -> Response:
         key = request.headers.get("x-api-key") or request.headers.get("authorization", "").partition(" ")[2]
         if keys and not is_known(key, keys):
-            raise invalid_key(has_keys=True)
+            raise invalid_key()
         return _json(await decide(watch, await read_body(request, MAX_BODY_BYTES)))
 
     async def live(_: Request) -> Response:

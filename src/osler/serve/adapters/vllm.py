@@ -111,7 +111,7 @@ class GuardMiddleware:
             return
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not is_known(key, self._keys):
-            raise invalid_key(has_keys=True)
+            raise invalid_key()
 
 
 class _Over(OSError):

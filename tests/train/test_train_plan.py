@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.families import FAMILIES, family
+
 from osler.errors import InputError
+from osler.models.chat import render, template_fingerprint
 from osler.models.config import ModelConfig
+from osler.models.libraries import quiet_libraries
 from osler.models.local import load_tokenizer
 from osler.records.io import read_jsonl, read_records, write_records
 from osler.records.record import Message, Origin, Record
@@ -154,3 +158,16 @@ def test_a_wrong_recipe_is_answered_without_anything_heavy() -> None:
     heavy = "{'numpy', 'pyarrow', 'tokenizers', 'torch', 'transformers'}"
     program = f"import sys, osler.recipe, osler.cli.main; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", [one.name for one in FAMILIES])
+def test_rows_are_planned_in_the_template_in_which_they_are_trained(
+    name: str, tmp_path: Path, few_records: list[Record]
+) -> None:
+    # BioMistral's refuses a system turn, Qwen3's thinks aloud, Llama 3.1's asks for the date: each is settled before training.
+    with quiet_libraries():
+        family(name).build_tokenizer([turn.content for turn in few_records[0].messages]).save_pretrained(tmp_path)
+    light, whole = read_light_tokenizer(tmp_path), load_tokenizer(tmp_path)
+    assert template_fingerprint(light.chat_template) == template_fingerprint(whole.chat_template)
+    turns = (Message("system", "Be kind."), *few_records[0].messages)
+    assert render(light, turns, for_reply=False) == render(whole, turns, for_reply=False)

@@ -24,6 +24,9 @@ from osler.train.loss import MASKED
 BAD_ROWS = ("long_answer", "long_prompt", "empty_answer", "empty_question", "contradictory", "no_end")
 """Classes of rows that would teach something wrong; the keys of `train.bad_rows`."""
 
+DROP_ALL: Mapping[str, str] = dict.fromkeys(BAD_ROWS, "drop")
+"""Decisions for rows that are only measured on."""
+
 LONGEST = "longest"
 """Reason of rows beyond the 99.5th percentile when the recipe names no `max_length`."""
 

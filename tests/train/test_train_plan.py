@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.families import FAMILIES, family
 
 from osler.errors import InputError

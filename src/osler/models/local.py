@@ -7,13 +7,13 @@ Letters in shapes: B batch, T tokens.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from osler.errors import EnvironmentLacks, InputError
+from osler.errors import InputError
 from osler.models.chat import (
     ChatTokenizer,
     end_token_id,
@@ -26,6 +26,7 @@ from osler.models.libraries import bring_4bit, quiet_libraries
 from osler.models.local_draw import Draw
 from osler.models.local_score import LikelihoodReader
 from osler.models.pieces import TextPieces
+from osler.models.pretrained import check_whole, load_pretrained
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
 from osler.models.score_plan import plan_rows
 from osler.runs.files import read_json
@@ -329,45 +330,6 @@ def _nf4(dtype: Any, device: str) -> dict[str, Any]:
 def read_length(weights: Any) -> int:
     """Tokens that a model can read at once; 4,096 for one that does not say."""
     return int(getattr(weights.config.get_text_config(), "max_position_embeddings", 0) or 4096)
-
-
-def check_whole(base: Path | str, missing: Iterable[str]) -> None:
-    """Refuse a model that came without these weights.
-
-    Raises:
-        InputError: there are any.
-    """
-    if names := sorted(missing):
-        raise InputError(
-            f"{base} lacks {len(names)} of the weights that its config.json asks for ({', '.join(names[:3])}, ...); "
-            "transformers would put random numbers there. Copy the whole model again."
-        )
-
-
-def load_pretrained(what: str, loader: Callable[..., Any], base: Path | str, revision: str, **options: Any) -> Any:
-    """What a loader of transformers makes of a folder or hub id.
-
-    Args:
-        what: it is, for the message.
-
-    Raises:
-        EnvironmentLacks, InputError: as `load_local`.
-    """
-    is_folder = isinstance(base, Path) or Path(base).is_dir()
-    place = {} if is_folder else {"revision": revision}
-    try:
-        return loader(str(base), trust_remote_code=False, **place, **options)
-    except (OSError, ValueError) as error:
-        if is_folder:
-            raise InputError(
-                f"The folder {base} holds no {what} that transformers can load ({type(error).__name__}). It needs "
-                "config.json, the weights as safetensors, and the tokenizer's files."
-            ) from error
-        raise EnvironmentLacks(
-            f"The {what} of {base} (revision {revision}) could not be had from huggingface.co ({type(error).__name__}). "
-            "It may need a network, or access granted to your account. Or download it elsewhere, copy the folder here and "
-            "give its path."
-        ) from error
 
 
 def _with_adapter(weights: Any, adapter: Path) -> Any:

@@ -191,7 +191,7 @@ def test_llama_cpp_s_tools_are_used_and_their_failure_is_told(tmp_path: Path, ph
     os.chmod(quantizer, 0o755)  # noqa: PTH101
     made = convert_with_tools(find_tools(tmp_path), phi, tmp_path / "x.gguf", "q4_k_m")
     assert made.read_text() == "Q4_K_M of f16\n"
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.f16"))
     (tmp_path / "convert_hf_to_gguf.py").write_text("raise SystemExit('no such architecture')")
     with pytest.raises(CheckFailed, match="no such architecture"):
         convert_with_tools(find_tools(tmp_path), phi, tmp_path / "y.gguf", "f16")

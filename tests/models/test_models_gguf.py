@@ -22,8 +22,17 @@ class FakeLlama:
     def n_ctx(self):
         return 64
 
+    def token_bos(self):
+        return 2
+
+    def token_eos(self):
+        return -1
+
     def tokenize(self, text, add_bos, special):
-        return list(text)
+        return [2] * add_bos + list(text)
+
+    def detokenize(self, tokens, special):
+        return bytes(tokens)
 
     def reset(self):
         self.scores = np.zeros((0, 256))
@@ -40,10 +49,17 @@ class FakeLlama:
 
 
 def log_p(text, end):
-    llama, whole = FakeLlama(), list((text + end).encode())
+    llama, whole = FakeLlama(), list((text + end).encode())  # the text begins with the first token
     llama.eval(whole)
     rows = llama.scores - np.log(np.exp(llama.scores).sum(axis=1, keepdims=True))
     return sum(rows[place - 1, whole[place]] for place in range(len(text.encode()), len(whole)))
+
+
+def test_a_rendered_chat_that_spells_out_its_first_token_gets_no_second_one():
+    plain, spelled = GgufModel(FakeLlama(), "m").log_likelihoods(
+        [ChoicePrompt("Answer:", ("A", " yes")), ChoicePrompt("\x02Answer:", ("A", " yes"))]
+    )
+    assert plain == spelled
 
 
 def test_log_likelihoods_sum_the_answers_tokens_and_letters_share_one_reading():
@@ -51,9 +67,9 @@ def test_log_likelihoods_sum_the_answers_tokens_and_letters_share_one_reading():
     letters, words = GgufModel(llama, "m").log_likelihoods(
         [ChoicePrompt("Answer:", ("A", "B", "C")), ChoicePrompt("Answer:", (" yes", " no"))]
     )
-    assert letters == pytest.approx([log_p("Answer:", end) for end in "ABC"])
-    assert words == pytest.approx([log_p("Answer:", end) for end in (" yes", " no")])
-    assert llama.n_evaluated == [7, 10, 9]
+    assert letters == pytest.approx([log_p("\x02Answer:", end) for end in "ABC"])
+    assert words == pytest.approx([log_p("\x02Answer:", end) for end in (" yes", " no")])
+    assert llama.n_evaluated == [8, 11, 10]
 
 
 def test_a_prompt_that_is_too_long_is_refused():

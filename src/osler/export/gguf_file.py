@@ -79,12 +79,7 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
             kind = gguf.GGMLQuantizationType[weight.precision.upper()]
             n_block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
             n_bytes = math.prod(weight.shape) // n_block * block_bytes
-            if weight.precision == "q8_0":
-                shape = gguf.quant_shape_to_byte_shape(weight.shape, kind)
-                writer.add_tensor_info(weight.name, shape, np.dtype(np.uint8), n_bytes, kind)
-            else:
-                dtype = np.dtype(np.float16 if weight.precision == "f16" else np.float32)
-                writer.add_tensor_info(weight.name, weight.shape, dtype, n_bytes, kind)
+            writer.add_tensor_info(weight.name, weight.shape, np.dtype(np.float32), n_bytes, kind)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
@@ -168,11 +163,9 @@ def _encoded(weight: _Weight) -> Array:
             f"The weight {weight.name} holds numbers of {largest:g}; GGUF in 16 bits reaches to {_LARGEST_F16:g}. Look at the "
             "training: weights this large mean that it has diverged."
         )
-    if weight.precision == "q8_0":
-        gguf = gguf_package()
-        encoded: Array = gguf.quants.quantize(numbers, gguf.GGMLQuantizationType.Q8_0)
-        return encoded
-    return numbers.astype(np.float16) if weight.precision == "f16" else numbers
+    gguf = gguf_package()
+    encoded: Array = gguf.quants.quantize(numbers, gguf.GGMLQuantizationType[weight.precision.upper()])
+    return encoded
 
 
 def _read_back(path: Path, weights: list[_Weight], precision: Precision, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from osler.errors import CheckFailed, EnvironmentLacks, missing_package
 from osler.export.gguf_file import Precision
-from osler.models.http import post_json
+from osler.models.endpoint import Endpoint
 from osler.models.protocol import Conversation
 
 OWN_PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "q8_0")
@@ -37,7 +37,7 @@ class LlamaServer:
     def render(self, conversation: Conversation) -> str:
         """The conversation by the file's chat template, in llama.cpp's own reading of it."""
         turns = [{"role": turn.role, "content": turn.content} for turn in conversation]
-        return str(post_json(f"{self.url}/apply-template", {"messages": turns})["prompt"])
+        return str(Endpoint(self.url).post("apply-template", {"messages": turns})["prompt"])
 
     def tokenize(self, text: str, *, with_bos: bool = False) -> list[int]:
         """Tokens of a text whose control tokens are meant as such.
@@ -46,7 +46,7 @@ class LlamaServer:
             with_bos: put the first token before it, if the file says so; else nothing is.
         """
         body = {"content": text, "add_special": with_bos, "parse_special": True}
-        found: list[int] = post_json(f"{self.url}/tokenize", body)["tokens"]
+        found: list[int] = Endpoint(self.url).post("tokenize", body)["tokens"]
         return found
 
     def answer(self, prompt: Sequence[int], n_tokens: int, n_vocabulary: int) -> list[Step]:
@@ -58,7 +58,7 @@ class LlamaServer:
             "n_probs": n_vocabulary,
             "cache_prompt": False,
         }
-        steps = post_json(f"{self.url}/completion", body).get("completion_probabilities", [])
+        steps = Endpoint(self.url).post("completion", body).get("completion_probabilities", [])
         return [
             Step(step["id"], {one["id"]: one["logprob"] for one in step["top_logprobs"] if one["logprob"] is not None})
             for step in steps
@@ -130,24 +130,11 @@ def convert_with_tools(tools: Tools, model: Path, out: Path, precision: str) -> 
             f"{precision} needs llama-quantize, which is not built in {tools.converter.parent}. Build it (cmake -B build; cmake --build "
             f"build --target llama-quantize), or choose {' or '.join(OWN_PRECISIONS)}."
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    whole = partial if own else out.with_name(out.name + ".f16.partial")
-    _run(
-        [
-            sys.executable,
-            str(tools.converter),
-            str(model),
-            "--outfile",
-            str(whole),
-            "--outtype",
-            precision if own else "f16",
-        ]
-    )
+    converted, kind = (out, precision) if own else (out.with_suffix(".f16"), "f16")
+    _run([sys.executable, str(tools.converter), str(model), "--outfile", str(converted), "--outtype", kind])
     if not own:
-        _run([str(tools.quantizer), str(whole), str(partial), precision.upper()])
-        whole.unlink()
-    partial.replace(out)
+        _run([str(tools.quantizer), str(converted), str(out), precision.upper()])
+        converted.unlink()
     return out
 
 

@@ -125,6 +125,7 @@ def _gguf(work: _Work, parts: ChatParts | None) -> None:
     longest = _longest_as_trained(merged, model)
     files = []
     with made_whole(work.out / "gguf") as draft:
+        draft.mkdir()
         for precision in work.choices.precisions:
             file = _write(work, merged, draft / f"{work.trained.run}-{precision}.gguf", precision)
             if work.choices.verify:

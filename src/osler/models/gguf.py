@@ -4,6 +4,7 @@ Log-likelihoods read one continuation at a time, so options are slower than with
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from osler.errors import EnvironmentLacks, InputError
 from osler.models.chat import with_system
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
+from osler.models.score_plan import plan_rows
 
 _CONTEXT = 4096
 
@@ -55,8 +57,21 @@ class GgufModel:
                 yield piece
 
     def log_likelihoods(self, prompts: Sequence[ChoicePrompt]) -> list[tuple[float, ...]]:
-        """Log-likelihood of each continuation, summed over its tokens; tokens are split as for other models."""
-        return [self._scored(prompt) for prompt in prompts]
+        """Log-likelihood of each continuation, summed over its tokens; tokens are split as for other models.
+
+        Raises:
+            InputError: a prompt is longer than the model reads.
+        """
+        found = [[0.0] * len(prompt.continuations) for prompt in prompts]
+        for row in plan_rows(_Tokens(self._llama), prompts, self._llama.n_ctx(), pack_limit=0):
+            if row.truncated:
+                raise InputError(f"a prompt is longer than the {self._llama.n_ctx()} tokens that {self._name} reads")
+            # Several options of one row have a token each, and are read off one distribution.
+            log_p = self._log_p([*row.stem, *row.options[0][:-1]])
+            for place, option in zip(row.places, row.options, strict=True):
+                steps = zip(log_p[-len(option) :], option, strict=True)
+                found[row.prompt][place] = float(sum(step[token] for step, token in steps))
+        return [tuple(values) for values in found]
 
     def _reply(self, conversation: Conversation, max_tokens: int, **drawing: Any) -> Reply:
         choice = self._ask(conversation, max_tokens, **drawing)["choices"][0]
@@ -70,43 +85,40 @@ class GgufModel:
         ]
         return self._llama.create_chat_completion(messages=turns, max_tokens=max_tokens, **drawing)
 
-    def _scored(self, prompt: ChoicePrompt) -> tuple[float, ...]:
-        stripped = prompt.prefix.rstrip()
-        space = prompt.prefix[len(stripped) :]
-        stem = self._tokens(stripped)
-        values: list[float] = []
-        log_p: NDArray[np.float64] | None = None
-        for continuation in prompt.continuations:
-            whole = self._tokens(stripped + space + continuation)
-            if len(whole) > self._llama.n_ctx():
-                raise InputError(
-                    f"a prompt of {len(whole)} tokens is longer than {self._name} reads ({self._llama.n_ctx()})"
-                )
-            answer = whole[len(stem) :]
-            if not answer:
-                raise InputError("a continuation has no tokens of its own; score it as text")
-            if len(answer) > 1 or whole[: len(stem)] != stem:
-                values.append(self._read(whole, len(answer)))
-                continue
-            if log_p is None:
-                log_p = self._log_p(stem)[-1]
-            values.append(float(log_p[answer[0]]))
-        return tuple(values)
-
-    def _read(self, whole: list[int], n_answer: int) -> float:
-        log_p = self._log_p(whole[:-1])[-n_answer:]
-        return float(sum(row[token] for row, token in zip(log_p, whole[-n_answer:], strict=True)))
-
-    def _log_p(self, tokens: list[int]) -> NDArray[np.float64]:
+    def _log_p(self, tokens: Sequence[int]) -> NDArray[np.float64]:
+        """Log-probabilities of the next token after each: T V."""
         self._llama.reset()
-        self._llama.eval(tokens)
+        self._llama.eval(list(tokens))
         logits = np.asarray(self._llama.scores[: len(tokens)], dtype=np.float64)
         top = logits.max(axis=-1, keepdims=True)
         result: NDArray[np.float64] = logits - top - np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
         return result
 
-    def _tokens(self, text: str) -> list[int]:
-        return list(self._llama.tokenize(text.encode("utf-8"), add_bos=True, special=True))
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """The file's tokenizer, as plans of scoring ask it."""
+
+    llama: Any
+
+    @property
+    def bos_token_id(self) -> int | None:
+        return self._known(self.llama.token_bos())
+
+    @property
+    def eos_token_id(self) -> int | None:
+        return self._known(self.llama.token_eos())
+
+    def encode(self, text: str, *, add_special_tokens: bool = True, verbose: bool = True) -> list[int]:
+        del verbose
+        return list(self.llama.tokenize(text.encode("utf-8"), add_bos=add_special_tokens, special=True))
+
+    def decode(self, token_ids: list[int], *, skip_special_tokens: bool = False) -> str:
+        return str(self.llama.detokenize(token_ids, special=not skip_special_tokens).decode("utf-8", "replace"))
+
+    @staticmethod
+    def _known(token: int) -> int | None:
+        return token if token >= 0 else None
 
 
 def load_gguf(path: Path, system_prompt: str = "") -> GgufModel:

@@ -78,8 +78,10 @@ def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Proce
         )
         for tracker in tracker_callbacks(job.machine.trackers, out.parent / "trackers"):
             trainer.add_callback(tracker)
-        with _plain_inputs(trainer.model, job):
-            trainer.train(resume_from_checkpoint=str(start) if start else None)
+        # A trainer that goes on from the checkpoint of the step at which it stopped early would learn one step more.
+        if not job.recording.is_over(measured):
+            with _plain_inputs(trainer.model, job):
+                trainer.train(resume_from_checkpoint=str(start) if start else None)
         save_result(trainer, job.recording.best(measured), out, job.base_name, job.template)
 
 

@@ -17,7 +17,7 @@ from osler.records.record import Message, Record, Role
 from osler.records.render import as_messages
 from osler.runs.progress import Progress
 from osler.train.light_tokenizer import LightTokenizer
-from osler.train.tokens import Limits, Odds, RowFacts, RowSetAside, TokenRow, fault_of, says, token_rows
+from osler.train.tokens import NO_END, Limits, Odds, RowFacts, RowSetAside, TokenRow, fault_of, says, token_rows
 
 _SAMPLE = 256
 _CACHED_WORDS = 1_000_000
@@ -145,11 +145,11 @@ class _Counter:
         whole = None if marked else frame.fill(turns)
         if whole is None:
             whole = self._render(turns, special=self._special if marked else ())
-            for number, turn in enumerate(turns):
-                prompt = self._render(turns[:number], for_reply=True) if turn.role == "assistant" else ""
+            answers = (place for place, turn in enumerate(turns) if turn.role == "assistant")
+            for number, place in enumerate(answers, start=1):
+                prompt = self._render(turns[:place], for_reply=True)
                 if not whole.startswith(prompt) or self._end not in whole[len(prompt) :]:
-                    detail = "an assistant turn does not begin where its prompt ends, or has no end token"
-                    return RowSetAside(record.id, source, "no_end", detail)
+                    return RowSetAside(record.id, source, "no_end", NO_END.format(number))
             frame.compare(turns, whole)
         n_tokens = self._count(whole)
         long = n_tokens > self._limits.known
@@ -166,7 +166,7 @@ class _Counter:
     def _count(self, text: str) -> int:
         if not self.by_words:
             return len(self._tokenizer.encode(text, add_special_tokens=False))
-        if self._following.n_words > _CACHED_WORDS:
+        if len(self._following) > _CACHED_WORDS:
             self._following.clear()
         pieces = self._added.split(text) if self._added is not None else [text]
         return sum(1 if number % 2 else self._count_piece(piece) for number, piece in enumerate(pieces) if piece)
@@ -226,11 +226,6 @@ class _Words(dict[str, int]):
         super().__init__()
         self._tokenizer, self._before = tokenizer, before
         self._n_before = self._n(before.rstrip(" "))
-
-    @property
-    def n_words(self) -> int:
-        """Words known."""
-        return len(self)
 
     def __missing__(self, word: str) -> int:
         self[word] = found = self._n(self._before + word) - self._n_before

@@ -30,6 +30,9 @@ DROP_ALL: Mapping[str, str] = dict.fromkeys(BAD_ROWS, "drop")
 LONGEST = "longest"
 """Reason of rows beyond the 99.5th percentile when the recipe names no `max_length`."""
 
+NO_END = "assistant turn {} does not begin where its prompt ends, or has no end token"
+"""Detail of rows of that class."""
+
 _FITTING_SHARE = 0.995
 _CHUNK = 256
 _SHOWN = 3
@@ -273,8 +276,7 @@ def _row(record: Record, whole: list[int], prompts: Sequence[list[int]], end: in
     spans: list[tuple[int, int]] = []
     for number, prompt in enumerate(prompts, start=1):
         if whole[: len(prompt)] != prompt or end not in whole[len(prompt) :]:
-            detail = f"assistant turn {number} does not begin where its prompt ends, or has no end token"
-            return RowSetAside(record.id, source, "no_end", detail)
+            return RowSetAside(record.id, source, "no_end", NO_END.format(number))
         spans.append((len(prompt), whole.index(end, len(prompt)) + 1))
     return TokenRow(record.id, source, array("i", whole), tuple(spans), says(record, "user"))
 

@@ -89,9 +89,10 @@ def test_a_kill_after_training_stopped_loses_nothing_and_adds_no_step(
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(killed_in, kill)
-        trained(killed, tiny_base, few_records, **IN_VAIN)
+        with pytest.raises(KeyboardInterrupt):
+            trained(killed, tiny_base, few_records, **IN_VAIN)
     trained(killed, tiny_base, few_records, **IN_VAIN)
     assert digest_folder(killed) == digest_folder(undisturbed)
 

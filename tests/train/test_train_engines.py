@@ -110,6 +110,14 @@ def test_what_an_engine_cannot_do_is_an_error(files: tuple[Path, Path], tiny_bas
         write_engine("axolotel", files, model(tiny_base), CONFIG, 7, tmp_path / "engine")
 
 
+def test_what_an_engine_has_trained_is_not_written_over(
+    files: tuple[Path, Path], tiny_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "engine" / "trained").mkdir(parents=True)
+    with pytest.raises(InputError, match="--take-back"):
+        write_engine("axolotl", files, model(tiny_base), CONFIG, 7, tmp_path / "engine")
+
+
 def test_its_adapter_comes_back_with_the_manifest(
     files: tuple[Path, Path], tiny_base: Path, tiny_adapter: Path, tmp_path: Path
 ) -> None:

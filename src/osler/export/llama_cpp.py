@@ -5,7 +5,7 @@ The library comes with the extra `gguf` and runs on the CPU. The tools convert w
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +17,6 @@ from osler.models.protocol import Conversation
 
 OWN_PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "q8_0")
 _LAST_LINES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One token that llama.cpp chose."""
-
-    token: int
-    log_probabilities: Mapping[int, float]
-    """Of the whole vocabulary, by token; without those that it holds for impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +40,18 @@ class LlamaServer:
         found: list[int] = Endpoint(self.url).post("tokenize", body)["tokens"]
         return found
 
-    def answer(self, prompt: Sequence[int], n_tokens: int, n_vocabulary: int) -> list[Step]:
-        """Up to `n_tokens` greedy tokens after a prompt; fewer when llama.cpp stops by itself."""
+    def next_token(self, prompt: Sequence[int], n_vocabulary: int) -> dict[int, float]:
+        """Log-probabilities of the token after a prompt, without those held for impossible; empty where llama.cpp tells none."""
         body = {
             "prompt": list(prompt),
-            "n_predict": n_tokens,
+            "n_predict": 1,
             "temperature": 0,
             "n_probs": n_vocabulary,
             "cache_prompt": False,
         }
         steps = Endpoint(self.url).post("completion", body).get("completion_probabilities", [])
-        return [
-            Step(step["id"], {one["id"]: one["logprob"] for one in step["top_logprobs"] if one["logprob"] is not None})
-            for step in steps
-        ]
+        told = steps[0]["top_logprobs"] if steps else []
+        return {one["id"]: one["logprob"] for one in told if one["logprob"] is not None}
 
 
 @contextmanager

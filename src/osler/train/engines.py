@@ -42,9 +42,13 @@ def write_engine(
         The command that trains there, to be run in the engine's own environment.
 
     Raises:
-        InputError: the engine is unknown, or cannot do what the recipe asks.
+        InputError: the engine is unknown, cannot do what the recipe asks, or `out` holds what an engine has trained.
     """
     _check(engine, model, config)
+    if (out / "trained").exists():
+        raise InputError(
+            f"{out / 'trained'} holds what an engine has trained; take it into the run with --take-back, or remove it, first."
+        )
     prompt = system_prompt_of(model)
     tokenizer = light_tokenizer_of(model, files[0], prompt)
     tokens = _tokens(files[0], model, config, prompt, tokenizer)

@@ -188,7 +188,10 @@ def _is_checkpointed(machine: MachineConfig, config: TrainConfig, weights: Any, 
 
     if machine.checkpointing != "auto" or not torch.cuda.is_available():
         return machine.checkpointing == "on"
-    shape = parse_architecture(weights.config.to_dict(), "the base")
+    try:
+        shape = parse_architecture(weights.config.to_dict(), "the base")
+    except InputError:
+        return True  # of a shape that the formula does not know: slower, but no memory runs out
     n_adapter = 0 if config.method == "full" else shape.n_adapter(config.rank, "all-linear")
     setting = Setting(config.method, n_adapter, config.dropout > 0, positions, checkpointing=False)
     memory = torch.cuda.get_device_properties(0).total_memory / GIB

@@ -282,3 +282,19 @@ def test_the_config_of_every_layout_s_family_is_read(tmp_path: Path, phi: Path) 
     facts = facts_of(LAYOUTS["Phi3ForCausalLM"], read_json(phi / "config.json"))
     assert facts["attention.sliding_window"] == 0
     assert facts["rope.dimension_count"] == 32
+
+
+def test_a_file_that_is_not_compared_is_written_without_the_model_in_memory(
+    phi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from osler.export import model
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("8 billion numbers in float32 are 32 GB")
+
+    monkeypatch.setattr(model, "load_local", refuse)
+    asked = ((Message("user", "What does the heart do?"),),)
+    trained = model.Trained("tiny", "a", phi, "main", None, "auto", "Be brief.", asked)
+    model.export_model(trained, model.Choices(("ollama",), ("f16",)), tmp_path, silent)
+    assert (tmp_path / "gguf" / "tiny-f16.gguf").is_file()
+    assert 'PARAMETER stop "<|im_end|>"' in (tmp_path / "Modelfile").read_text()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from osler.models.chat import as_dicts
 from osler.records.record import Message, Record
 from osler.records.render import as_messages, render_question
 
@@ -77,7 +78,7 @@ def _sharegpt(record: Record) -> Row | None:
 
 
 def _messages(record: Record) -> Row:
-    return {"messages": [{"role": m.role, "content": m.content} for m in as_messages(record)], **_tags(record)}
+    return {"messages": as_dicts(as_messages(record)), **_tags(record)}
 
 
 def _columns(record: Record) -> Row:

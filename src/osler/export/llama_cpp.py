@@ -12,6 +12,7 @@ from pathlib import Path
 
 from osler.errors import CheckFailed, EnvironmentLacks, missing_package
 from osler.export.gguf_file import Precision
+from osler.models.chat import as_dicts
 from osler.models.endpoint import Endpoint
 from osler.models.protocol import Conversation
 
@@ -27,8 +28,7 @@ class LlamaServer:
 
     def render(self, conversation: Conversation) -> str:
         """The conversation by the file's chat template, in llama.cpp's own reading of it."""
-        turns = [{"role": turn.role, "content": turn.content} for turn in conversation]
-        return str(Endpoint(self.url).post("apply-template", {"messages": turns})["prompt"])
+        return str(Endpoint(self.url).post("apply-template", {"messages": as_dicts(conversation)})["prompt"])
 
     def tokenize(self, text: str, *, with_bos: bool = False) -> list[int]:
         """Tokens of a text whose control tokens are meant as such.

@@ -124,6 +124,11 @@ def with_system(conversation: Sequence[Message], system_prompt: str) -> tuple[Me
     return (Message("system", system_prompt), *turns)
 
 
+def as_dicts(conversation: Sequence[Message]) -> list[dict[str, str]]:
+    """The turns as JSON has them, for files and endpoints."""
+    return [{"role": turn.role, "content": turn.content} for turn in conversation]
+
+
 def render(
     tokenizer: ChatTokenizer,
     conversation: Sequence[Message],

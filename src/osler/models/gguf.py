@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osler.errors import EnvironmentLacks, InputError
-from osler.models.chat import with_system
+from osler.models.chat import as_dicts, with_system
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
 from osler.models.score_plan import plan_rows
 
@@ -80,9 +80,7 @@ class GgufModel:
         )
 
     def _ask(self, conversation: Conversation, max_tokens: int, **drawing: Any) -> Any:
-        turns = [
-            {"role": turn.role, "content": turn.content} for turn in with_system(conversation, self._system_prompt)
-        ]
+        turns = as_dicts(with_system(conversation, self._system_prompt))
         return self._llama.create_chat_completion(messages=turns, max_tokens=max_tokens, **drawing)
 
     def _log_p(self, tokens: Sequence[int]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
+from osler.models.chat import as_dicts
 from osler.models.endpoint import Endpoint
 from osler.models.protocol import Conversation, Reply
 
@@ -82,5 +83,4 @@ class HttpModel:
         )
 
     def _body(self, conversation: Conversation, asked: Mapping[str, Any]) -> dict[str, Any]:
-        turns = [{"role": turn.role, "content": turn.content} for turn in conversation]
-        return {"model": self._model, "messages": turns, **asked}
+        return {"model": self._model, "messages": as_dicts(conversation), **asked}

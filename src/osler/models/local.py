@@ -245,7 +245,7 @@ def load_local(
     system_prompt = facts.get("system_prompt") if system_prompt is None else system_prompt
     quantized = "nf4" if facts.get("method") == "qlora" else ""
     weights = load_weights(base, revision, dtype, quantized)
-    stop_tokens = _stop_tokens(tokenizer, weights)
+    stop_tokens = stop_tokens_of(tokenizer, getattr(weights.generation_config, "eos_token_id", None))
     max_length = read_length(weights)
     if adapter is not None:
         weights = _with_adapter(weights, adapter)
@@ -345,7 +345,7 @@ def _with_adapter(weights: Any, adapter: Path) -> Any:
             ) from error
 
 
-def _stop_tokens(tokenizer: ChatTokenizer, weights: Any) -> frozenset[int]:
-    declared = weights.generation_config.eos_token_id if weights.generation_config is not None else None
+def stop_tokens_of(tokenizer: ChatTokenizer, declared: int | list[int] | None) -> frozenset[int]:
+    """What ends a reply: the tokens that the generation settings declare, the tokenizer's, and that of the chat template."""
     ids = declared if isinstance(declared, list) else [declared]
     return frozenset(token for token in (*ids, tokenizer.eos_token_id, end_token_id(tokenizer)) if token is not None)

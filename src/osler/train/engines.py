@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from osler.errors import InputError
-from osler.models.chat import end_token_id, system_prompt_of, template_fingerprint
+from osler.models.chat import as_dicts, end_token_id, system_prompt_of, template_fingerprint
 from osler.models.config import ModelConfig
 from osler.models.llamafactory import llamafactory_settings, write_rows
 from osler.records.io import JsonlWriter, read_records
@@ -73,7 +73,7 @@ def write_engine(
         for name, conversations in rows.items():
             with JsonlWriter(out / f"{name}.jsonl") as writer:
                 for turns in conversations:
-                    writer.write({"messages": [{"role": turn.role, "content": turn.content} for turn in turns]})
+                    writer.write({"messages": as_dicts(turns)})
         if engine == "axolotl":
             settings = _axolotl(model, config, seed, tokens.max_length, has_validation=bool(measured))
         else:

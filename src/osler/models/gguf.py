@@ -67,10 +67,9 @@ class GgufModel:
             if row.truncated:
                 raise InputError(f"a prompt is longer than the {self._llama.n_ctx()} tokens that {self._name} reads")
             # Several options of one row have a token each, and are read off one distribution.
-            log_p = self._log_p([*row.stem, *row.options[0][:-1]])
+            log_p = self._log_p([*row.stem, *row.options[0][:-1]], len(row.options[0]))
             for place, option in zip(row.places, row.options, strict=True):
-                steps = zip(log_p[-len(option) :], option, strict=True)
-                found[row.prompt][place] = float(sum(step[token] for step, token in steps))
+                found[row.prompt][place] = float(sum(step[token] for step, token in zip(log_p, option, strict=True)))
         return [tuple(values) for values in found]
 
     def _reply(self, conversation: Conversation, max_tokens: int, **drawing: Any) -> Reply:
@@ -83,11 +82,11 @@ class GgufModel:
         turns = as_dicts(with_system(conversation, self._system_prompt))
         return self._llama.create_chat_completion(messages=turns, max_tokens=max_tokens, **drawing)
 
-    def _log_p(self, tokens: Sequence[int]) -> NDArray[np.float64]:
-        """Log-probabilities of the next token after each: T V."""
+    def _log_p(self, tokens: Sequence[int], n_last: int) -> NDArray[np.float64]:
+        """Log-probabilities of the next token after each of the last: N V."""
         self._llama.reset()
         self._llama.eval(list(tokens))
-        logits = np.asarray(self._llama.scores[: len(tokens)], dtype=np.float64)
+        logits = np.asarray(self._llama.scores[len(tokens) - n_last : len(tokens)], dtype=np.float64)
         top = logits.max(axis=-1, keepdims=True)
         result: NDArray[np.float64] = logits - top - np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
         return result

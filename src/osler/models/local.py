@@ -1,7 +1,7 @@
 """A model on this machine, through transformers: greedy replies, streams, and log-likelihoods of continuations.
 
 Base and adapter are loaded once; `bare()` is the same model with the adapter switched off. With
-`local_score`, `local_draw` and `encoder` the only file outside `train` and `export` that imports torch, inside functions.
+`local_score` and `encoder` the only file outside `train` and `export` that imports torch, inside functions.
 
 Letters in shapes: B batch, T tokens.
 """
@@ -23,7 +23,6 @@ from osler.models.chat import (
     with_system,
 )
 from osler.models.libraries import bring_4bit, quiet_libraries
-from osler.models.local_draw import Draw
 from osler.models.local_score import LikelihoodReader
 from osler.models.pieces import TextPieces
 from osler.models.pretrained import check_whole, load_pretrained
@@ -33,6 +32,9 @@ from osler.runs.files import read_json
 
 if TYPE_CHECKING:
     import torch
+
+_Draw = Callable[["torch.Tensor"], int]
+"""Gives the next token from what the model says of each."""
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -93,10 +95,10 @@ class LocalModel:
         self, conversations: Sequence[Conversation], max_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[Reply]:
         """Replies drawn at a temperature, one seed for each; raises as `reply`."""
-        return self._replies(conversations, max_tokens, [Draw(temperature, seed) for seed in seeds])
+        return self._replies(conversations, max_tokens, [_drawing(temperature, seed) for seed in seeds])
 
     def _replies(
-        self, conversations: Sequence[Conversation], max_tokens: int, draws: Sequence[Draw] | None = None
+        self, conversations: Sequence[Conversation], max_tokens: int, draws: Sequence[_Draw] | None = None
     ) -> list[Reply]:
         prompts = [self.prompt_tokens(conversation) for conversation in conversations]
         replies: dict[int, Reply] = {}
@@ -156,7 +158,7 @@ class LocalModel:
     def _room(self, prompt: Sequence[int], max_tokens: int) -> int:
         return min(max_tokens, self.max_length - len(prompt))
 
-    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None) -> list[Reply]:
+    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: Sequence[_Draw] | None) -> list[Reply]:
         rooms = [self._room(prompt, max_tokens) for prompt in prompts]
         made: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)
@@ -189,7 +191,7 @@ class LocalModel:
         return output.logits, output.past_key_values
 
     def _tokens(
-        self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None = None
+        self, prompts: list[list[int]], max_tokens: int, draws: Sequence[_Draw] | None = None
     ) -> Iterator[list[int]]:
         """The next token of each prompt, step by step: the likeliest, or a drawn one. Prompts are padded on the left."""
         import torch
@@ -210,6 +212,19 @@ class LocalModel:
             yield ids.squeeze(1).tolist()
             mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
             positions = positions[:, -1:] + 1
+
+
+def _drawing(temperature: float, seed: int) -> _Draw:
+    """Draws the tokens of one reply, from a stream of its own, so that its neighbours in the batch change nothing."""
+    import torch
+
+    stream = torch.Generator().manual_seed(seed)
+
+    def draw(logits: "torch.Tensor") -> int:
+        shares = (logits.float().cpu() / temperature).softmax(-1)
+        return int(torch.multinomial(shares, 1, generator=stream))
+
+    return draw
 
 
 def load_local(

@@ -8,6 +8,7 @@ import pytest
 
 from osler.errors import EnvironmentLacks, InputError
 from osler.models.gguf import GgufModel, load_gguf
+from osler.models.open import open_models
 from osler.models.protocol import ChoicePrompt
 from osler.records.record import Message
 
@@ -77,11 +78,17 @@ def test_a_prompt_that_is_too_long_is_refused():
         GgufModel(FakeLlama(), "m").log_likelihoods([ChoicePrompt("x" * 80, ("A", "B"))])
 
 
-def test_replies_have_the_system_prompt_and_the_seed():
-    model = GgufModel(FakeLlama(), "m", "Be brief.")
-    asked = [(Message("user", "Why?"),)]
+def test_replies_are_to_what_was_asked_and_drawn_by_the_seed():
+    model = GgufModel(FakeLlama(), "m")
+    asked = [(Message("system", "Be brief."), Message("user", "Why?"))]
     assert model.reply(asked, 5)[0].text == "Be brief.|greedy"
     assert model.sample(asked, 5, 0.7, [3])[0].text == "Be brief.|3"
+
+
+def test_an_adapter_that_cannot_be_put_on_is_not_ignored(tmp_path):
+    for model in ("m.gguf", "http://127.0.0.1:1/v1"):
+        with pytest.raises(InputError, match="leave out --adapter"):
+            open_models(model, tmp_path)
 
 
 def test_without_llama_cpp_the_package_is_named(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osler.errors import EnvironmentLacks, InputError
-from osler.models.chat import as_dicts, with_system
+from osler.models.chat import as_dicts
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
 from osler.models.score_plan import plan_rows
 
@@ -27,10 +27,9 @@ class GgufModel:
         llama: opened with `logits_all=True`, so that every position's output can be read.
     """
 
-    def __init__(self, llama: Any, name: str, system_prompt: str = "") -> None:
+    def __init__(self, llama: Any, name: str) -> None:
         self._llama = llama
         self._name = name
-        self._system_prompt = system_prompt
 
     @property
     def name(self) -> str:
@@ -79,8 +78,7 @@ class GgufModel:
         )
 
     def _ask(self, conversation: Conversation, max_tokens: int, **drawing: Any) -> Any:
-        turns = as_dicts(with_system(conversation, self._system_prompt))
-        return self._llama.create_chat_completion(messages=turns, max_tokens=max_tokens, **drawing)
+        return self._llama.create_chat_completion(messages=as_dicts(conversation), max_tokens=max_tokens, **drawing)
 
     def _log_p(self, tokens: Sequence[int], n_last: int) -> NDArray[np.float64]:
         """Log-probabilities of the next token after each of the last: N V."""
@@ -118,7 +116,7 @@ class _Tokens:
         return token if token >= 0 else None
 
 
-def load_gguf(path: Path, system_prompt: str = "") -> GgufModel:
+def load_gguf(path: Path) -> GgufModel:
     """Open a GGUF file.
 
     Raises:
@@ -138,4 +136,4 @@ def load_gguf(path: Path, system_prompt: str = "") -> GgufModel:
         llama = llama_type(str(path), n_ctx=_CONTEXT, logits_all=True, verbose=False, seed=0)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path} is no GGUF file that llama.cpp can read ({type(error).__name__})") from error
-    return GgufModel(llama, path.name, system_prompt)
+    return GgufModel(llama, path.name)

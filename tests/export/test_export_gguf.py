@@ -13,7 +13,7 @@ from tests.families import FAMILIES, build, family
 
 from osler.errors import CheckFailed, EnvironmentLacks, InputError
 from osler.export.gguf_layout import LAYOUTS, facts_of, gguf_name, paired, rope_tensors
-from osler.export.gguf_vocab import vocabulary_of
+from osler.export.gguf_vocab import write_vocabulary
 from osler.export.llama_cpp import convert_with_tools, find_tools
 from osler.export.ollama import chat_parts, without_bos
 from osler.models.chat import render
@@ -87,6 +87,13 @@ def test_a_gemma_that_llama_cpp_would_read_otherwise_is_refused() -> None:
     assert facts["attention.sliding_window"] == 16
 
 
+def written(tokenizer: Any, n_tokens: int) -> dict[str, Any]:
+    """What a file would say of a tokenizer."""
+    writer = pytest.importorskip("gguf").GGUFWriter(None, "llama")
+    write_vocabulary(writer, tokenizer, n_tokens)
+    return {name.removeprefix("tokenizer.ggml."): fact.value for name, fact in writer.kv_data[0].items()}
+
+
 @pytest.mark.parametrize(
     ("name", "split"),
     [
@@ -102,8 +109,9 @@ def test_each_way_of_cutting_text_has_llama_cpp_s_name(name: str, split: str) ->
 
     tokenizer = family(name).build_tokenizer(["What does the heart do?"])
     set_template(tokenizer)
-    assert vocabulary_of(tokenizer, len(tokenizer) + 2).split == split
-    assert vocabulary_of(tokenizer, len(tokenizer) + 2).types[-1] == 5  # unused
+    facts = written(tokenizer, len(tokenizer) + 2)
+    assert facts["pre"] == split
+    assert facts["token_type"][-1] == 5  # unused
 
 
 def test_an_unknown_way_of_cutting_text_is_refused(phi: Path) -> None:
@@ -112,13 +120,13 @@ def test_an_unknown_way_of_cutting_text_is_refused(phi: Path) -> None:
     tokenizer: Any = load_tokenizer(phi)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     with pytest.raises(InputError, match="other tokens"):
-        vocabulary_of(tokenizer, len(tokenizer))
+        written(tokenizer, len(tokenizer))
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused(phi: Path) -> None:
     tokenizer = load_tokenizer(phi)
     with pytest.raises(InputError, match="do not belong together"):
-        vocabulary_of(tokenizer, len(tokenizer) - 1)
+        written(tokenizer, len(tokenizer) - 1)
 
 
 def test_weights_that_16_bits_cannot_hold_are_refused(phi: Path, tmp_path: Path) -> None:

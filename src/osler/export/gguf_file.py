@@ -26,7 +26,7 @@ from osler.export.gguf_layout import (
     paired,
     rope_tensors,
 )
-from osler.export.gguf_vocab import Vocabulary, vocabulary_of
+from osler.export.gguf_vocab import write_vocabulary
 from osler.models.local import load_tokenizer
 from osler.runs.files import made_whole, read_json
 from osler.runs.progress import Progress
@@ -67,12 +67,11 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
     gguf = gguf_package()
     config = read_json(folder / "config.json")
     layout = layout_of(config, folder)
-    vocabulary = vocabulary_of(load_tokenizer(folder), config["vocab_size"])
     with ExitStack() as files:
         draft = files.enter_context(made_whole(out))
         writer = gguf.GGUFWriter(draft, layout.architecture)
         _write_facts(writer, layout, config, name, precision)
-        _write_vocabulary(writer, vocabulary)
+        write_vocabulary(writer, load_tokenizer(folder), config["vocab_size"])
         files.callback(writer.close)
         weights = list(_weights(folder, layout, config, precision, files))
         for weight in weights:
@@ -98,23 +97,6 @@ def _write_facts(writer: Any, layout: Layout, config: Mapping[str, Any], name: s
     for key, value in facts_of(layout, config).items():
         add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
         add[type(value)](f"{layout.architecture}.{key}", value)
-
-
-def _write_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:
-    writer.add_tokenizer_model(vocabulary.model)
-    writer.add_tokenizer_pre(vocabulary.split)
-    writer.add_token_list(list(vocabulary.tokens))
-    writer.add_token_types(list(vocabulary.types))
-    if vocabulary.scores:
-        writer.add_token_scores(list(vocabulary.scores))
-    if vocabulary.merges:
-        writer.add_token_merges(list(vocabulary.merges))
-    writer.add_add_space_prefix(vocabulary.adds_prefix_space)
-    writer.add_add_bos_token(vocabulary.adds_bos)
-    writer.add_add_eos_token(False)
-    for role, number in vocabulary.ids.items():
-        writer.add_uint32(f"tokenizer.ggml.{role}_token_id", number)
-    writer.add_chat_template(vocabulary.template)
 
 
 def _weights(

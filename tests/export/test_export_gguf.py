@@ -13,7 +13,7 @@ from tests.families import FAMILIES, build, family
 
 from osler.errors import CheckFailed, EnvironmentLacks, InputError
 from osler.export.gguf_layout import LAYOUTS, facts_of, gguf_name, paired, rope_tensors
-from osler.export.gguf_vocab import vocabulary_of
+from osler.export.gguf_vocab import write_vocabulary
 from osler.export.llama_cpp import convert_with_tools, find_tools
 from osler.export.ollama import chat_parts, without_bos
 from osler.models.chat import render
@@ -87,6 +87,13 @@ def test_a_gemma_that_llama_cpp_would_read_otherwise_is_refused() -> None:
     assert facts["attention.sliding_window"] == 16
 
 
+def written(tokenizer: Any, n_tokens: int) -> dict[str, Any]:
+    """What a file would say of a tokenizer."""
+    writer = pytest.importorskip("gguf").GGUFWriter(None, "llama")
+    write_vocabulary(writer, tokenizer, n_tokens)
+    return {name.removeprefix("tokenizer.ggml."): fact.value for name, fact in writer.kv_data[0].items()}
+
+
 @pytest.mark.parametrize(
     ("name", "split"),
     [
@@ -102,8 +109,9 @@ def test_each_way_of_cutting_text_has_llama_cpp_s_name(name: str, split: str) ->
 
     tokenizer = family(name).build_tokenizer(["What does the heart do?"])
     set_template(tokenizer)
-    assert vocabulary_of(tokenizer, len(tokenizer) + 2).split == split
-    assert vocabulary_of(tokenizer, len(tokenizer) + 2).types[-1] == 5  # unused
+    facts = written(tokenizer, len(tokenizer) + 2)
+    assert facts["pre"] == split
+    assert facts["token_type"][-1] == 5  # unused
 
 
 def test_an_unknown_way_of_cutting_text_is_refused(phi: Path) -> None:
@@ -112,13 +120,13 @@ def test_an_unknown_way_of_cutting_text_is_refused(phi: Path) -> None:
     tokenizer: Any = load_tokenizer(phi)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     with pytest.raises(InputError, match="other tokens"):
-        vocabulary_of(tokenizer, len(tokenizer))
+        written(tokenizer, len(tokenizer))
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused(phi: Path) -> None:
     tokenizer = load_tokenizer(phi)
     with pytest.raises(InputError, match="do not belong together"):
-        vocabulary_of(tokenizer, len(tokenizer) - 1)
+        written(tokenizer, len(tokenizer) - 1)
 
 
 def test_weights_that_16_bits_cannot_hold_are_refused(phi: Path, tmp_path: Path) -> None:
@@ -191,7 +199,7 @@ def test_llama_cpp_s_tools_are_used_and_their_failure_is_told(tmp_path: Path, ph
     os.chmod(quantizer, 0o755)  # noqa: PTH101
     made = convert_with_tools(find_tools(tmp_path), phi, tmp_path / "x.gguf", "q4_k_m")
     assert made.read_text() == "Q4_K_M of f16\n"
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.f16"))
     (tmp_path / "convert_hf_to_gguf.py").write_text("raise SystemExit('no such architecture')")
     with pytest.raises(CheckFailed, match="no such architecture"):
         convert_with_tools(find_tools(tmp_path), phi, tmp_path / "y.gguf", "f16")
@@ -282,3 +290,19 @@ def test_the_config_of_every_layout_s_family_is_read(tmp_path: Path, phi: Path) 
     facts = facts_of(LAYOUTS["Phi3ForCausalLM"], read_json(phi / "config.json"))
     assert facts["attention.sliding_window"] == 0
     assert facts["rope.dimension_count"] == 32
+
+
+def test_a_file_that_is_not_compared_is_written_without_the_model_in_memory(
+    phi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from osler.export import model
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("8 billion numbers in float32 are 32 GB")
+
+    monkeypatch.setattr(model, "load_local", refuse)
+    asked = ((Message("user", "What does the heart do?"),),)
+    trained = model.Trained("tiny", "a", phi, "main", None, "auto", "Be brief.", asked)
+    model.export_model(trained, model.Choices(("ollama",), ("f16",)), tmp_path, silent)
+    assert (tmp_path / "gguf" / "tiny-f16.gguf").is_file()
+    assert 'PARAMETER stop "<|im_end|>"' in (tmp_path / "Modelfile").read_text()

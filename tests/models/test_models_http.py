@@ -3,11 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from osler.errors import EnvironmentLacks
+from osler.errors import EnvironmentLacks, InputError
+from osler.models.embed import embedder
+from osler.models.http import HttpModel
 from osler.models.open import open_models
 from osler.models.protocol import Model, Sampler, Scorer
 from osler.records.record import Message
@@ -31,8 +34,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.seen.append({**body, "path": self.path, "key": self.headers.get("Authorization")})
-        reply = {"choices": [{"message": {"content": body["messages"][-1]["content"]}, "finish_reason": "stop"}]}
-        content = json.dumps(reply).encode()
+        text = body.get("messages", [{"content": ""}])[-1]["content"]
+        reply = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        piece = json.dumps({"choices": [{"delta": {"content": text}}]})
+        content = {
+            "not-json": b"<html>",
+            "no-choices": b'{"choices": []}',
+            "two-vectors": b'{"data": [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [2.0]}]}',
+            "streams": f"data: {piece}\n\ndata: {piece}\n\ndata: [DONE]\n\n".encode(),
+            "stops-midway": f"data: {piece}\n\n".encode(),
+        }.get(body["model"], json.dumps(reply).encode())
         self.send_response(200 if body["model"] != "broken" else 503)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -42,14 +53,22 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
+@contextmanager
+def serving() -> Iterator[Endpoint]:
     with Endpoint() as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 QUESTIONS = [(Message("user", f"Question {number}?"),) for number in range(20)]
@@ -78,3 +97,37 @@ def test_an_endpoint_that_fails_is_named(endpoint: Endpoint) -> None:
     assert isinstance(model, Model)
     with pytest.raises(EnvironmentLacks, match="503"):
         model.reply(QUESTIONS[:1], 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("not-json", "not JSON"), ("no-choices", "no form of the chat"), ("stops-midway", "before its answer")],
+)
+def test_an_answer_that_cannot_be_read_is_an_error_of_the_endpoint(endpoint: Endpoint, name: str, told: str) -> None:
+    model = open_models(endpoint.url, name=name)["model"].model
+    assert isinstance(model, Model)
+    with pytest.raises(EnvironmentLacks, match=told):
+        "".join(model.stream(QUESTIONS[0], 9)) if name == "stops-midway" else model.reply(QUESTIONS[:1], 9)
+
+
+def test_a_stream_is_greedy_as_a_reply_is_and_whole(endpoint: Endpoint) -> None:
+    model = open_models(endpoint.url, name="streams")["model"].model
+    assert isinstance(model, Model)
+    assert "".join(model.stream(QUESTIONS[0], 9)) == 2 * QUESTIONS[0][0].content
+    assert (endpoint.seen[0]["temperature"], endpoint.seen[0]["stream"]) == (0, True)
+
+
+def test_vectors_are_never_matched_to_other_texts() -> None:
+    with serving() as endpoint, pytest.raises(EnvironmentLacks, match="2 embeddings for 3 texts"):
+        embedder("openai", endpoint.url, "two-vectors", "")(["a", "b", "c"])
+
+
+def test_nobody_listening_and_no_address_are_told_apart() -> None:
+    with serving() as endpoint:
+        url = endpoint.url
+    model = open_models(url)["model"].model
+    assert isinstance(model, Model)
+    with pytest.raises(EnvironmentLacks, match=r"127\.0\.0\.1 cannot be reached.*Is it running"):
+        model.reply(QUESTIONS[:1], 9)
+    with pytest.raises(InputError, match="not an address"):
+        HttpModel("ftp://somewhere/v1")

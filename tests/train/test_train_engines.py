@@ -1,15 +1,20 @@
 """A recipe in another engine's words, and its adapter back in the run folder."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.families import family
 
 from osler.errors import InputError
+from osler.models.chat import template_fingerprint
 from osler.models.config import ModelConfig
+from osler.models.libraries import quiet_libraries
+from osler.models.local import load_tokenizer
 from osler.records.io import read_jsonl, write_records
-from osler.records.record import Record
+from osler.records.record import Message, Record
 from osler.runs.files import read_json
 from osler.train.config import EvaluationConfig, TrainConfig
 from osler.train.engines import take_back, write_engine
@@ -64,12 +69,53 @@ def test_unsloth_gets_a_program_that_reads_its_settings(
     assert read_json(tmp_path / "engine" / "unsloth.json")["trainer"]["per_device_train_batch_size"] == 2
 
 
+def test_a_template_that_osler_settles_goes_with_the_rows_and_the_adapter(
+    files: tuple[Path, Path], tiny_adapter: Path, tmp_path: Path
+) -> None:
+    # BioMistral's own refuses a system turn: each engine would fail on it, and the adapter would not load.
+    base = tmp_path / "base"
+    with quiet_libraries():
+        tokenizer = family("biomistral-7b").build_tokenizer(["What does the heart do?"])
+        tokenizer.save_pretrained(base)
+        family("biomistral-7b").build_config(len(tokenizer), tokenizer).save_pretrained(base)
+        template = load_tokenizer(base).chat_template
+    write_engine("axolotl", files, model(base), CONFIG, 7, tmp_path / "axolotl")
+    assert yaml.safe_load((tmp_path / "axolotl" / "axolotl.yaml").read_text())["chat_template_jinja"] == template
+    write_engine("unsloth", files, model(base), CONFIG, 7, tmp_path / "unsloth")
+    assert read_json(tmp_path / "unsloth" / "unsloth.json")["chat_template_jinja"] == template
+    take_back("axolotl", tiny_adapter, files[0], model(base), CONFIG, tmp_path / "train")
+    fingerprint = read_json(tmp_path / "train" / "adapter" / "template.json")["fingerprint"]
+    assert fingerprint == template_fingerprint(template)
+
+
+def test_an_engine_measures_on_rows_that_fit_and_on_no_empty_file(
+    files: tuple[Path, Path], tiny_base: Path, few_records: list[Record], tmp_path: Path
+) -> None:
+    turns = (few_records[0].messages[0], Message("assistant", "day and night " * 500))
+    long = replace(few_records[0], id="invented:long", messages=turns)
+    for records, n_measured in (([*few_records[30:32], long], 2), ([long], 0)):
+        write_records(files[1], records)
+        for engine in ("axolotl", "llamafactory"):
+            write_engine(engine, files, model(tiny_base), CONFIG, 7, tmp_path / engine)
+            settings = yaml.safe_load((tmp_path / engine / f"{engine}.yaml").read_text())
+            assert ("eval_dataset" in settings or "test_datasets" in settings) == bool(n_measured)
+            assert len(list(read_jsonl(tmp_path / engine / "validation.jsonl"))) == n_measured
+
+
 def test_what_an_engine_cannot_do_is_an_error(files: tuple[Path, Path], tiny_base: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"evaluation": EvaluationConfig(patience=2)})
     with pytest.raises(InputError, match="patience"):
         write_engine("axolotl", files, model(tiny_base), config, 7, tmp_path / "engine")
-    with pytest.raises(InputError, match="did you mean 'axolotl'"):
+    with pytest.raises(InputError, match="Did you mean 'axolotl'"):
         write_engine("axolotel", files, model(tiny_base), CONFIG, 7, tmp_path / "engine")
+
+
+def test_what_an_engine_has_trained_is_not_written_over(
+    files: tuple[Path, Path], tiny_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "engine" / "trained").mkdir(parents=True)
+    with pytest.raises(InputError, match="--take-back"):
+        write_engine("axolotl", files, model(tiny_base), CONFIG, 7, tmp_path / "engine")
 
 
 def test_its_adapter_comes_back_with_the_manifest(

@@ -70,3 +70,17 @@ def test_fused_layers_are_counted_as_they_are() -> None:
     phi = read_architecture("microsoft/phi-4", "main")
     assert set(phi.linear) == {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"}
     assert (phi.n_linear + phi.n_embedding) / 1e9 == pytest.approx(14.7, abs=0.05)
+
+
+def test_a_model_of_unknown_shape_trains_on_a_gpu_with_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    import torch
+
+    from osler.train import train
+    from osler.train.config import MachineConfig, TrainConfig
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    weights = SimpleNamespace(config=SimpleNamespace(to_dict=lambda: {"n_embd": 768}))
+    assert train._is_checkpointed(MachineConfig(), TrainConfig(), weights, 4096)
+    assert not train._is_checkpointed(MachineConfig(checkpointing="off"), TrainConfig(), weights, 4096)

@@ -9,7 +9,7 @@ from osler.export.merge import export_merged
 from osler.models.config import ModelConfig
 from osler.records.io import write_records
 from osler.records.record import Message, Record
-from osler.runs.files import read_json
+from osler.runs.files import digest_folder, read_json
 from osler.runs.metrics import read_metrics
 from osler.runs.progress import silent
 from osler.train.config import EvaluationConfig, MachineConfig, TrainConfig
@@ -20,12 +20,13 @@ ASKED = ((Message("user", "What does the heart do?"),),)
 
 
 def trained(folder: Path, base: Path, records: list[Record], *, validation: int = 0, **options: object) -> ModelConfig:
+    folder.mkdir(exist_ok=True)
     write_records(folder / "train.jsonl", records[:12])
     write_records(folder / "validation.jsonl", records[-validation:] if validation else [])
     model = ModelConfig(base=str(base), system_prompt="Be kind.")
     config = TrainConfig.model_validate({"rank": 4, "batch_size": 4, "max_steps": 2, "learning_rate": 0.01, **options})
     files = (folder / "train.jsonl", folder / "validation.jsonl")
-    train(files, model, config, MachineConfig(), 7, folder, silent)
+    train(files, model, config, MachineConfig(save_every_steps=1), 7, folder, silent)
     return model
 
 
@@ -57,26 +58,43 @@ def test_an_adapter_of_each_method_is_loaded_as_it_was_trained_and_merges(
     assert export_merged(tiny_base, tmp_path / "adapter", ASKED, tmp_path / "out", silent).passed
 
 
+IN_VAIN = {
+    "validation": 4,
+    "max_steps": None,
+    "epochs": 4,
+    "learning_rate": 0.9,
+    "warmup": 0,
+    "evaluation": EvaluationConfig(every_steps=1, patience=2).model_dump(),
+}
+
+
 def test_training_that_brings_nothing_stops_and_keeps_the_best(
     tmp_path: Path, tiny_base: Path, few_records: list[Record]
 ) -> None:
-    evaluation = EvaluationConfig(every_steps=1, patience=2).model_dump()
-    trained(
-        tmp_path,
-        tiny_base,
-        few_records,
-        validation=4,
-        max_steps=None,
-        epochs=4,
-        learning_rate=0.9,
-        warmup=0,
-        evaluation=evaluation,
-    )
+    trained(tmp_path, tiny_base, few_records, **IN_VAIN)
     losses = [row["eval_loss"] for row in read_metrics(tmp_path / "metrics.jsonl") if "eval_loss" in row]
     best = losses.index(min(losses))
     ledger = read_json(tmp_path / "ledger.json")
     assert (ledger["steps"], ledger["planned_steps"]) == (best + 2, 12)
     assert len(losses) == best + 3  # the start has one too
+
+
+@pytest.mark.parametrize("killed_in", ["osler.train.loop.save_result", "osler.train.result.write_json"])
+def test_a_kill_after_training_stopped_loses_nothing_and_adds_no_step(
+    killed_in: str, tmp_path: Path, tiny_base: Path, few_records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    trained(undisturbed, tiny_base, few_records, **IN_VAIN)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(killed_in, kill)
+        with pytest.raises(KeyboardInterrupt):
+            trained(killed, tiny_base, few_records, **IN_VAIN)
+    trained(killed, tiny_base, few_records, **IN_VAIN)
+    assert digest_folder(killed) == digest_folder(undisturbed)
 
 
 def test_a_tracker_that_is_not_installed_is_named_before_any_work(

@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.families import FAMILIES, family
 
 from osler.errors import InputError
+from osler.models.chat import render, template_fingerprint
 from osler.models.config import ModelConfig
+from osler.models.libraries import quiet_libraries
 from osler.models.local import load_tokenizer
 from osler.records.io import read_jsonl, read_records, write_records
 from osler.records.record import Message, Origin, Record
@@ -18,6 +22,7 @@ from osler.train.config import BadRowsConfig, MachineConfig, TrainConfig
 from osler.train.light_tokenizer import read_light_tokenizer
 from osler.train.plan import Plan, plan
 from osler.train.show import shown_rows
+from osler.train.survey import survey
 from osler.train.tokens import BAD_ROWS, Limits, tokenize
 from osler.train.train import train
 
@@ -154,3 +159,35 @@ def test_a_wrong_recipe_is_answered_without_anything_heavy() -> None:
     heavy = "{'numpy', 'pyarrow', 'tokenizers', 'torch', 'transformers'}"
     program = f"import sys, osler.recipe, osler.cli.main; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", [one.name for one in FAMILIES])
+def test_rows_are_planned_in_the_template_in_which_they_are_trained(
+    name: str, tmp_path: Path, few_records: list[Record]
+) -> None:
+    # BioMistral's refuses a system turn, Qwen3's thinks aloud, Llama 3.1's asks for the date: each is settled before training.
+    with quiet_libraries():
+        family(name).build_tokenizer([turn.content for turn in few_records[0].messages]).save_pretrained(tmp_path)
+    light, whole = read_light_tokenizer(tmp_path), load_tokenizer(tmp_path)
+    assert template_fingerprint(light.chat_template) == template_fingerprint(whole.chat_template)
+    turns = (Message("system", "Be kind."), *few_records[0].messages)
+    assert render(light, turns, for_reply=False) == render(whole, turns, for_reply=False)
+
+
+def test_a_row_whose_turns_the_template_refuses_is_set_aside_and_not_the_end_of_training(
+    tmp_path: Path, few_records: list[Record]
+) -> None:
+    with quiet_libraries():
+        tokenizer = family("biomistral-7b").build_tokenizer([turn.content for turn in few_records[0].messages])
+        tokenizer.save_pretrained(tmp_path)
+    first = replace(
+        few_records[0], id="invented:first", messages=(Message("assistant", "Hello."), *few_records[0].messages)
+    )
+    write_records(tmp_path / "rows.jsonl", [*few_records[1:5], first])
+    limits, decisions = Limits(None, 512), {"no_end": "drop"}
+    light = read_light_tokenizer(tmp_path)
+    found = survey(tmp_path / "rows.jsonl", light, "Be kind.", limits, decisions, silent)
+    tokens = tokenize(load_tokenizer(tmp_path), [*few_records[1:5], first], "Be kind.", limits, decisions, silent)
+    assert found.faults == tokens.set_aside
+    assert [(row.id, row.reason) for row in tokens.set_aside] == [("invented:first", "no_end")]
+    assert len(tokens.rows) == len(found.lengths) == 4

@@ -17,7 +17,7 @@ import xxhash
 
 from osler.errors import CheckFailed, InputError
 from osler.export.data_croissant import write_croissant
-from osler.export.data_files import ENDINGS, RowWriter, open_writer, read_back, save_dataset_dict
+from osler.export.data_files import ENDINGS, Write, open_writer, read_back, save_dataset_dict
 from osler.export.data_forms import FORM_NAMES, FORMS, Form
 from osler.records.io import read_records
 from osler.records.license import Mix, Use, mix_of, terms_of, why_forbidden
@@ -206,17 +206,17 @@ def _write_split(
     progress: Progress,
 ) -> None:
     with ExitStack() as stack:
-        sinks: list[tuple[Form, RowWriter, Tally]] = []
+        sinks: list[tuple[Form, Write, Tally]] = []
         for form in forms:
             tally = exported.written[form.name, split] = Tally()
             sinks.append((form, stack.enter_context(open_writer(form.layout, _path(staging, form, split))), tally))
         read = read_records(curated / f"{split}.jsonl")
         may_leave = (one for one in read if one.target and not _bar(one.origin, permission))
         for number, record in enumerate(may_leave, start=1):
-            for form, writer, tally in sinks:
+            for form, write, tally in sinks:
                 row = form.view(record)
                 if row is not None:
-                    writer.write(row)
+                    write(row)
                     tally.add(record.target)
             if number % 1000 == 0:
                 progress(f"export {split}", number, exported.rows[split])

@@ -1,10 +1,9 @@
 """Files of rows, written and read back one row or batch at a time."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -29,21 +28,24 @@ SCHEMA = pa.schema(
 ENDINGS: dict[Layout, str] = {"json": ".json", "jsonl": ".jsonl", "parquet": ".parquet", "arrow": ".arrow"}
 
 
-class RowWriter(Protocol):
-    """Takes rows one by one."""
-
-    @property
-    def write(self) -> Callable[[Row], None]:
-        """Appends one row."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    write: Callable[[Row], None]
+Write = Callable[[Row], None]
+"""Appends one row."""
 
 
 @contextmanager
-def _json_array(path: Path) -> Iterator[RowWriter]:
+def open_writer(layout: Layout, path: Path) -> Iterator[Write]:
+    """What appends rows to a new file, which is whole after the `with` block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if layout == "jsonl":
+        with JsonlWriter(path) as writer:
+            yield writer.write
+    else:
+        with (_json_array if layout == "json" else _table)(path) as write:
+            yield write
+
+
+@contextmanager
+def _json_array(path: Path) -> Iterator[Write]:
     """A JSON array with one row a line, so that it is written and read without holding it."""
     with path.open("wb") as stream:
 
@@ -51,12 +53,12 @@ def _json_array(path: Path) -> Iterator[RowWriter]:
             stream.write((b",\n" if stream.tell() > 1 else b"\n") + orjson.dumps(row))
 
         stream.write(b"[")
-        yield _Writer(write)
+        yield write
         stream.write(b"\n]\n")
 
 
 @contextmanager
-def _table(path: Path) -> Iterator[RowWriter]:
+def _table(path: Path) -> Iterator[Write]:
     """Rows in Arrow batches, to a Parquet file or an Arrow stream."""
     rows: list[Row] = []
     is_parquet = path.suffix == ".parquet"
@@ -75,22 +77,8 @@ def _table(path: Path) -> Iterator[RowWriter]:
             if len(rows) == _BATCH_ROWS:
                 flush()
 
-        yield _Writer(write)
+        yield write
         flush()
-
-
-_WRITERS: dict[Layout, Callable[[Path], AbstractContextManager[RowWriter]]] = {
-    "json": _json_array,
-    "jsonl": JsonlWriter,
-    "parquet": _table,
-    "arrow": _table,
-}
-
-
-def open_writer(layout: Layout, path: Path) -> AbstractContextManager[RowWriter]:
-    """A writer for a new file, to be used in a `with` block."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return _WRITERS[layout](path)
 
 
 def save_dataset_dict(streams: Mapping[str, Path], folder: Path) -> None:

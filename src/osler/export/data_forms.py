@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from osler.models.chat import as_dicts
 from osler.records.record import Message, Record
 from osler.records.render import as_messages, render_question
 
@@ -77,7 +78,7 @@ def _sharegpt(record: Record) -> Row | None:
 
 
 def _messages(record: Record) -> Row:
-    return {"messages": [{"role": m.role, "content": m.content} for m in as_messages(record)], **_tags(record)}
+    return {"messages": as_dicts(as_messages(record)), **_tags(record)}
 
 
 def _columns(record: Record) -> Row:
@@ -87,13 +88,21 @@ def _columns(record: Record) -> Row:
     return {**_messages(record), "task": record.task, "group": record.group, **more}
 
 
+def _output(row: Row) -> str:
+    return str(row["output"])
+
+
+def _last_said(row: Row) -> str:
+    return str(row["messages"][-1]["content"])
+
+
 FORMS: tuple[Form, ...] = (
-    Form("guides", "json", _guides, lambda row: str(row["output"]), _SPLIT_FILES),
+    Form("guides", "json", _guides, _output, _SPLIT_FILES),
     Form(
         "alpaca",
         "json",
         _alpaca,
-        lambda row: str(row["output"]),
+        _output,
         _SPLIT_FILES,
         {
             "formatting": "alpaca",
@@ -118,11 +127,11 @@ FORMS: tuple[Form, ...] = (
             "tags": {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"},
         },
     ),
-    Form("messages", "jsonl", _messages, lambda row: str(row["messages"][-1]["content"]), _SPLIT_FILES),
+    Form("messages", "jsonl", _messages, _last_said, _SPLIT_FILES),
     Form("prompt-completion", "jsonl", _prompt_completion, lambda row: str(row["completion"]), _SPLIT_FILES),
-    Form("mlx", "jsonl", _messages, lambda row: str(row["messages"][-1]["content"]), _MLX_FILES),
-    Form("parquet", "parquet", _columns, lambda row: str(row["messages"][-1]["content"]), _SPLIT_FILES),
-    Form("datasetdict", "arrow", _columns, lambda row: str(row["messages"][-1]["content"]), _SPLIT_FILES),
+    Form("mlx", "jsonl", _messages, _last_said, _MLX_FILES),
+    Form("parquet", "parquet", _columns, _last_said, _SPLIT_FILES),
+    Form("datasetdict", "arrow", _columns, _last_said, _SPLIT_FILES),
 )
 
 FORM_NAMES: tuple[str, ...] = tuple(form.name for form in FORMS)

@@ -4,6 +4,7 @@ llama.cpp renders the file's chat template, cuts the text and reads the tokens; 
 trained with. Of the numbers, the distribution after each prompt is compared.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def check_gguf(
     """
     asked = [with_system(prompt, model.system_prompt) for prompt in prompts]
     fitting = [one for one in asked if len(model.prompt_tokens(one)) + 1 < n_context]
-    counts = {"text": 0, "tokens": 0, "ollama": 0}
+    counts: Counter[str] = Counter()
     agreement = Agreement()
     with llama_server(file, n_context) as server:
         for number, conversation in enumerate(fitting, start=1):
@@ -105,7 +106,7 @@ def check_gguf(
 
 
 def _count(
-    server: LlamaServer, model: LocalModel, conversation: Conversation, parts: ChatParts | None, counts: dict[str, int]
+    server: LlamaServer, model: LocalModel, conversation: Conversation, parts: ChatParts | None, counts: Counter[str]
 ) -> None:
     tokenizer: Any = model.tokenizer
     text, tokens = render(tokenizer, conversation, for_reply=True), model.prompt_tokens(conversation)
@@ -123,10 +124,9 @@ def _compare(
     logits = last_logits(model.weights, tokens, max(_OFFSETS))
     for offset in (offset for offset in _OFFSETS if offset <= len(logits)):
         ours = logits[-offset].log_softmax(-1)
-        steps = server.answer(tokens[: len(tokens) - offset + 1], 1, len(ours))
-        if steps:
+        chances = server.next_token(tokens[: len(tokens) - offset + 1], len(ours))
+        if chances:
             theirs = torch.full_like(ours, _IMPOSSIBLE)
-            chances = steps[0].log_probabilities
             theirs[torch.tensor(list(chances))] = torch.tensor(list(chances.values()))
             agreement.add(ours.unsqueeze(0), theirs.unsqueeze(0), least_lead)
             return

@@ -26,7 +26,7 @@ from osler.export.gguf_layout import (
     paired,
     rope_tensors,
 )
-from osler.export.gguf_vocab import Vocabulary, vocabulary_of
+from osler.export.gguf_vocab import write_vocabulary
 from osler.models.local import load_tokenizer
 from osler.runs.files import made_whole, read_json
 from osler.runs.progress import Progress
@@ -67,24 +67,18 @@ def write_gguf(folder: Path, out: Path, precision: Precision, name: str, progres
     gguf = gguf_package()
     config = read_json(folder / "config.json")
     layout = layout_of(config, folder)
-    vocabulary = vocabulary_of(load_tokenizer(folder), config["vocab_size"])
     with ExitStack() as files:
         draft = files.enter_context(made_whole(out))
         writer = gguf.GGUFWriter(draft, layout.architecture)
         _write_facts(writer, layout, config, name, precision)
-        _write_vocabulary(writer, vocabulary)
+        write_vocabulary(writer, load_tokenizer(folder), config["vocab_size"])
         files.callback(writer.close)
         weights = list(_weights(folder, layout, config, precision, files))
         for weight in weights:
             kind = gguf.GGMLQuantizationType[weight.precision.upper()]
             n_block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
             n_bytes = math.prod(weight.shape) // n_block * block_bytes
-            if weight.precision == "q8_0":
-                shape = gguf.quant_shape_to_byte_shape(weight.shape, kind)
-                writer.add_tensor_info(weight.name, shape, np.dtype(np.uint8), n_bytes, kind)
-            else:
-                dtype = np.dtype(np.float16 if weight.precision == "f16" else np.float32)
-                writer.add_tensor_info(weight.name, weight.shape, dtype, n_bytes, kind)
+            writer.add_tensor_info(weight.name, weight.shape, np.dtype(np.float32), n_bytes, kind)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
@@ -103,23 +97,6 @@ def _write_facts(writer: Any, layout: Layout, config: Mapping[str, Any], name: s
     for key, value in facts_of(layout, config).items():
         add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
         add[type(value)](f"{layout.architecture}.{key}", value)
-
-
-def _write_vocabulary(writer: Any, vocabulary: Vocabulary) -> None:
-    writer.add_tokenizer_model(vocabulary.model)
-    writer.add_tokenizer_pre(vocabulary.split)
-    writer.add_token_list(list(vocabulary.tokens))
-    writer.add_token_types(list(vocabulary.types))
-    if vocabulary.scores:
-        writer.add_token_scores(list(vocabulary.scores))
-    if vocabulary.merges:
-        writer.add_token_merges(list(vocabulary.merges))
-    writer.add_add_space_prefix(vocabulary.adds_prefix_space)
-    writer.add_add_bos_token(vocabulary.adds_bos)
-    writer.add_add_eos_token(False)
-    for role, number in vocabulary.ids.items():
-        writer.add_uint32(f"tokenizer.ggml.{role}_token_id", number)
-    writer.add_chat_template(vocabulary.template)
 
 
 def _weights(
@@ -168,11 +145,9 @@ def _encoded(weight: _Weight) -> Array:
             f"The weight {weight.name} holds numbers of {largest:g}; GGUF in 16 bits reaches to {_LARGEST_F16:g}. Look at the "
             "training: weights this large mean that it has diverged."
         )
-    if weight.precision == "q8_0":
-        gguf = gguf_package()
-        encoded: Array = gguf.quants.quantize(numbers, gguf.GGMLQuantizationType.Q8_0)
-        return encoded
-    return numbers.astype(np.float16) if weight.precision == "f16" else numbers
+    gguf = gguf_package()
+    encoded: Array = gguf.quants.quantize(numbers, gguf.GGMLQuantizationType[weight.precision.upper()])
+    return encoded
 
 
 def _read_back(path: Path, weights: list[_Weight], precision: Precision, progress: Progress) -> None:

@@ -7,7 +7,6 @@ is known by its regular expression; one that llama.cpp has no name for is an err
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from osler.errors import InputError
@@ -40,31 +39,11 @@ _NO_BOS = "{%- set bos_token = '' -%}\n"
 """Put before a template whose tokenizer has no such token: llama.cpp takes the token numbered 11 for it, whatever that is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """What stands below `tokenizer.` in the file."""
-
-    model: str
-    """`gpt2`: byte-level pairs by merges; `llama`: pieces by scores, bytes where no piece fits."""
-    split: str
-    tokens: tuple[str, ...]
-    types: tuple[int, ...]
-    scores: tuple[float, ...]
-    """Of `llama` alone."""
-    merges: tuple[str, ...]
-    """Of `gpt2` alone."""
-    adds_prefix_space: bool
-    adds_bos: bool
-    """Whether the program that runs the file puts the first token, because the chat template begins with it."""
-    ids: Mapping[str, int]
-    """Special tokens by role: `bos`, `eos`, `eot`, `padding`, `unknown`."""
-    template: str
-
-
-def vocabulary_of(tokenizer: Any, n_tokens: int) -> Vocabulary:
-    """The tokenizer as GGUF has it.
+def write_vocabulary(writer: Any, tokenizer: Any, n_tokens: int) -> None:
+    """Write what stands below `tokenizer.` in a file.
 
     Args:
+        writer: a `gguf.GGUFWriter`.
         n_tokens: rows of the embedding; those beyond the tokenizer's tokens are marked as unused.
 
     Raises:
@@ -74,21 +53,24 @@ def vocabulary_of(tokenizer: Any, n_tokens: int) -> Vocabulary:
     model = backend["model"]
     if model["type"] != "BPE":
         raise InputError(f"A tokenizer of type {model['type']} cannot be written to GGUF by osler; BPE can.")
+    # `llama`: pieces by scores, bytes where no piece fits. `gpt2`: byte-level pairs by merges.
     has_bytes = bool(model.get("byte_fallback"))
     tokens, types = _tokens(backend, tokenizer, n_tokens, has_bytes=has_bytes)
-    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
-    return Vocabulary(
-        model="llama" if has_bytes else "gpt2",
-        split="default" if has_bytes else _split(backend),
-        tokens=tuple(tokens),
-        types=tuple(types),
-        scores=tuple(_scores(tokens, model["merges"])) if has_bytes else (),
-        merges=() if has_bytes else tuple(merges),
-        adds_prefix_space=has_bytes and _puts_space_everywhere(backend),
-        adds_bos=starts_with_bos(tokenizer),
-        ids=_roles(tokenizer),
-        template=tokenizer.chat_template if tokenizer.bos_token else _NO_BOS + tokenizer.chat_template,
-    )
+    writer.add_tokenizer_model("llama" if has_bytes else "gpt2")
+    writer.add_tokenizer_pre("default" if has_bytes else _split(backend))
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    if has_bytes:
+        writer.add_token_scores(_scores(tokens, model["merges"]))
+    elif model["merges"]:
+        writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]])
+    writer.add_add_space_prefix(has_bytes and _puts_space_everywhere(backend))
+    # The program that runs the file puts the first token where the chat template begins with it.
+    writer.add_add_bos_token(starts_with_bos(tokenizer))
+    writer.add_add_eos_token(False)
+    for role, number in _roles(tokenizer).items():
+        writer.add_uint32(f"tokenizer.ggml.{role}_token_id", number)
+    writer.add_chat_template(tokenizer.chat_template if tokenizer.bos_token else _NO_BOS + tokenizer.chat_template)
 
 
 def starts_with_bos(tokenizer: Any) -> bool:

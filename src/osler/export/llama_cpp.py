@@ -5,27 +5,19 @@ The library comes with the extra `gguf` and runs on the CPU. The tools convert w
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from osler.errors import CheckFailed, EnvironmentLacks, missing_package
 from osler.export.gguf_file import Precision
-from osler.models.http import post_json
+from osler.models.chat import as_dicts
+from osler.models.endpoint import Endpoint
 from osler.models.protocol import Conversation
 
 OWN_PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "q8_0")
 _LAST_LINES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One token that llama.cpp chose."""
-
-    token: int
-    log_probabilities: Mapping[int, float]
-    """Of the whole vocabulary, by token; without those that it holds for impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +28,7 @@ class LlamaServer:
 
     def render(self, conversation: Conversation) -> str:
         """The conversation by the file's chat template, in llama.cpp's own reading of it."""
-        turns = [{"role": turn.role, "content": turn.content} for turn in conversation]
-        return str(post_json(f"{self.url}/apply-template", {"messages": turns})["prompt"])
+        return str(Endpoint(self.url).post("apply-template", {"messages": as_dicts(conversation)})["prompt"])
 
     def tokenize(self, text: str, *, with_bos: bool = False) -> list[int]:
         """Tokens of a text whose control tokens are meant as such.
@@ -46,23 +37,21 @@ class LlamaServer:
             with_bos: put the first token before it, if the file says so; else nothing is.
         """
         body = {"content": text, "add_special": with_bos, "parse_special": True}
-        found: list[int] = post_json(f"{self.url}/tokenize", body)["tokens"]
+        found: list[int] = Endpoint(self.url).post("tokenize", body)["tokens"]
         return found
 
-    def answer(self, prompt: Sequence[int], n_tokens: int, n_vocabulary: int) -> list[Step]:
-        """Up to `n_tokens` greedy tokens after a prompt; fewer when llama.cpp stops by itself."""
+    def next_token(self, prompt: Sequence[int], n_vocabulary: int) -> dict[int, float]:
+        """Log-probabilities of the token after a prompt, without those held for impossible; empty where llama.cpp tells none."""
         body = {
             "prompt": list(prompt),
-            "n_predict": n_tokens,
+            "n_predict": 1,
             "temperature": 0,
             "n_probs": n_vocabulary,
             "cache_prompt": False,
         }
-        steps = post_json(f"{self.url}/completion", body).get("completion_probabilities", [])
-        return [
-            Step(step["id"], {one["id"]: one["logprob"] for one in step["top_logprobs"] if one["logprob"] is not None})
-            for step in steps
-        ]
+        steps = Endpoint(self.url).post("completion", body).get("completion_probabilities", [])
+        told = steps[0]["top_logprobs"] if steps else []
+        return {one["id"]: one["logprob"] for one in told if one["logprob"] is not None}
 
 
 @contextmanager
@@ -130,24 +119,11 @@ def convert_with_tools(tools: Tools, model: Path, out: Path, precision: str) -> 
             f"{precision} needs llama-quantize, which is not built in {tools.converter.parent}. Build it (cmake -B build; cmake --build "
             f"build --target llama-quantize), or choose {' or '.join(OWN_PRECISIONS)}."
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    whole = partial if own else out.with_name(out.name + ".f16.partial")
-    _run(
-        [
-            sys.executable,
-            str(tools.converter),
-            str(model),
-            "--outfile",
-            str(whole),
-            "--outtype",
-            precision if own else "f16",
-        ]
-    )
+    converted, kind = (out, precision) if own else (out.with_suffix(".f16"), "f16")
+    _run([sys.executable, str(tools.converter), str(model), "--outfile", str(converted), "--outtype", kind])
     if not own:
-        _run([str(tools.quantizer), str(whole), str(partial), precision.upper()])
-        whole.unlink()
-    partial.replace(out)
+        _run([str(tools.quantizer), str(converted), str(out), precision.upper()])
+        converted.unlink()
     return out
 
 

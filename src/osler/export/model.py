@@ -5,6 +5,7 @@ interrupted call left is made anew; a merged model of the same artefact is used 
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from osler.export.llama_cpp import OWN_PRECISIONS, convert_with_tools, find_tool
 from osler.export.merge import export_merged
 from osler.export.ollama import ChatParts, chat_parts, write_modelfile
 from osler.export.serving import write_vllm
-from osler.models.local import Dtype, LocalModel, load_local, load_tokenizer, read_length
+from osler.models.local import Dtype, load_local, load_tokenizer, stop_tokens_of
 from osler.models.protocol import Conversation
 from osler.runs.files import made_whole, read_json, write_json
 from osler.runs.progress import Progress
@@ -121,26 +122,32 @@ def _merge(work: _Work) -> None:
 
 def _gguf(work: _Work, parts: ChatParts | None) -> None:
     merged = work.out / "merged"
-    model = load_local(merged, dtype="float32", system_prompt=work.trained.system_prompt)
-    longest = _longest_as_trained(merged, model)
+    config = read_json(merged / "config.json")
+    longest = _longest_as_trained(config)
+    prompt = work.trained.system_prompt
+    # In float32 it takes twice the memory of all else here, so it is loaded only where it is compared with.
+    model = load_local(merged, dtype="float32", system_prompt=prompt) if work.choices.verify else None
     files = []
     with made_whole(work.out / "gguf") as draft:
+        draft.mkdir()
         for precision in work.choices.precisions:
-            file = _write(work, merged, draft / f"{work.trained.run}-{precision}.gguf", precision)
-            if work.choices.verify:
+            file = _write(work, config, draft / f"{work.trained.run}-{precision}.gguf", precision)
+            if model is not None:
                 n_context = min(longest, _CHECKED_CONTEXT)
                 check = check_gguf(file, precision, model, work.trained.prompts, parts, n_context, work.progress)
                 work.checks[file.name] = asdict(check)
             files.append(file.name)
     if parts is not None:
-        tokenizer: Any = model.tokenizer
-        stops = [tokenizer.decode([token]) for token in sorted(model.stop_tokens)]
-        n_context = min(longest, _OLLAMA_CONTEXT)
-        write_modelfile(work.out, f"gguf/{files[0]}", parts, work.trained.system_prompt, stops, n_context)
+        tokenizer = load_tokenizer(merged)
+        generation = read_json(merged / "generation_config.json")
+        stops = [
+            tokenizer.decode([token]) for token in sorted(stop_tokens_of(tokenizer, generation.get("eos_token_id")))
+        ]
+        write_modelfile(work.out, f"gguf/{files[0]}", parts, prompt, stops, min(longest, _OLLAMA_CONTEXT))
 
 
-def _write(work: _Work, merged: Path, file: Path, precision: str) -> Path:
-    (architecture, *_) = read_json(merged / "config.json")["architectures"]
+def _write(work: _Work, config: Mapping[str, Any], file: Path, precision: str) -> Path:
+    (architecture, *_), merged = config["architectures"], work.out / "merged"
     folder = work.choices.llama_cpp
     if precision in OWN_PRECISIONS and (architecture in LAYOUTS or folder is None):
         own = next(name for name in OWN_PRECISIONS if name == precision)
@@ -150,11 +157,11 @@ def _write(work: _Work, merged: Path, file: Path, precision: str) -> Path:
     return convert_with_tools(find_tools(folder), merged, file, precision)
 
 
-def _longest_as_trained(merged: Path, model: LocalModel) -> int:
+def _longest_as_trained(config: Mapping[str, Any]) -> int:
     """Tokens up to which llama.cpp stretches rotary frequencies as transformers did in training.
 
     For Phi-4-mini's two sets of factors llama.cpp decides by the size of the context, transformers by the length of the text.
     """
-    rope = read_json(merged / "config.json").get("rope_parameters") or {}
+    longest, rope = int(config["max_position_embeddings"]), config.get("rope_parameters") or {}
     original = rope.get("original_max_position_embeddings") if rope.get("rope_type") == "longrope" else None
-    return min(read_length(model.weights), int(original or read_length(model.weights)))
+    return min(longest, int(original or longest))

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from osler.errors import InputError
-from osler.models.chat import with_system
+from osler.models.chat import as_dicts, with_system
 from osler.models.config import ModelConfig
 from osler.models.llamafactory import llamafactory_settings, write_rows
 from osler.models.protocol import Conversation
@@ -76,7 +76,7 @@ def write_mlx(training: Training, messages: Path, out: Path) -> int:
         if (messages / f"{split}.jsonl").is_file():
             with JsonlWriter(out / f"{name}.jsonl") as writer:
                 for conversation in _conversations(messages / f"{split}.jsonl", training.system_prompt):
-                    writer.write({"messages": [{"role": turn.role, "content": turn.content} for turn in conversation]})
+                    writer.write({"messages": as_dicts(conversation)})
                     total += 1
     train, ledger = training.options, training.ledger
     options = {

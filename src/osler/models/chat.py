@@ -39,12 +39,8 @@ class AddedToken(Protocol):
     special: bool
 
 
-class ChatTokenizer(Protocol):
-    """What is used of a transformers tokenizer."""
-
-    @property
-    def chat_template(self) -> str | None:
-        """Source of the template."""
+class TextTokenizer(Protocol):
+    """Texts into tokens and back."""
 
     @property
     def eos_token_id(self) -> int | None:
@@ -54,6 +50,20 @@ class ChatTokenizer(Protocol):
     def bos_token_id(self) -> int | None:
         """Id of the token that begins a text."""
 
+    def encode(self, text: str, *, add_special_tokens: bool = True, verbose: bool = True) -> list[int]:
+        """The ids of a text; `verbose` notes a text longer than the model reads, which osler checks itself."""
+
+    def decode(self, token_ids: list[int], *, skip_special_tokens: bool = False) -> str:
+        """The text of ids."""
+
+
+class ChatTokenizer(TextTokenizer, Protocol):
+    """What is used of a transformers tokenizer."""
+
+    @property
+    def chat_template(self) -> str | None:
+        """Source of the template."""
+
     @property
     def added_tokens_decoder(self) -> dict[int, AddedToken]:
         """Tokens outside the learned vocabulary, by id."""
@@ -62,12 +72,6 @@ class ChatTokenizer(Protocol):
         self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
     ) -> str:
         """The conversation as text."""
-
-    def encode(self, text: str, *, add_special_tokens: bool = True, verbose: bool = True) -> list[int]:
-        """The ids of a text; `verbose` notes a text longer than the model reads, which osler checks itself."""
-
-    def decode(self, token_ids: list[int], *, skip_special_tokens: bool = False) -> str:
-        """The text of ids."""
 
 
 @cache
@@ -118,6 +122,11 @@ def with_system(conversation: Sequence[Message], system_prompt: str) -> tuple[Me
     if not system_prompt or any(turn.role == "system" for turn in turns):
         return turns
     return (Message("system", system_prompt), *turns)
+
+
+def as_dicts(conversation: Sequence[Message]) -> list[dict[str, str]]:
+    """The turns as JSON has them, for files and endpoints."""
+    return [{"role": turn.role, "content": turn.content} for turn in conversation]
 
 
 def render(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from osler.errors import InputError
 from osler.models.libraries import quiet_libraries
-from osler.models.local import check_whole, load_pretrained
+from osler.models.pretrained import check_whole, load_pretrained
 
 
 @dataclass(frozen=True, slots=True)

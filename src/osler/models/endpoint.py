@@ -1,17 +1,18 @@
 """One call to an OpenAI-compatible endpoint, with everything a batch of paid calls needs to know of its outcome.
 
-`models.http` is a `Model`: text in, text out. Here are structured output, token counts, and failures told apart by whether
-asking again can help.
+`models.http` makes a `Model` of it: text in, text out. Here are structured output, token counts, and failures told apart by
+whether asking again can help.
 """
 
 import http.client
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from osler.errors import InputError, OslerError
+from osler.errors import EnvironmentLacks, InputError
 
 _WORTH_ASKING_AGAIN = frozenset({408, 409, 425, 429})
 
@@ -27,16 +28,14 @@ class Completion:
     completion_tokens: int | None = None
 
 
-class CallFailed(OslerError):
-    """A call gave no completion. The message names status and code, never the prompt or the endpoint's words.
+class CallFailed(EnvironmentLacks):
+    """A call gave no answer that can be used. The message names status and code, never the prompt or the endpoint's words.
 
     Attributes:
         status: HTTP status; 0 when no answer came.
         again: whether the same call may succeed later.
         wait_s: what the endpoint asks to wait, or None.
     """
-
-    exit_code = 3
 
     def __init__(self, message: str, status: int, again: bool, wait_s: float | None = None) -> None:
         self.status, self.again, self.wait_s = status, again, wait_s
@@ -45,7 +44,11 @@ class CallFailed(OslerError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address that speaks the chat completions API (Ollama, vLLM, llama.cpp, a hosted one)."""
+    """An address that speaks the chat completions API (Ollama, vLLM, llama.cpp, a hosted one).
+
+    Raises:
+        InputError: the address is none.
+    """
 
     url: str
     """Where the API starts, with `/v1` (`http://127.0.0.1:11434/v1`)."""
@@ -53,6 +56,16 @@ class Endpoint:
     """Bearer key; empty for none. Never shown in an error."""
     timeout_s: float = 300.0
     """For connecting and for each read."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every call (`X-Consent-Version`)."""
+
+    def __post_init__(self) -> None:
+        """Check the address."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise InputError(
+                f"the endpoint {self.url!r} is not an address; expected something like http://127.0.0.1:11434/v1"
+            )
 
     @property
     def host(self) -> str:
@@ -61,9 +74,7 @@ class Endpoint:
 
     def is_there(self, timeout_s: float = 2.0) -> bool:
         """Whether something listens at the address; nothing is asked of it."""
-        parts = self._parts()
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+        connection = self._connection(timeout_s)
         try:
             connection.connect()
         except OSError:
@@ -82,7 +93,14 @@ class Endpoint:
         Raises:
             CallFailed: the endpoint cannot be reached, refuses, breaks off, or answers in no known form.
         """
-        answer = self._post("chat/completions", body, idempotency_key)
+        return self.completion_of(self.post("chat/completions", body, idempotency_key))
+
+    def completion_of(self, answer: Mapping[str, Any]) -> Completion:
+        """What the answer to a chat completion says.
+
+        Raises:
+            CallFailed: it has no known form.
+        """
         try:
             choice = answer["choices"][0]
             text = choice["message"]["content"] or ""
@@ -93,18 +111,41 @@ class Endpoint:
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise CallFailed(f"{self.host} answered in no form of the chat completions API", 200, again=True) from error
 
+    def stream(self, body: Mapping[str, Any]) -> Iterator[str]:
+        """The pieces of one chat completion as they come.
+
+        Raises:
+            CallFailed: as `complete`; also where the stream ends without having said so.
+        """
+        is_over = False
+        with self._asked("chat/completions", {**body, "stream": True}) as response:
+            for line in response:
+                name, _, told = line.decode("utf-8", "replace").strip().partition(":")
+                if name != "data":
+                    continue
+                is_over = is_over or told.strip() == "[DONE]"
+                event = {} if told.strip() == "[DONE]" else self._parsed(told)
+                if "error" in event:
+                    raise CallFailed(f"{self.host} broke off ({_error_code(event)})", 200, again=True)
+                for choice in event.get("choices", []):
+                    is_over = is_over or bool(choice.get("finish_reason"))
+                    if piece := choice.get("delta", {}).get("content"):
+                        yield piece
+        if not is_over:
+            raise CallFailed(f"{self.host} broke off before its answer ended", 200, again=True)
+
     def embed(self, texts: Sequence[str], model: str) -> list[list[float]]:
         """Embeddings of texts, in order, as the embeddings API gives them.
 
         Raises:
             CallFailed: as `complete`.
         """
-        answer = self._post("embeddings", {"model": model, "input": list(texts)}, "")
+        answer = self.post("embeddings", {"model": model, "input": list(texts)})
         try:
-            rows = sorted(answer["data"], key=lambda row: row["index"])
-            return [row["embedding"] for row in rows]
-        except (KeyError, TypeError) as error:
-            raise CallFailed(f"{self.host} answered in no form of the embeddings API", 200, again=True) from error
+            found = [row["embedding"] for row in sorted(answer["data"], key=lambda row: row["index"])]
+        except (KeyError, TypeError):
+            found = []
+        return self._one_each(found, texts)
 
     def embed_cohere(self, texts: Sequence[str], model: str) -> list[list[float]]:
         """Embeddings of texts, as Cohere's embed API (`/v2`) gives them.
@@ -113,45 +154,70 @@ class Endpoint:
             CallFailed: as `complete`.
         """
         body = {"model": model, "texts": list(texts), "input_type": "search_document", "embedding_types": ["float"]}
-        answer = self._post("embed", body, "")
+        answer = self.post("embed", body)
         try:
-            vectors: list[list[float]] = answer["embeddings"]["float"]
-            return vectors
-        except (KeyError, TypeError) as error:
-            raise CallFailed(f"{self.host} answered in no form of the embed API", 200, again=True) from error
+            found = answer["embeddings"]["float"]
+        except (KeyError, TypeError):
+            found = []
+        return self._one_each(found, texts)
 
-    def _parts(self) -> SplitResult:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise InputError(
-                f"the endpoint {self.url!r} is not an address; expected something like http://127.0.0.1:11434/v1"
-            )
-        return parts
+    def post(self, path: str, body: Mapping[str, Any], idempotency_key: str = "") -> dict[str, Any]:
+        """The JSON that a path below the address answers.
 
-    def _post(self, path: str, body: Mapping[str, Any], idempotency_key: str) -> dict[str, Any]:
-        parts = self._parts()
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        Raises:
+            CallFailed: as `complete`.
+        """
+        with self._asked(path, body, idempotency_key) as response:
+            return self._parsed(response.read())
+
+    @contextmanager
+    def _asked(
+        self, path: str, body: Mapping[str, Any], idempotency_key: str = ""
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer, to be read within the block."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **self.headers}
         headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
+        connection = self._connection(self.timeout_s)
         try:
-            connection.request("POST", f"{parts.path.rstrip('/')}/{path}", json.dumps(body).encode(), headers)
+            target = f"{urlsplit(self.url).path.rstrip('/')}/{path}"
+            connection.request("POST", target, json.dumps(body).encode(), headers)
             response = connection.getresponse()
-            content = response.read()
+            if response.status != http.client.OK:
+                raise self._refusal(response)
+            yield response
         except (OSError, http.client.HTTPException) as error:
-            raise CallFailed(f"{self.host} broke off: {type(error).__name__}", 0, again=True) from error
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            message = f"{self.host} cannot be reached, or broke off: {reason}. Is it running?"
+            raise CallFailed(message, 0, again=True) from error
         finally:
             connection.close()
-        if response.status != http.client.OK:
-            again = response.status in _WORTH_ASKING_AGAIN or response.status >= 500
-            wait_s = _seconds(response.getheader("Retry-After"))
-            raise CallFailed(f"{self.host} answered {response.status}", response.status, again, wait_s)
+
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=timeout_s)
+
+    def _refusal(self, response: http.client.HTTPResponse) -> CallFailed:
+        try:
+            code = _error_code(json.loads(response.read()))
+        except ValueError:
+            code = _error_code(None)
+        again = response.status in _WORTH_ASKING_AGAIN or response.status >= 500
+        wait_s = _seconds(response.getheader("Retry-After"))
+        return CallFailed(f"{self.host} answered {response.status} ({code})", response.status, again, wait_s)
+
+    def _parsed(self, content: bytes | str) -> dict[str, Any]:
         try:
             answer = json.loads(content)
         except ValueError as error:
             raise CallFailed(f"{self.host} answered with something that is not JSON", 200, again=True) from error
         return answer if isinstance(answer, dict) else {}
+
+    def _one_each(self, found: list[list[float]], texts: Sequence[str]) -> list[list[float]]:
+        if len(found) != len(texts):
+            raise CallFailed(f"{self.host} gave {len(found)} embeddings for {len(texts)} texts", 200, again=True)
+        return found
 
 
 def _seconds(header: str | None) -> float | None:
@@ -160,3 +226,10 @@ def _seconds(header: str | None) -> float | None:
         return max(0.0, float(header)) if header is not None else None
     except ValueError:
         return None
+
+
+def _error_code(answer: Any) -> str:
+    """The `code` of an error in OpenAI form; its message may quote the prompt, so it stays out."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    code = (error.get("code") or error.get("type")) if isinstance(error, dict) else None
+    return str(code or "no reason given")

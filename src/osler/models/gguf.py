@@ -4,6 +4,7 @@ Log-likelihoods read one continuation at a time, so options are slower than with
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from osler.errors import EnvironmentLacks, InputError
-from osler.models.chat import with_system
+from osler.models.chat import as_dicts
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
+from osler.models.score_plan import plan_rows
 
 _CONTEXT = 4096
 
@@ -25,10 +27,9 @@ class GgufModel:
         llama: opened with `logits_all=True`, so that every position's output can be read.
     """
 
-    def __init__(self, llama: Any, name: str, system_prompt: str = "") -> None:
+    def __init__(self, llama: Any, name: str) -> None:
         self._llama = llama
         self._name = name
-        self._system_prompt = system_prompt
 
     @property
     def name(self) -> str:
@@ -55,8 +56,20 @@ class GgufModel:
                 yield piece
 
     def log_likelihoods(self, prompts: Sequence[ChoicePrompt]) -> list[tuple[float, ...]]:
-        """Log-likelihood of each continuation, summed over its tokens; tokens are split as for other models."""
-        return [self._scored(prompt) for prompt in prompts]
+        """Log-likelihood of each continuation, summed over its tokens; tokens are split as for other models.
+
+        Raises:
+            InputError: a prompt is longer than the model reads.
+        """
+        found = [[0.0] * len(prompt.continuations) for prompt in prompts]
+        for row in plan_rows(_Tokens(self._llama), prompts, self._llama.n_ctx(), pack_limit=0):
+            if row.truncated:
+                raise InputError(f"a prompt is longer than the {self._llama.n_ctx()} tokens that {self._name} reads")
+            # Several options of one row have a token each, and are read off one distribution.
+            log_p = self._log_p([*row.stem, *row.options[0][:-1]], len(row.options[0]))
+            for place, option in zip(row.places, row.options, strict=True):
+                found[row.prompt][place] = float(sum(step[token] for step, token in zip(log_p, option, strict=True)))
+        return [tuple(values) for values in found]
 
     def _reply(self, conversation: Conversation, max_tokens: int, **drawing: Any) -> Reply:
         choice = self._ask(conversation, max_tokens, **drawing)["choices"][0]
@@ -65,51 +78,45 @@ class GgufModel:
         )
 
     def _ask(self, conversation: Conversation, max_tokens: int, **drawing: Any) -> Any:
-        turns = [
-            {"role": turn.role, "content": turn.content} for turn in with_system(conversation, self._system_prompt)
-        ]
-        return self._llama.create_chat_completion(messages=turns, max_tokens=max_tokens, **drawing)
+        return self._llama.create_chat_completion(messages=as_dicts(conversation), max_tokens=max_tokens, **drawing)
 
-    def _scored(self, prompt: ChoicePrompt) -> tuple[float, ...]:
-        stripped = prompt.prefix.rstrip()
-        space = prompt.prefix[len(stripped) :]
-        stem = self._tokens(stripped)
-        values: list[float] = []
-        log_p: NDArray[np.float64] | None = None
-        for continuation in prompt.continuations:
-            whole = self._tokens(stripped + space + continuation)
-            if len(whole) > self._llama.n_ctx():
-                raise InputError(
-                    f"a prompt of {len(whole)} tokens is longer than {self._name} reads ({self._llama.n_ctx()})"
-                )
-            answer = whole[len(stem) :]
-            if not answer:
-                raise InputError("a continuation has no tokens of its own; score it as text")
-            if len(answer) > 1 or whole[: len(stem)] != stem:
-                values.append(self._read(whole, len(answer)))
-                continue
-            if log_p is None:
-                log_p = self._log_p(stem)[-1]
-            values.append(float(log_p[answer[0]]))
-        return tuple(values)
-
-    def _read(self, whole: list[int], n_answer: int) -> float:
-        log_p = self._log_p(whole[:-1])[-n_answer:]
-        return float(sum(row[token] for row, token in zip(log_p, whole[-n_answer:], strict=True)))
-
-    def _log_p(self, tokens: list[int]) -> NDArray[np.float64]:
+    def _log_p(self, tokens: Sequence[int], n_last: int) -> NDArray[np.float64]:
+        """Log-probabilities of the next token after each of the last: N V."""
         self._llama.reset()
-        self._llama.eval(tokens)
-        logits = np.asarray(self._llama.scores[: len(tokens)], dtype=np.float64)
+        self._llama.eval(list(tokens))
+        logits = np.asarray(self._llama.scores[len(tokens) - n_last : len(tokens)], dtype=np.float64)
         top = logits.max(axis=-1, keepdims=True)
         result: NDArray[np.float64] = logits - top - np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
         return result
 
-    def _tokens(self, text: str) -> list[int]:
-        return list(self._llama.tokenize(text.encode("utf-8"), add_bos=True, special=True))
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """The file's tokenizer, as plans of scoring ask it."""
+
+    llama: Any
+
+    @property
+    def bos_token_id(self) -> int | None:
+        return self._known(self.llama.token_bos())
+
+    @property
+    def eos_token_id(self) -> int | None:
+        return self._known(self.llama.token_eos())
+
+    def encode(self, text: str, *, add_special_tokens: bool = True, verbose: bool = True) -> list[int]:
+        del verbose
+        return list(self.llama.tokenize(text.encode("utf-8"), add_bos=add_special_tokens, special=True))
+
+    def decode(self, token_ids: list[int], *, skip_special_tokens: bool = False) -> str:
+        return str(self.llama.detokenize(token_ids, special=not skip_special_tokens).decode("utf-8", "replace"))
+
+    @staticmethod
+    def _known(token: int) -> int | None:
+        return token if token >= 0 else None
 
 
-def load_gguf(path: Path, system_prompt: str = "") -> GgufModel:
+def load_gguf(path: Path) -> GgufModel:
     """Open a GGUF file.
 
     Raises:
@@ -129,4 +136,4 @@ def load_gguf(path: Path, system_prompt: str = "") -> GgufModel:
         llama = llama_type(str(path), n_ctx=_CONTEXT, logits_all=True, verbose=False, seed=0)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path} is no GGUF file that llama.cpp can read ({type(error).__name__})") from error
-    return GgufModel(llama, path.name, system_prompt)
+    return GgufModel(llama, path.name)

@@ -1,19 +1,19 @@
 """A model on this machine, through transformers: greedy replies, streams, and log-likelihoods of continuations.
 
 Base and adapter are loaded once; `bare()` is the same model with the adapter switched off. With
-`local_score`, `local_draw` and `encoder` the only file outside `train` and `export` that imports torch, inside functions.
+`local_score` and `encoder` the only file outside `train` and `export` that imports torch, inside functions.
 
 Letters in shapes: B batch, T tokens.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from osler.errors import EnvironmentLacks, InputError
+from osler.errors import InputError
 from osler.models.chat import (
     ChatTokenizer,
     end_token_id,
@@ -23,15 +23,18 @@ from osler.models.chat import (
     with_system,
 )
 from osler.models.libraries import bring_4bit, quiet_libraries
-from osler.models.local_draw import Draw
 from osler.models.local_score import LikelihoodReader
 from osler.models.pieces import TextPieces
+from osler.models.pretrained import check_whole, load_pretrained
 from osler.models.protocol import ChoicePrompt, Conversation, Reply
 from osler.models.score_plan import plan_rows
 from osler.runs.files import read_json
 
 if TYPE_CHECKING:
     import torch
+
+_Draw = Callable[["torch.Tensor"], int]
+"""Gives the next token from what the model says of each."""
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -92,10 +95,10 @@ class LocalModel:
         self, conversations: Sequence[Conversation], max_tokens: int, temperature: float, seeds: Sequence[int]
     ) -> list[Reply]:
         """Replies drawn at a temperature, one seed for each; raises as `reply`."""
-        return self._replies(conversations, max_tokens, [Draw(temperature, seed) for seed in seeds])
+        return self._replies(conversations, max_tokens, [_drawing(temperature, seed) for seed in seeds])
 
     def _replies(
-        self, conversations: Sequence[Conversation], max_tokens: int, draws: Sequence[Draw] | None = None
+        self, conversations: Sequence[Conversation], max_tokens: int, draws: Sequence[_Draw] | None = None
     ) -> list[Reply]:
         prompts = [self.prompt_tokens(conversation) for conversation in conversations]
         replies: dict[int, Reply] = {}
@@ -155,7 +158,7 @@ class LocalModel:
     def _room(self, prompt: Sequence[int], max_tokens: int) -> int:
         return min(max_tokens, self.max_length - len(prompt))
 
-    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None) -> list[Reply]:
+    def _reply_batch(self, prompts: list[list[int]], max_tokens: int, draws: Sequence[_Draw] | None) -> list[Reply]:
         rooms = [self._room(prompt, max_tokens) for prompt in prompts]
         made: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)
@@ -188,7 +191,7 @@ class LocalModel:
         return output.logits, output.past_key_values
 
     def _tokens(
-        self, prompts: list[list[int]], max_tokens: int, draws: Sequence[Draw] | None = None
+        self, prompts: list[list[int]], max_tokens: int, draws: Sequence[_Draw] | None = None
     ) -> Iterator[list[int]]:
         """The next token of each prompt, step by step: the likeliest, or a drawn one. Prompts are padded on the left."""
         import torch
@@ -209,6 +212,19 @@ class LocalModel:
             yield ids.squeeze(1).tolist()
             mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
             positions = positions[:, -1:] + 1
+
+
+def _drawing(temperature: float, seed: int) -> _Draw:
+    """Draws the tokens of one reply, from a stream of its own, so that its neighbours in the batch change nothing."""
+    import torch
+
+    stream = torch.Generator().manual_seed(seed)
+
+    def draw(logits: "torch.Tensor") -> int:
+        shares = (logits.float().cpu() / temperature).softmax(-1)
+        return int(torch.multinomial(shares, 1, generator=stream))
+
+    return draw
 
 
 def load_local(
@@ -244,7 +260,7 @@ def load_local(
     system_prompt = facts.get("system_prompt") if system_prompt is None else system_prompt
     quantized = "nf4" if facts.get("method") == "qlora" else ""
     weights = load_weights(base, revision, dtype, quantized)
-    stop_tokens = _stop_tokens(tokenizer, weights)
+    stop_tokens = stop_tokens_of(tokenizer, getattr(weights.generation_config, "eos_token_id", None))
     max_length = read_length(weights)
     if adapter is not None:
         weights = _with_adapter(weights, adapter)
@@ -331,45 +347,6 @@ def read_length(weights: Any) -> int:
     return int(getattr(weights.config.get_text_config(), "max_position_embeddings", 0) or 4096)
 
 
-def check_whole(base: Path | str, missing: Iterable[str]) -> None:
-    """Refuse a model that came without these weights.
-
-    Raises:
-        InputError: there are any.
-    """
-    if names := sorted(missing):
-        raise InputError(
-            f"{base} lacks {len(names)} of the weights that its config.json asks for ({', '.join(names[:3])}, ...); "
-            "transformers would put random numbers there. Copy the whole model again."
-        )
-
-
-def load_pretrained(what: str, loader: Callable[..., Any], base: Path | str, revision: str, **options: Any) -> Any:
-    """What a loader of transformers makes of a folder or hub id.
-
-    Args:
-        what: it is, for the message.
-
-    Raises:
-        EnvironmentLacks, InputError: as `load_local`.
-    """
-    is_folder = isinstance(base, Path) or Path(base).is_dir()
-    place = {} if is_folder else {"revision": revision}
-    try:
-        return loader(str(base), trust_remote_code=False, **place, **options)
-    except (OSError, ValueError) as error:
-        if is_folder:
-            raise InputError(
-                f"The folder {base} holds no {what} that transformers can load ({type(error).__name__}). It needs "
-                "config.json, the weights as safetensors, and the tokenizer's files."
-            ) from error
-        raise EnvironmentLacks(
-            f"The {what} of {base} (revision {revision}) could not be had from huggingface.co ({type(error).__name__}). "
-            "It may need a network, or access granted to your account. Or download it elsewhere, copy the folder here and "
-            "give its path."
-        ) from error
-
-
 def _with_adapter(weights: Any, adapter: Path) -> Any:
     with quiet_libraries():
         from peft import PeftModel
@@ -383,7 +360,7 @@ def _with_adapter(weights: Any, adapter: Path) -> Any:
             ) from error
 
 
-def _stop_tokens(tokenizer: ChatTokenizer, weights: Any) -> frozenset[int]:
-    declared = weights.generation_config.eos_token_id if weights.generation_config is not None else None
+def stop_tokens_of(tokenizer: ChatTokenizer, declared: int | list[int] | None) -> frozenset[int]:
+    """What ends a reply: the tokens that the generation settings declare, the tokenizer's, and that of the chat template."""
     ids = declared if isinstance(declared, list) else [declared]
     return frozenset(token for token in (*ids, tokenizer.eos_token_id, end_token_id(tokenizer)) if token is not None)

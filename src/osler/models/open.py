@@ -29,7 +29,6 @@ def open_models(
     name: str = "",
     key: str = "",
     dtype: Literal["auto", "float32", "bfloat16"] = "auto",
-    system_prompt: str | None = None,
     token_budget: int = 1024,
 ) -> Mapping[str, Opened]:
     """The models by arm: `base` and `tuned` from one load where there is an adapter, else `model` alone.
@@ -37,33 +36,31 @@ def open_models(
     Args:
         name: which model an endpoint is asked for.
         key: an endpoint's bearer key.
-        system_prompt: None takes the one that the adapter was trained with, or none.
 
     Raises:
-        InputError: nothing can be opened under this name.
+        InputError: nothing can be opened under this name, or an adapter cannot be put on it.
         EnvironmentLacks: a package or a hub model is missing.
     """
-    if model.startswith(("http://", "https://")):
+    is_endpoint = model.startswith(("http://", "https://"))
+    if adapter is not None and (is_endpoint or model.endswith(".gguf")):
+        raise InputError("an endpoint or a GGUF file has its own adapter in it; leave out --adapter")
+    if is_endpoint:
         from osler.models.http import HttpModel
 
-        if adapter is not None:
-            raise InputError("an endpoint serves its own adapter; leave out --adapter")
         endpoint = HttpModel(model, key, model=name or "osler", n_at_once=_AT_ONCE)
         return {"model": Opened(endpoint, sha256_json(["endpoint", model, name]))}
     if model.endswith(".gguf"):
         from osler.models.gguf import load_gguf
 
         path = Path(model).expanduser()
-        opened = load_gguf(path, system_prompt or "")
-        return {"model": Opened(opened, sha256_json(["gguf", sha256_file(path), system_prompt or ""]))}
-    return _local(model, adapter, dtype, system_prompt, token_budget)
+        return {"model": Opened(load_gguf(path), sha256_json(["gguf", sha256_file(path), ""]))}
+    return _local(model, adapter, dtype, token_budget)
 
 
 def _local(
     model: str,
     adapter: Path | None,
     dtype: Literal["auto", "float32", "bfloat16"],
-    system_prompt: str | None,
     token_budget: int,
 ) -> Mapping[str, Opened]:
     from osler.models.local import load_local
@@ -73,9 +70,7 @@ def _local(
         raise InputError(
             f"there is no folder {model!r}; give a model's folder, a hub id (org/name), a .gguf file or a URL"
         )
-    loaded = load_local(
-        folder if folder.is_dir() else model, adapter, dtype=dtype, system_prompt=system_prompt, name=model.rstrip("/")
-    )
+    loaded = load_local(folder if folder.is_dir() else model, adapter, dtype=dtype, name=model.rstrip("/"))
     loaded.token_budget = token_budget
     base = digest_folder(folder) if folder.is_dir() else {"hub": model}
     facts = [base, str(loaded.weights.dtype), loaded.fingerprint, loaded.system_prompt]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby, takewhile
 
 from osler.errors import InputError
-from osler.models.chat import ChatTokenizer
+from osler.models.chat import TextTokenizer
 from osler.models.protocol import ChoicePrompt
 
 _MIN_SHARED = 32
@@ -45,7 +45,7 @@ class ScoreRow:
 
 
 def plan_rows(
-    tokenizer: ChatTokenizer, prompts: Sequence[ChoicePrompt], max_length: int, pack_limit: int
+    tokenizer: TextTokenizer, prompts: Sequence[ChoicePrompt], max_length: int, pack_limit: int
 ) -> list[ScoreRow]:
     """The rows of all prompts: one for a prompt, or one for each continuation where they cannot be packed or are too long.
 
@@ -125,7 +125,7 @@ def _row(
     )
 
 
-def _encode_pairs(tokenizer: ChatTokenizer, prompt: ChoicePrompt) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def _encode_pairs(tokenizer: TextTokenizer, prompt: ChoicePrompt) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """The tokens of the stem and of the continuation, for each continuation."""
     stripped = prompt.prefix.rstrip()
     ends = [prompt.prefix[len(stripped) :] + continuation for continuation in prompt.continuations]
@@ -139,5 +139,5 @@ def _encode_pairs(tokenizer: ChatTokenizer, prompt: ChoicePrompt) -> list[tuple[
     return [(tuple(whole[:n_prefix]), tuple(whole[n_prefix:])) for whole in wholes]
 
 
-def _encode(tokenizer: ChatTokenizer, text: str, *, add_special_tokens: bool) -> list[int]:
+def _encode(tokenizer: TextTokenizer, text: str, *, add_special_tokens: bool) -> list[int]:
     return tokenizer.encode(text, add_special_tokens=add_special_tokens, verbose=False)

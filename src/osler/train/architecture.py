@@ -78,18 +78,19 @@ def read_architecture(base: str, revision: str) -> Architecture:
         EnvironmentLacks: it is in none of these.
         InputError: its config.json is not that of a decoder of like layers.
     """
-    folder = model_folder(base, revision)
-    if folder is not None:
-        return parse_architecture(read_json(folder / "config.json"), base)
-    return parse_architecture(shipped_config(base), base)
+    return parse_architecture(read_config(base, revision), base)
 
 
-def shipped_config(base: str) -> dict[str, Any]:
-    """The config.json of a model in the list that ships, as far as its size goes.
+def read_config(base: str, revision: str) -> dict[str, Any]:
+    """The `config.json` of a base; of one in the list that ships, as far as its size goes.
 
     Raises:
-        EnvironmentLacks: it is not in the list.
+        EnvironmentLacks: it is neither here nor in the list.
     """
+    folder = model_folder(base, revision)
+    if folder is not None:
+        config: dict[str, Any] = read_json(folder / "config.json")
+        return config
     known = _known()
     if base in known:
         return known[base]
@@ -104,8 +105,9 @@ def model_folder(base: str, revision: str) -> Path | None:
     if base.startswith(("/", ".", "~")):
         return Path(base).expanduser()
     # huggingface_hub itself takes half a second to import, and a plan is to answer before that.
-    home = os.environ.get("HF_HUB_CACHE") or os.environ.get("HF_HOME", "~/.cache/huggingface") + "/hub"
-    repository = Path(home).expanduser() / f"models--{base.replace('/', '--')}"
+    home = os.environ.get("HF_HOME") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/huggingface"
+    cache_folder = os.environ.get("HF_HUB_CACHE") or f"{home}/hub"
+    repository = Path(cache_folder).expanduser() / f"models--{base.replace('/', '--')}"
     reference = repository / "refs" / revision
     commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
     folder = repository / "snapshots" / commit
@@ -126,7 +128,7 @@ def parse_architecture(config: dict[str, Any], name: str) -> Architecture:
             n_layers=config["num_hidden_layers"],
             hidden=config["hidden_size"],
             query=heads * width,
-            key_value=config.get("num_key_value_heads", heads) * width,
+            key_value=(config.get("num_key_value_heads") or heads) * width,
             intermediate=_first(config["intermediate_size"]),
             vocabulary=config["vocab_size"],
             tied=bool(config.get("tie_word_embeddings", True)),

@@ -42,7 +42,8 @@ class BadRowsConfig(Section):
     )
     no_end: Literal["drop"] | None = Field(
         default=None,
-        description="The chat template puts no end token after the answer, or changes the prompt once it is answered.",
+        description="The chat template puts no end token after the answer, changes the prompt once it is answered, or refuses "
+        "turns in this order.",
     )
 
 

@@ -4,26 +4,22 @@ Nothing is computed and no weight is held; every storage that PyTorch would make
 `reference` figures in benchmarks/README.md. 4-bit weights are reckoned, not traced: their kernels know no fake tensors.
 """
 
-import json
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from osler.errors import InputError
 from osler.models.config import ModelConfig
 from osler.models.libraries import quiet_libraries
-from osler.train.architecture import model_folder, shipped_config
+from osler.train.architecture import read_config
 from osler.train.attention import keeps_rows_apart, use_by_row_attention
 from osler.train.config import TrainConfig
 from osler.train.loop import adapter_config
 from osler.train.loss import loss_at_kept
-from osler.train.memory import NF4_BYTES
+from osler.train.memory import NF4_BYTES, TILE
 from osler.train.scratch import SHAPE
-
-_TILE = 1024  # positions that the fused output layer of a GPU holds at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ def trace_memory(model: ModelConfig, config: TrainConfig, positions: int, *, che
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    kept = min(positions - 1, _TILE)
+    kept = min(positions - 1, TILE)
     dtype = torch.float32 if config.method == "full" else torch.bfloat16
     with quiet_libraries():
         with torch.device("meta"):
@@ -192,8 +188,4 @@ def _bytes_of(tensors: Any) -> int:
 def _config(model: ModelConfig) -> dict[str, Any]:
     if model.base.startswith("scratch:"):
         return {"model_type": "llama", **SHAPE}
-    folder: Path | None = model_folder(model.base, model.revision)
-    if folder is not None:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
-        return config
-    return shipped_config(model.base)
+    return read_config(model.base, model.revision)

@@ -6,6 +6,7 @@ from osler.errors import EnvironmentLacks
 from osler.models.config import ModelConfig
 from osler.runs.files import digest_folder, sha256_file
 from osler.runs.folder import stage_files
+from osler.train.architecture import model_folder
 from osler.train.result import base_folder
 
 
@@ -26,20 +27,12 @@ def base_digests(train_folder: Path, model: ModelConfig) -> dict[str, str]:
         return {name: digest for name, digest in stage_files(train_folder).items() if name.startswith("base/")}
     if isinstance(base, Path):
         return digest_folder(base)
-    return _cached_digests(base, model.revision)
-
-
-def _cached_digests(hub_id: str, revision: str) -> dict[str, str]:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(hub_id, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError as error:
+    folder = model_folder(base, model.revision)
+    if folder is None:
         raise EnvironmentLacks(
-            f"{hub_id} at {revision} is not in the local Hugging Face cache, so it cannot be told which weights the run used. "
+            f"{base} at {model.revision} is not in the local Hugging Face cache, so it cannot be told which weights the run used. "
             "Load it once with a network, or set model.base to a local folder and run again."
-        ) from error
+        )
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     # Where the cache has no links (Windows without developer mode), the files themselves are read.
     return {p.relative_to(folder).as_posix(): p.resolve().name if p.is_symlink() else sha256_file(p) for p in paths}

@@ -7,7 +7,7 @@ Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja`. Templ
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ import jinja2.ext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from osler.errors import InputError, missing_package
-from osler.models.chat import plain_template
+from osler.models.chat import set_template
 from osler.runs.files import read_json
 
 _GENERATION = re.compile(r"\{%(-?)\s*(end)?generation\s*(-?)%\}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class LightTokenizer:
     """What planning and tokenising use of a tokenizer: a `ChatTokenizer` that can also be called with texts."""
 
@@ -31,6 +31,8 @@ class LightTokenizer:
     chat_template: str
     names: dict[str, str]
     """Special tokens by name (`eos_token`), as templates use them."""
+    has_own_template: bool = True
+    """Whether `chat_template` stands like this in the model's files."""
 
     @property
     def eos_token_id(self) -> int | None:
@@ -54,7 +56,7 @@ class LightTokenizer:
         """The conversation as text."""
         if tokenize:
             raise ValueError("only text is rendered; encode it afterwards")
-        return self._template.render(
+        return _compiled(self.chat_template).render(
             messages=conversation, add_generation_prompt=add_generation_prompt, tools=None, documents=None, **self.names
         )
 
@@ -74,27 +76,13 @@ class LightTokenizer:
         found = self.backend.encode_batch_fast(list(texts), add_special_tokens=add_special_tokens)
         return {"input_ids": [encoding.ids for encoding in found]}
 
-    @cached_property
-    def _template(self) -> jinja2.Template:
-        def raise_exception(message: str) -> None:
-            raise jinja2.TemplateError(message)
-
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
-        )
-        environment.globals["raise_exception"] = raise_exception
-        # A date in a prompt would differ from day to day; transformers writes today's.
-        environment.globals["strftime_now"] = lambda form: "01 Jan 2026" if form else ""
-        marked = _GENERATION.sub(lambda m: f"{{%{m[1]} {'endif' if m[2] else 'if true'} {m[3]}%}}", self.chat_template)
-        return environment.from_string(marked)
-
     def _id(self, name: str) -> int | None:
         found: int | None = self.backend.token_to_id(self.names[name]) if name in self.names else None
         return found
 
 
 def read_light_tokenizer(folder: Path) -> LightTokenizer:
-    """The tokenizer of a model's folder; one without a chat template gets osler's plain one.
+    """The tokenizer of a model's folder, with the chat template in which it is trained.
 
     Raises:
         InputError: the folder has no tokenizer.json.
@@ -119,7 +107,25 @@ def read_light_tokenizer(folder: Path) -> LightTokenizer:
         for name in ("bos_token", "eos_token", "unk_token", "pad_token")
         if config.get(name)
     }
-    return LightTokenizer(Tokenizer.from_file(str(file)), template or plain_template(), names)
+    found = LightTokenizer(Tokenizer.from_file(str(file)), template or "", names)
+    set_template(found)
+    found.has_own_template = found.chat_template == template
+    return found
+
+
+@cache
+def _compiled(template: str) -> jinja2.Template:
+    def raise_exception(message: str) -> None:
+        raise jinja2.TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
+    )
+    environment.globals["raise_exception"] = raise_exception
+    # A date in a prompt would differ from day to day; transformers writes today's.
+    environment.globals["strftime_now"] = lambda form: "01 Jan 2026" if form else ""
+    marked = _GENERATION.sub(lambda m: f"{{%{m[1]} {'endif' if m[2] else 'if true'} {m[3]}%}}", template)
+    return environment.from_string(marked)
 
 
 def _content(token: Any) -> str:

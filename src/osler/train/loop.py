@@ -22,7 +22,6 @@ from osler.train.checkpoints import newest_complete, steps_of
 from osler.train.config import MachineConfig, TrainConfig
 from osler.train.loss import MASKED, loss_at_kept
 from osler.train.order import Order, Pass, Share
-from osler.train.processes import Processes
 from osler.train.recorder import Recording, Session, recorder_of
 from osler.train.result import save_result
 from osler.train.sharding import sharding_settings
@@ -53,11 +52,12 @@ class Job:
     """Facts stored with the result as `template.json`: `fingerprint`, `system_prompt`, `method`."""
 
 
-def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Processes, progress: Progress) -> None:
+def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Any, progress: Progress) -> None:
     """Train, and write `metrics.jsonl` and then, whole or not at all, `adapter/` (or `model/`) to `out`.
 
     Args:
         weights: the base model. It is changed and must not be used afterwards.
+        processes: accelerate's PartialState.
 
     Raises:
         InputError: a name in `targets` fits no layer.
@@ -65,21 +65,23 @@ def run_loop(weights: Any, tokenizer: Any, job: Job, out: Path, processes: Proce
     """
     checkpoints, metrics = out / "checkpoints", out / "metrics.jsonl"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    with processes.first():
+    with processes.main_process_first():
         start = newest_complete(checkpoints, job.recording.key)
-    if processes.is_main:
+    if processes.is_main_process:
         keep_metrics(metrics, steps_of(start) if start else -1)
-    processes.wait()
+    processes.wait_for_everyone()
     measured = [(row["step"], row["eval_loss"]) for row in read_metrics(metrics) if "eval_loss" in row]
     with quiet_libraries(), _own_randomness():
-        trainer = _trainer(weights, tokenizer, job, checkpoints, processes)
+        trainer = _trainer(weights, tokenizer, job, checkpoints, processes.num_processes)
         trainer.add_callback(
             recorder_of(Session(trainer, job.recording, job.machine.sharding, out, measured, processes, progress))
         )
         for tracker in tracker_callbacks(job.machine.trackers, out.parent / "trackers"):
             trainer.add_callback(tracker)
-        with _plain_inputs(trainer.model, job):
-            trainer.train(resume_from_checkpoint=str(start) if start else None)
+        # A trainer that goes on from the checkpoint of the step at which it stopped early would learn one step more.
+        if not job.recording.is_over(measured):
+            with _plain_inputs(trainer.model, job):
+                trainer.train(resume_from_checkpoint=str(start) if start else None)
         save_result(trainer, job.recording.best(measured), out, job.base_name, job.template)
 
 
@@ -95,7 +97,7 @@ def _plain_inputs(model: Any, job: Job) -> AbstractContextManager[None]:
     return disable_input_dtype_casting(model) if plain else nullcontext()
 
 
-def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processes: Processes) -> Any:
+def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, n_processes: int) -> Any:
     import huggingface_hub.constants
     import torch
     from datasets import Dataset
@@ -135,14 +137,11 @@ def _trainer(weights: Any, tokenizer: Any, job: Job, checkpoints: Path, processe
         eval_strategy="no",  # measured by the recorder, the same on one process and several
         **sharding_settings(job.machine.sharding, weights),
     )
-    places: dict[str, list[int]] = {"step": [], "process": []}
-    for step in range(job.order.n_steps):
-        places["step"] += [step] * processes.count
-        places["process"] += list(range(processes.count))
+    places = [{"step": step, "process": process} for step in range(job.order.n_steps) for process in range(n_processes)]
     trainer = _trainer_class(job, fused=on_gpu)(
         model=weights,
         args=settings,
-        train_dataset=Dataset.from_dict(places),
+        train_dataset=Dataset.from_list(places),
         data_collator=lambda places: _share(job, places[0]["step"], places[0]["process"]),
         processing_class=tokenizer,
         peft_config=None if job.config.method == "full" else adapter_config(weights, job.config),

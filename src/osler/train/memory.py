@@ -17,7 +17,8 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / 16384  # 4 bits, a byte for 64 weights, a float32
 """Bytes of a weight in nf4 with double quantisation."""
 _ADAM = 4 + 4 + 8  # weight, gradient and two moments in float32
 _SLACK, _CONTEXT = 1.05, 0.75 * GIB  # fragments of the allocator; CUDA's own
-_TILE = 1024  # positions that the fused output layer holds at once
+TILE = 1024
+"""Positions that the fused output layer of a GPU holds at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def memory_of(model: Architecture, setting: Setting) -> Memory:
         kept, again = model.n_layers * t * per_layer, 0.0
     logits = 12.2 * t * model.vocabulary
     if setting.tiled_head:
-        logits = min(logits, 6.0 * _TILE * model.vocabulary)
+        logits = min(logits, 6.0 * TILE * model.vocabulary)
     buffer = 2.0 * model.hidden * model.intermediate if setting.method == "qlora" else 0.0
     total = _SLACK * (weights + states + kept + max(again, logits) + buffer) + _CONTEXT
     optimizer = n_trained * 8 / shared_states

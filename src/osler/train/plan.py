@@ -17,7 +17,7 @@ from osler.models.config import ModelConfig
 from osler.records.io import read_records
 from osler.records.render import as_messages
 from osler.runs.progress import Progress
-from osler.text import nearest
+from osler.text import did_you_mean
 from osler.train.architecture import Architecture, model_folder, parse_architecture, read_architecture
 from osler.train.cards import Card, OnCard, Work, known_cards, on_card, what_to_change
 from osler.train.config import MachineConfig, TrainConfig
@@ -220,9 +220,8 @@ def _cards(machine: MachineConfig, problems: list[Problem]) -> list[Card]:
         return list(known.values())
     if machine.card in known:
         return [known[machine.card]]
-    guess = nearest(machine.card, known)
-    hint = f'; did you mean "{guess}"?' if guess else "."
-    problems.append(Problem("machine.card", f'is "{machine.card}"{hint} Known: {", ".join(known)}'))
+    hint = did_you_mean(machine.card, known)
+    problems.append(Problem("machine.card", f'is "{machine.card}".{hint} Known: {", ".join(known)}'))
     return []
 
 

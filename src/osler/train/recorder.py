@@ -11,7 +11,6 @@ from osler.runs.metrics import append_metric
 from osler.runs.progress import Progress
 from osler.train.checkpoints import mark_complete
 from osler.train.config import EvaluationConfig, Sharding
-from osler.train.processes import Processes
 from osler.train.result import save_best
 from osler.train.sharding import assert_sharded
 
@@ -58,7 +57,8 @@ class Session:
     out: Path
     measured: list[tuple[int, float]]
     """Step and loss of the measurements so far."""
-    processes: Processes
+    processes: Any
+    """accelerate's PartialState."""
     progress: Progress
 
     def begin(self, step: int) -> None:
@@ -81,10 +81,10 @@ class Session:
 
     def saved(self, step: int) -> None:
         """After a checkpoint was written."""
-        self.processes.wait()  # each process writes its random state
-        if self.processes.is_main:
+        self.processes.wait_for_everyone()  # each process writes its random state
+        if self.processes.is_main_process:
             mark_complete(self.out / "checkpoints" / f"checkpoint-{step}", self.plan.key)
-        self.processes.wait()
+        self.processes.wait_for_everyone()
 
     def _measure(self, step: int) -> None:
         loss = round(self.trainer.measure(), 6)
@@ -94,7 +94,7 @@ class Session:
         save_best(self.trainer, self.plan.best(self.measured), step, self.out)
 
     def _append(self, row: dict[str, Any]) -> None:
-        if self.processes.is_main:
+        if self.processes.is_main_process:
             append_metric(self.out / "metrics.jsonl", row)
 
 

@@ -23,7 +23,7 @@ def save_result(trainer: Any, best_step: int | None, out: Path, base_name: str, 
         _save(trainer, partial)
     if not trainer.accelerator.is_main_process:
         return
-    if best_step is not None:
+    if best_step is not None and best_folder(out, best_step).exists():  # else a killed call has moved it already
         shutil.rmtree(partial, ignore_errors=True)
         best_folder(out, best_step).rename(partial)
     (partial / "README.md").unlink(missing_ok=True)

@@ -11,13 +11,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from osler.errors import InputError
 from osler.models.chat import end_token_id, render, special_tokens
 from osler.records.io import from_dict, parse_jsonl, read_records
 from osler.records.record import Message, Record, Role
 from osler.records.render import as_messages
 from osler.runs.progress import Progress
 from osler.train.light_tokenizer import LightTokenizer
-from osler.train.tokens import Limits, Odds, RowFacts, RowSetAside, TokenRow, fault_of, says, token_rows
+from osler.train.tokens import (
+    NO_END,
+    REFUSED,
+    Limits,
+    Odds,
+    RowFacts,
+    RowSetAside,
+    TokenRow,
+    fault_of,
+    says,
+    token_rows,
+)
 
 _SAMPLE = 256
 _CACHED_WORDS = 1_000_000
@@ -138,6 +150,12 @@ class _Counter:
         source = record.origin.source
         if not says(record, "assistant"):
             return RowSetAside(record.id, source, "empty_answer", "the assistant says nothing")
+        try:
+            return self._rendered(record, turns)
+        except InputError:
+            return RowSetAside(record.id, source, "no_end", REFUSED)
+
+    def _rendered(self, record: Record, turns: Sequence[Message]) -> RowFacts | RowSetAside:
         # Only text that spells out a control token is looked into, and may be rendered in a way of its own.
         marked = any(first in turn.content for turn in turns for first in self._first)
         roles = tuple(turn.role for turn in turns)
@@ -145,16 +163,16 @@ class _Counter:
         whole = None if marked else frame.fill(turns)
         if whole is None:
             whole = self._render(turns, special=self._special if marked else ())
-            for number, turn in enumerate(turns):
-                prompt = self._render(turns[:number], for_reply=True) if turn.role == "assistant" else ""
+            answers = (place for place, turn in enumerate(turns) if turn.role == "assistant")
+            for number, place in enumerate(answers, start=1):
+                prompt = self._render(turns[:place], for_reply=True)
                 if not whole.startswith(prompt) or self._end not in whole[len(prompt) :]:
-                    detail = "an assistant turn does not begin where its prompt ends, or has no end token"
-                    return RowSetAside(record.id, source, "no_end", detail)
+                    return RowSetAside(record.id, record.origin.source, "no_end", NO_END.format(number))
             frame.compare(turns, whole)
         n_tokens = self._count(whole)
         long = n_tokens > self._limits.known
         n_prompt = self._count(self._render(turns[:-1], for_reply=True)) if long else 0
-        return RowFacts(record.id, source, n_tokens, n_prompt, says(record, "user"))
+        return RowFacts(record.id, record.origin.source, n_tokens, n_prompt, says(record, "user"))
 
     def _render(
         self, turns: Sequence[Message], *, for_reply: bool = False, special: Sequence[str] | None = None
@@ -166,7 +184,7 @@ class _Counter:
     def _count(self, text: str) -> int:
         if not self.by_words:
             return len(self._tokenizer.encode(text, add_special_tokens=False))
-        if self._following.n_words > _CACHED_WORDS:
+        if len(self._following) > _CACHED_WORDS:
             self._following.clear()
         pieces = self._added.split(text) if self._added is not None else [text]
         return sum(1 if number % 2 else self._count_piece(piece) for number, piece in enumerate(pieces) if piece)
@@ -226,11 +244,6 @@ class _Words(dict[str, int]):
         super().__init__()
         self._tokenizer, self._before = tokenizer, before
         self._n_before = self._n(before.rstrip(" "))
-
-    @property
-    def n_words(self) -> int:
-        """Words known."""
-        return len(self)
 
     def __missing__(self, word: str) -> int:
         self[word] = found = self._n(self._before + word) - self._n_before

@@ -24,8 +24,15 @@ from osler.train.loss import MASKED
 BAD_ROWS = ("long_answer", "long_prompt", "empty_answer", "empty_question", "contradictory", "no_end")
 """Classes of rows that would teach something wrong; the keys of `train.bad_rows`."""
 
+DROP_ALL: Mapping[str, str] = dict.fromkeys(BAD_ROWS, "drop")
+"""Decisions for rows that are only measured on."""
+
 LONGEST = "longest"
 """Reason of rows beyond the 99.5th percentile when the recipe names no `max_length`."""
+
+NO_END = "assistant turn {} does not begin where its prompt ends, or has no end token"
+REFUSED = "the chat template refuses turns in this order"
+"""Details of rows of that class."""
 
 _FITTING_SHARE = 0.995
 _CHUNK = 256
@@ -246,32 +253,37 @@ def token_rows(
     texts: list[str] = []
     spans: list[slice] = []
     for record in records:
-        turns = as_messages(record, system_prompt)
         first = len(texts)
-        texts.append(render(tokenizer, turns, for_reply=False, special=special))
-        texts.extend(
-            render(tokenizer, turns[:number], for_reply=True, special=special)
-            for number, turn in enumerate(turns)
-            if turn.role == "assistant"
-        )
+        texts += _whole_and_prompts(tokenizer, as_messages(record, system_prompt), special)
         spans.append(slice(first, len(texts)))
     # verbose=False: no note about rows that are longer than the model reads; they are set aside and counted.
     batch = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
     encoded: list[list[int]] = batch["input_ids"]
     for record, span in zip(records, spans, strict=True):
-        whole, *prompts = encoded[span]
-        yield _row(record, whole, prompts, end)
+        yield _row(record, encoded[span], end)
 
 
-def _row(record: Record, whole: list[int], prompts: Sequence[list[int]], end: int) -> TokenRow | RowSetAside:
+def _whole_and_prompts(tokenizer: Any, turns: Sequence[Message], special: Sequence[str]) -> list[str]:
+    """The row as text, and what the model has read before each answer; nothing where the template refuses the turns."""
+    answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
+    try:
+        whole = render(tokenizer, turns, for_reply=False, special=special)
+        return [whole, *(render(tokenizer, turns[:number], for_reply=True, special=special) for number in answers)]
+    except InputError:
+        return []
+
+
+def _row(record: Record, encoded: Sequence[list[int]], end: int) -> TokenRow | RowSetAside:
     source = record.origin.source
     if not says(record, "assistant"):
         return RowSetAside(record.id, source, "empty_answer", "the assistant says nothing")
+    if not encoded:
+        return RowSetAside(record.id, source, "no_end", REFUSED)
+    whole, *prompts = encoded
     spans: list[tuple[int, int]] = []
     for number, prompt in enumerate(prompts, start=1):
         if whole[: len(prompt)] != prompt or end not in whole[len(prompt) :]:
-            detail = f"assistant turn {number} does not begin where its prompt ends, or has no end token"
-            return RowSetAside(record.id, source, "no_end", detail)
+            return RowSetAside(record.id, source, "no_end", NO_END.format(number))
         spans.append((len(prompt), whole.index(end, len(prompt)) + 1))
     return TokenRow(record.id, source, array("i", whole), tuple(spans), says(record, "user"))
 

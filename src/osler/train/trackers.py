@@ -33,10 +33,9 @@ def tracker_callbacks(names: Sequence[str], folder: Path) -> list[Any]:
     )
 
     others = {"wandb": WandbCallback, "mlflow": MLflowCallback, "trackio": TrackioCallback}
-    return [_tensorboard(TensorBoardCallback, folder) if name == "tensorboard" else others[name]() for name in names]
+    found = [others[name]() for name in names if name in others]
+    if "tensorboard" in names:
+        from torch.utils.tensorboard import SummaryWriter
 
-
-def _tensorboard(callback: Any, folder: Path) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
-    return callback(SummaryWriter(str(folder)))
+        found.append(TensorBoardCallback(SummaryWriter(str(folder))))
+    return found

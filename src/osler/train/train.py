@@ -15,7 +15,7 @@ from osler.errors import InputError
 from osler.models.chat import system_prompt_of, template_fingerprint
 from osler.models.config import ModelConfig
 from osler.models.libraries import quiet_libraries
-from osler.models.local import load_tokenizer, read_length
+from osler.models.local import load_tokenizer, load_weights, read_length
 from osler.records.io import read_records
 from osler.records.render import as_messages
 from osler.runs.files import sha256_file, sha256_json
@@ -29,18 +29,15 @@ from osler.train.loop import Job, run_loop
 from osler.train.manifest import write_manifest, write_set_aside
 from osler.train.memory import GIB, Setting, memory_of
 from osler.train.order import OrderOptions, plan_order, plan_passes
-from osler.train.processes import join_processes
 from osler.train.recorder import Recording
 from osler.train.result import base_folder, result_folder
 from osler.train.scratch import build_scratch_base
 from osler.train.sharding import check_sharding
-from osler.train.tokens import BAD_ROWS, Limits, Tokens, tokenize
+from osler.train.tokens import DROP_ALL, Limits, Tokens, tokenize
 from osler.train.trackers import check_trackers
-from osler.train.weights import is_float32, load_base
 
 _CPU_PASS_TOKENS = 512
 """Tiny model, rows of 107 tokens, CPU time of a step: 0.33 s with passes of 166, 0.20 with 512, 0.19 with 2,048."""
-_DROP_ALL = dict.fromkeys(BAD_ROWS, "drop")
 
 
 def train(
@@ -71,17 +68,20 @@ def train(
         os.environ.setdefault(cache, "32")
     check_trackers(machine.trackers)
     with quiet_libraries():
-        processes = join_processes()
-    check_sharding(machine.sharding, processes.count, on_gpu=processes.state.device.type == "cuda")
+        processes = _join_processes()
+    on_gpu = processes.device.type == "cuda"
+    check_sharding(machine.sharding, processes.num_processes, on_gpu=on_gpu)
     prompt = system_prompt_of(model)
     base = base_folder(out, model)
-    with processes.first():
+    with processes.main_process_first():
         if model.base.startswith("scratch:") and not (out / "base").exists():
             _build_base(files[0], prompt, out / "base", seed, progress)
     tokenizer = load_tokenizer(base, model.revision)
-    weights = load_base(base, model.revision, model.dtype, config.method)
+    # Full fine-tuning takes steps that bfloat16 would lose.
+    dtype, quantized = "float32" if config.method == "full" else model.dtype, "nf4" if config.method == "qlora" else ""
+    weights = load_weights(base, model.revision, dtype, quantized)
     tokens, validation = _tokens(files, tokenizer, prompt, config, read_length(weights), progress)
-    if processes.is_main:
+    if processes.is_main_process:
         write_set_aside(tokens, out / "set_aside.jsonl")
     options = OrderOptions(
         config.batch_size,
@@ -89,8 +89,8 @@ def train(
         config.epochs,
         config.max_steps,
         packed=_is_packed(config, weights),
-        pass_tokens=_pass_tokens(tokens.max_length, config, on_gpu=processes.state.device.type == "cuda"),
-        n_processes=processes.count,
+        pass_tokens=_pass_tokens(tokens.max_length, config, on_gpu=on_gpu),
+        n_processes=processes.num_processes,
     )
     lengths = [len(row.ids) for row in tokens.rows]
     order = plan_order(lengths, options, random.Random(seed))  # noqa: S311 - an order, not a secret
@@ -103,7 +103,7 @@ def train(
         tokens_after=order.tokens_after(lengths),
         has_validation=bool(validation.rows),
         evaluation=config.evaluation,
-        key=_key(files[0], model, config, seed, {**facts, "processes": str(processes.count)}),
+        key=_key(files[0], model, config, seed, {**facts, "processes": str(processes.num_processes)}),
     )
     job = Job(
         rows=tokens.rows,
@@ -113,7 +113,7 @@ def train(
         config=config,
         machine=machine,
         recording=recording,
-        mixed_precision=not is_float32(model.dtype),
+        mixed_precision=model.dtype == "bfloat16" or (model.dtype == "auto" and on_gpu),
         checkpointing=_is_checkpointed(machine, config, weights, order.largest_pass(lengths)),
         seed=seed,
         base_name=_name(model),
@@ -122,12 +122,20 @@ def train(
     n_base = int(weights.num_parameters())
     if not result_folder(out).exists():
         run_loop(weights, tokenizer, job, out, processes, progress)
-    if processes.is_main:
+    if processes.is_main_process:
         # Not where the result is written: a kill between the two would leave them for ever.
         if (out / "checkpoints").exists():
             shutil.rmtree(out / "checkpoints")
         write_manifest(tokens, len(validation.rows), order, n_base, facts["fingerprint"], out)
-    processes.wait()
+    processes.wait_for_everyone()
+
+
+def _join_processes() -> Any:
+    """The processes that torchrun or accelerate started, as accelerate's PartialState; one alone is a group of one."""
+    import torch
+    from accelerate import PartialState
+
+    return PartialState(cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()))
 
 
 def _build_base(train_file: Path, prompt: str, folder: Path, seed: int, progress: Progress) -> None:
@@ -156,7 +164,7 @@ def _tokens(
     tokens = tokenize(tokenizer, read_records(files[0]), prompt, limits, decisions, progress)
     held_out = stratified(files[1], config.evaluation.rows)
     limits = Limits(tokens.max_length, model_length)
-    return tokens, tokenize(tokenizer, held_out, prompt, limits, _DROP_ALL, progress)
+    return tokens, tokenize(tokenizer, held_out, prompt, limits, DROP_ALL, progress)
 
 
 def _pass_tokens(max_length: int, config: TrainConfig, *, on_gpu: bool) -> int:
@@ -180,7 +188,10 @@ def _is_checkpointed(machine: MachineConfig, config: TrainConfig, weights: Any, 
 
     if machine.checkpointing != "auto" or not torch.cuda.is_available():
         return machine.checkpointing == "on"
-    shape = parse_architecture(weights.config.to_dict(), "the base")
+    try:
+        shape = parse_architecture(weights.config.to_dict(), "the base")
+    except InputError:
+        return True  # of a shape that the formula does not know: slower, but no memory runs out
     n_adapter = 0 if config.method == "full" else shape.n_adapter(config.rank, "all-linear")
     setting = Setting(config.method, n_adapter, config.dropout > 0, positions, checkpointing=False)
     memory = torch.cuda.get_device_properties(0).total_memory / GIB

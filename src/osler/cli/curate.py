@@ -19,14 +19,11 @@ def curate(
     Example: osler curate recipes/medquad-tiny.yaml --set curate.mix.max_records=1000
     """
     from osler.curate.split import SPLITS
-    from osler.errors import InputError
     from osler.pipeline.run import run_stages
     from osler.recipe import load_recipe
     from osler.runs.files import read_json
 
     loaded = load_recipe(recipe, settings or ())
-    if loaded.curate is None:
-        raise InputError(f"{recipe} has no section `curate:`. Add it; an empty one takes the defaults.")
     folder = runs / loaded.name
     with Screen(quiet=quiet or as_json) as screen:
         told(run_stages(loaded, folder, "curate", screen), quiet=as_json)

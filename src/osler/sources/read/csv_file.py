@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from osler.errors import InputError, RowError
 from osler.sources.read.opening import Part, as_utf8, bare_name, each_row
 from osler.sources.source import NativeRow, SourceFile
+from osler.text import separator_of
 
 _MAX_FIELD_CHARS = 16 * 1024 * 1024
 """A clinical note is below this; a field above it is a quote that was never closed."""
@@ -30,14 +31,16 @@ def read_csv(file: SourceFile, columns: tuple[str, ...] = ()) -> Iterator[Native
 
 
 def csv_rows(part: Part, columns: tuple[str, ...] = ()) -> Iterator[NativeRow]:
-    """The rows of a stream of separated values: by tabs in files named `.tsv`, else by commas."""
+    """The rows of a stream of separated values: by tabs in files named `.tsv`, else by what separates the header's names."""
     csv.field_size_limit(_MAX_FIELD_CHARS)
-    delimiter = "\t" if bare_name(part.name).endswith(".tsv") else ","
     # Bytes that cannot be decoded come through as lone surrogates, so that one bad row does not stop the file. Lines end at
     # the line feed only: a carriage return alone, in a file with line feeds, would cut a row in two.
     text = io.TextIOWrapper(as_utf8(part.stream), encoding="utf-8", errors="surrogateescape", newline="\n")
     try:
-        yield from _records(part, _Lines(text), delimiter, list(columns))
+        first = text.readline(_MAX_LINE_CHARS)
+        is_tsv = bare_name(part.name).endswith(".tsv")
+        delimiter = "\t" if is_tsv else "," if columns else separator_of(first)
+        yield from _records(part, _Lines(text, again=[first]), delimiter, list(columns))
     finally:
         text.detach()  # also when nobody reads on: the stream is closed by who opened it
 

@@ -9,6 +9,7 @@ import typer
 
 from osler.cli.options import AsJson, Quiet, RunsFolder
 from osler.cli.screen import Screen, notice, say, say_json
+from osler.cli.stages import run_recipe
 
 if TYPE_CHECKING:
     from osler.evaluate.config import RedteamConfig
@@ -45,21 +46,22 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
     from osler.evaluate.config import RedteamConfig
     from osler.evaluate.redteam.attacks import ATTACKS
     from osler.evaluate.redteam.exchange import export_transcripts
+    from osler.runs.files import read_json
 
     if (recipe is None) == (model is None):
         raise InputError("redteam needs a recipe or --model, one of the two")
     for tool in export or ():
         if tool not in {"garak", "inspect"}:
             raise InputError(f"--export {tool!r} is not known; allowed: garak, inspect")
-    with Screen(quiet=quiet or as_json) as screen:
-        if recipe is not None:
-            folder, summary = _by_recipe(recipe, runs, screen)
-        else:
-            chosen = ATTACKS if "all" in (attacks or ()) else tuple(attacks or RedteamConfig().attacks)
-            config = RedteamConfig(
-                attacks=chosen, attack_benign=attack_benign, max_prompts=limit, max_tokens=max_tokens
-            )
-            folder = out or runs / "redteam"
+    if recipe is not None:
+        run_folder, _ = run_recipe(recipe, (), runs, "redteam", as_json=as_json, quiet=quiet)
+        folder = run_folder / "redteam"
+        summary = read_json(folder / "summary.json")
+    else:
+        chosen = ATTACKS if "all" in (attacks or ()) else tuple(attacks or RedteamConfig().attacks)
+        config = RedteamConfig(attacks=chosen, attack_benign=attack_benign, max_prompts=limit, max_tokens=max_tokens)
+        folder = out or runs / "redteam"
+        with Screen(quiet=quiet or as_json) as screen:
             summary = _by_model(str(model), policies or ["education"], prompts, config, seed, folder, screen)
     for tool in export or ():
         path = folder / f"{tool}.jsonl"
@@ -75,20 +77,6 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
         shares = "  ".join(f"{name} {rate['k']}/{rate['n']}" for name, rate in rates)
         say(f"{arm['arm']:<20} {shares}")
     say(f"written  {folder / 'transcripts.jsonl'}, {folder / 'summary.json'}")
-
-
-def _by_recipe(path: Path, runs: Path, progress: "Progress") -> tuple[Path, dict[str, Any]]:
-    """Run a recipe up to its red team; returns the stage's folder and what its summary holds."""
-    from osler.pipeline.run import run_stages
-    from osler.recipe import load_recipe
-    from osler.runs.files import read_json
-
-    recipe = load_recipe(path)
-    for _ in run_stages(recipe, runs / recipe.name, "redteam", progress):
-        pass
-    folder = runs / recipe.name / "redteam"
-    summary: dict[str, Any] = read_json(folder / "summary.json")
-    return folder, summary
 
 
 def _by_model(

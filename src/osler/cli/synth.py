@@ -7,7 +7,7 @@ import typer
 
 from osler.cli.options import AsJson, Quiet, RunsFolder, Settings
 from osler.cli.screen import Screen, duration, say, say_json
-from osler.cli.stages import told
+from osler.cli.stages import next_command, told
 
 
 def synth(
@@ -51,7 +51,7 @@ def synth(
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in made["dropped"].items()) or "nothing"
         say(f"{made['source']:<22} {made['items']:>7,} asked {made['kept']:>7,} kept; dropped: {reasons}")
     say(f"wrote    {folder / 'synth'}")
-    say(f"next     osler review make {folder / 'synth' / 'review.jsonl'}, then osler curate {recipe}")
+    say(f"next     osler review make {folder / 'synth' / 'review.jsonl'}, then {next_command(runs, 'curate', recipe)}")
 
 
 def _say_estimate(expected: dict[str, Any]) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings, runs_option
+from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings
 from osler.cli.screen import Screen, say
-from osler.cli.stages import say_stages, told
+from osler.cli.stages import next_command, say_stages, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +67,7 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         say_stages(folder, outcomes)
         return
     say(f"run      {folder}")
-    say(f"next     osler run {recipe}{runs_option(runs)}")
+    say(f"next     {next_command(runs, 'run', recipe)}")
 
 
 def _elsewhere(recipe: "Recipe", folder: Path, engine: str, adapter: Path | None) -> None:

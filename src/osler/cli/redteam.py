@@ -1,9 +1,10 @@
 """`osler redteam`: risky and harmless prompts under attacks, put to a model bare and guarded."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -22,7 +23,8 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
     model: Annotated[
         str | None,
         typer.Option(
-            help="Instead of a recipe: an endpoint (http://host/v1#name), a model's folder, or `silent` for none."
+            help="Instead of a recipe: an endpoint (http://host/v1#name, key in OSLER_MODEL_KEY), a folder, a hub id, a .gguf "
+            "file, or `silent` for none."
         ),
     ] = None,
     policies: Annotated[list[str] | None, typer.Option("--policy", help="Guard policy; may be repeated.")] = None,
@@ -91,7 +93,8 @@ def _by_model(
     """Put the prompts to one model, bare and behind each policy.
 
     Args:
-        model: an endpoint (`http://host/v1#name`), a folder of weights, or `silent`: nothing but the guard answers.
+        model: as `osler evaluate` takes it, an endpoint with its model's name (`http://host/v1#name`), or `silent`: nothing
+            but the guard answers.
         prompts: None: those that ship.
     """
     from osler.evaluate.redteam.exchange import import_prompts
@@ -117,11 +120,7 @@ def _model_at(place: str) -> "Model":
         from osler.models.scripted import ScriptedModel
 
         return ScriptedModel(name="silent")
-    if place.startswith(("http://", "https://")):
-        from osler.models.http import HttpModel
+    from osler.models.open import open_models
 
-        url, _, name = place.partition("#")
-        return HttpModel(url, model=name or "osler")
-    from osler.models.local import load_local
-
-    return load_local(Path(place))
+    model, _, name = place.partition("#")
+    return cast("Model", open_models(model, name=name, key=os.environ.get("OSLER_MODEL_KEY", ""))["model"].model)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from osler.recipe.explain import model_in
 from osler.recipe.load import RUN_NAME, Recipe
 
 _WIDTH = 110
@@ -85,8 +86,7 @@ def _keys(section: type[BaseModel], path: tuple[str, ...], indent: str) -> list[
 def _section(field: FieldInfo) -> type[BaseModel] | None:
     if get_origin(field.annotation) is tuple:  # a list of sections is one value
         return None
-    arguments = getattr(field.annotation, "__args__", ()) or (field.annotation,)
-    return next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), None)
+    return model_in(field.annotation)
 
 
 def _value(field: FieldInfo) -> str:

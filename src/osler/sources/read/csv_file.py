@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TextIO
 
 from osler.errors import InputError, RowError
+from osler.sources.fields import shown_name
 from osler.sources.read.opening import Part, as_utf8, bare_name, each_row
 from osler.sources.source import NativeRow, SourceFile
 from osler.text import separator_of
@@ -55,7 +56,8 @@ def _records(part: Part, lines: "_Lines", delimiter: str, header: list[str]) -> 
             break
         except csv.Error as error:
             if not header:
-                raise InputError(f"{part.path}, line {lines.first}: the header is not CSV ({error})") from error
+                why = "lines end in carriage returns alone; save it anew" if "new-line" in str(error) else error
+                raise InputError(f"{part.path}, line {lines.first}: the header is not CSV ({why})") from error
             problem = _spoilt(part, lines, delimiter, len(header), error)
             yield NativeRow(part.file, f"{part.name}:{lines.first}", problem)
             reader = csv.reader(lines, strict=True, delimiter=delimiter)
@@ -74,12 +76,14 @@ def checked_header(part: Part, names: list[str], line: int) -> list[str]:
     """The names of the columns.
 
     Raises:
-        InputError: two columns have one name.
+        InputError: a name is no text in UTF-8, or two columns have one name.
     """
+    if any(_ESCAPED.search(name) or "\0" in name for name in names):
+        raise InputError(f"{part.path}, line {line}: the names of the columns are not UTF-8. Save the file as UTF-8.")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(
-            f"{part.path}, line {line}: the column {', '.join(map(repr, repeated))} is there more than once; "
+            f"{part.path}, line {line}: the column {', '.join(map(repr, map(shown_name, repeated)))} is there more than once; "
             "which one is meant cannot be told. Rename or remove one."
         )
     return names

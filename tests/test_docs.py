@@ -57,13 +57,18 @@ def test_links_and_paths_in_the_documents_lead_somewhere(repository: Path):
 
 
 _FENCED = re.compile(r"```(?:console|text|bash)?\n(.*?)```", re.DOTALL)
-_OSLER = re.compile(r"^(?:\$ )?(?:torchrun [^\n]*? -m )?(osler [a-z][^\n]*)", re.MULTILINE)
+_OSLER = re.compile(r"^(?:\$ )?((?:torchrun [^\n]*? -m )?osler [a-z][^\n]*)", re.MULTILINE)
 _INLINE = re.compile(r"`(osler [a-z][^`\n]*)`")
 
 
+def fenced_commands(text: str) -> list[str]:
+    """The commands in a document's blocks, in order, without the remarks behind them."""
+    blocks = _FENCED.findall(text.replace("\\\n", " "))
+    return [command.split("  #")[0].strip() for block in blocks for command in _OSLER.findall(block)]
+
+
 def _osler_commands(text: str) -> list[str]:
-    text = text.replace("\\\n", " ")
-    fenced = [command for block in _FENCED.findall(text) for command in _OSLER.findall(block)]
+    fenced = [command[command.index("osler ") :] for command in fenced_commands(text)]
     return fenced + _INLINE.findall(_FENCED.sub("", text))
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from tests.test_docs import fenced_commands
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +37,6 @@ LOOSE = {
     "latency_s": None,
 }
 """A gate that the tiny model passes, so that RUN can be exported and served."""
-_FENCED = re.compile(r"```(?:console|text|bash)?\n(.*?)```", re.DOTALL)
-_OSLER = re.compile(r"^(?:\$ )?((?:torchrun [^\n]*? -m )?osler [a-z][^\n]*)", re.MULTILINE)
 _SERVES = re.compile(r"^osler (?:serve|review serve) ")
 NOT_PASSED = "the tiny model does not pass its gate"
 EXITS: dict[str, tuple[int, str]] = {
@@ -132,7 +131,6 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
         for name in RECIPES:
             assert _run(f"osler init {name}.yaml", made).returncode == 0
             recipe = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
-            recipe["name"] = Path(name).name
             for section, values in SHORT.items():
                 recipe[section] |= values
             recipe["gate"] |= LOOSE if name == "ward" else {}
@@ -164,9 +162,7 @@ def _commands() -> list[tuple[str, str]]:
     for document in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
         if document.name == "tutorial.md":
             continue  # run by its own test, from an empty folder
-        text = document.read_text(encoding="utf-8").replace("\\\n", " ")
-        for block in _FENCED.findall(text):
-            found += [(document.name, command.split("  #")[0].strip()) for command in _OSLER.findall(block)]
+        found += [(document.name, command) for command in fenced_commands(document.read_text(encoding="utf-8"))]
     return found
 
 

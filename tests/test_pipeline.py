@@ -96,6 +96,16 @@ def test_a_source_that_may_be_absent_is_left_out_and_named(tmp_path: Path):
         list(run_stages(load_recipe(shipped_recipes()["demo.yaml"], settings), tmp_path / "other", "curate", silent))
 
 
+def test_what_stops_a_late_stage_is_told_before_the_first(tmp_path: Path):
+    without_gate = load_recipe(shipped_recipes()["demo.yaml"], ["gate=null"]).model_copy(update={"gate": None})
+    with pytest.raises(InputError, match="no section `gate:`"):
+        list(run_stages(without_gate, tmp_path / "run", "gate", silent))
+    (tmp_path / "policy.yaml").write_text("rules: {}")
+    with pytest.raises(InputError, match="policy"):
+        list(run_stages(_recipe(f"guard.policy={tmp_path / 'policy.yaml'}"), tmp_path / "run", None, silent))
+    assert not (tmp_path / "run").exists()
+
+
 def test_answers_that_the_policy_blocks_are_dropped_when_asked(tmp_path: Path):
     rows = [
         {"q": f"What helps against invented pain {i}?", "a": f"Rest and time help most, {i} days of it."}

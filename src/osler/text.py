@@ -70,6 +70,12 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: max(1, most - 1)] + "…"
 
 
+def separator_of(header: str) -> str:
+    """What stands between the columns of a CSV: commas, unless its first line has only semicolons or tabs, as where commas are decimal."""
+    plain = re.sub(r'"[^"]*"', "", header)
+    return "," if "," in plain else max(",;\t", key=plain.count)
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """A sentence, with a space before it, that offers the allowed word most like `word`; empty when nothing is near."""
     near = nearest(word, allowed)

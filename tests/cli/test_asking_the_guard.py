@@ -71,6 +71,8 @@ def test_the_guard_alone_is_held_against_risky_prompts(tmp_path: Path, capsys: p
     summary = json.loads(capsys.readouterr().out)
     assert summary == json.loads((tmp_path / "out/summary.json").read_bytes())
     assert [arm["arm"] for arm in summary["arms"]] == ["bare", "guarded"]
+    assert run_command(["redteam", "--model", "./nowhere", "--limit", "1"]) == 2
+    assert "there is no folder './nowhere'" in capsys.readouterr().err
     assert run_command(["redteam"]) == 2
     assert run_command([*command, "--export", "nothing"]) == 2
 

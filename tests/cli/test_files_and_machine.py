@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from osler.cli import doctor as doctors
-from osler.cli import main, screen
+from osler.cli import screen
 from osler.cli.main import run_command
 from osler.errors import CheckFailed, EnvironmentLacks, InputError
 
@@ -64,17 +67,17 @@ def test_what_is_missing_is_named_with_the_command_that_brings_it(
         (EnvironmentLacks("no GPU"), 3, "osler: no GPU"),
         (CheckFailed("not passed"), 1, "osler: not passed"),
         (KeyboardInterrupt(), 130, "the same command goes on from there"),
-        (BrokenPipeError(), 141, ""),
+        (BrokenPipeError(32, "Broken pipe"), 141, ""),
         (PermissionError(13, "Permission denied", "runs/x"), 3, "Permission denied (runs/x)"),
     ],
 )
 def test_every_way_to_fail_has_its_exit_code_and_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: BaseException, code: int, words: str
 ) -> None:
-    def failing(**_: object) -> None:
+    def failing(_: str) -> None:
         raise raised
 
-    monkeypatch.setattr(main, "app", failing)
+    monkeypatch.setattr(doctors, "say", failing)
     assert run_command(["doctor"]) == code
     shown = capsys.readouterr().err
     assert words in shown
@@ -100,6 +103,7 @@ def test_progress_is_a_line_every_five_seconds_with_rate_and_time_left(
     shown_progress(False, lambda: float(next(seconds)), monkeypatch)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 6
+    assert lines[0] == "  collect medqa: 0 of 60 rows"
     assert lines[1] == "  collect medqa: 10 of 60 rows, 2.0/s, 25 s left"
     shown_progress(True, lambda: 0.0, monkeypatch)
     assert capsys.readouterr().err == ""
@@ -114,3 +118,14 @@ def test_on_a_terminal_progress_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys
         progress("train", 30, 60, "tokens", "loss 1.20")
     assert "loss 1.20" in drawn.getvalue()
     assert capsys.readouterr().err == ""
+
+
+def test_text_goes_out_whole_in_any_locale_and_nowhere_when_stdout_is_closed() -> None:
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    osler = f"{sys.executable} -m osler"
+    shown = subprocess.run(
+        [*osler.split(), "sources", "show", "meddialog_zh"], capture_output=True, env=plain, check=True
+    )
+    assert "医" in shown.stdout.decode("utf-8")
+    closed = subprocess.run(f"{osler} sources list >&-", shell=True, capture_output=True, check=True)
+    assert closed.stderr == b""

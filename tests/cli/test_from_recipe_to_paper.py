@@ -23,7 +23,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     recipe = folder / "first.yaml"
     assert run_command(["init", str(recipe)]) == 0
-    recipe.write_text(recipe.read_text().replace("name: my-run", "name: first"))
     settings = [word for one in SMALL for word in ("--set", one)]
     assert run_command(["train", str(recipe), *settings, "--runs", str(folder), "--json"]) == 0
     return folder
@@ -37,6 +36,8 @@ def test_a_recipe_that_is_there_is_not_overwritten_unless_asked(tmp_path: Path, 
     assert recipe.read_text() == "mine"
     assert run_command(["init", str(recipe), "--force"]) == 0
     assert "osler run" in capsys.readouterr().out
+    assert f"osler run {recipe}" in recipe.read_text()
+    assert "\nname: r\n" in recipe.read_text()
     assert run_command(["init", str(schema), "--schema"]) == 0
     assert json.loads(schema.read_text())["title"] == "Osler recipe"
 
@@ -65,7 +66,6 @@ def test_what_training_needs_is_told_before_it_starts(runs: Path, capsys: pytest
     assert "next      osler train" in shown
     assert run_command([*plan, "--set", "machine.card=h100-81gb"]) == 2
     assert 'mistake   machine.card: is "h100-81gb"; did you mean "h100-80gb"?' in capsys.readouterr().err
-    assert run_command([*plan, "--rows", str(runs / "absent.jsonl")]) == 2
 
 
 def test_rows_are_shown_as_the_model_sees_them(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,3 +182,5 @@ def test_rows_leave_in_another_form_and_what_may_not_is_told(
     assert run_command([*export, "--to", "guides", "--for", "profit"]) == 2
     assert run_command([*export, "--to", "hub"]) == 2
     assert "--repo" in capsys.readouterr().err
+    assert run_command([*export, "--to", "guides,safetensor"]) == 2
+    assert "no form 'safetensor'; the forms are: merged, gguf" in capsys.readouterr().err

@@ -49,6 +49,8 @@ def test_text_that_is_no_recipe_is_explained(text, tmp_path):
 def test_missing_recipe_names_those_that_ship(tmp_path):
     with pytest.raises(InputError, match=r"demo\.yaml"):
         load_recipe(tmp_path / "absent.yaml")
+    with pytest.raises(InputError, match=r"Did you mean /.*recipes/demo\.yaml\?"):
+        load_recipe(Path("demo.yaml"))
 
 
 def test_recipe_in_another_encoding_is_explained(tmp_path):
@@ -87,6 +89,14 @@ def test_settings_change_the_recipe(tmp_path):
     assert recipe.train is not None
     assert recipe.train.max_steps == 12
     assert recipe.seed == 3
+
+
+def test_a_policy_is_looked_for_beside_the_recipe_before_anything_starts(tmp_path):
+    text = b"{name: a, collect: {sources: [medquad]}, guard: {policy: ward.yaml}}"
+    with pytest.raises(RecipeError, match=r"guard\.policy \(line 1\): there is no policy 'ward\.yaml'"):
+        parse_recipe(text, "a.yaml", tmp_path)
+    (tmp_path / "ward.yaml").touch()
+    assert parse_recipe(text, "a.yaml", tmp_path).guard.policy == str(tmp_path / "ward.yaml")
 
 
 def test_scientific_notation_is_a_number(tmp_path):

@@ -42,7 +42,7 @@ def test_shipped_recipe_fits_the_schema(name: str):
 
 
 def test_template_is_a_recipe_and_states_every_default(tmp_path: Path):
-    written = parse_recipe(recipe_template().encode(), "recipe.yaml", tmp_path)
+    written = parse_recipe(recipe_template(tmp_path / "my-run.yaml").encode(), "recipe.yaml", tmp_path)
     short = parse_recipe(
         b"{name: my-run, collect: {sources: [medquad, medqa, medmcqa, pubmedqa, first_aid, symptom_to_diagnosis]},"
         b" curate: {}, train: {bad_rows: {contradictory: keep}}, evaluate: {}, redteam: {}, gate: {}}",

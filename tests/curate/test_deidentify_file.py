@@ -30,10 +30,11 @@ def test_json_lines_keep_their_other_fields_and_say_what_was_replaced(tmp_path):
     assert report.identifiers == {"DATE": 1, "MRN": 1, "NAME": 1}
 
 
-def test_csv_keeps_its_columns(tmp_path):
-    (tmp_path / "in.csv").write_text(f'id,text\n1,"{_NOTE}"\n', encoding="utf-8")
+@pytest.mark.parametrize("row", ['id,text\n1,"{}"\n', "id;text\n1;{}\n"])
+def test_csv_keeps_its_columns_and_what_separates_them(tmp_path, row):
+    (tmp_path / "in.csv").write_text(row.format(_NOTE), encoding="utf-8")
     deidentify_file(tmp_path / "in.csv", tmp_path / "out.csv", How())
-    assert (tmp_path / "out.csv").read_text() == f'id,text\n1,"{_TAGGED}"\n'
+    assert (tmp_path / "out.csv").read_text() == row.format(_TAGGED)
 
 
 def test_plain_text_keeps_every_other_byte(tmp_path):
@@ -78,6 +79,7 @@ def test_the_same_file_gives_the_same_bytes(tmp_path):
         ("a.jsonl", '{"text": 3}\n', "line 1: the field 'text' is int"),
         ("a.csv", "id,note\n1,x\n", "no column 'text'"),
         ("a.csv", "id,text\n1\n", "expected 2 columns"),
+        ("a.csv", '"id"x,text\n1,2\n', "line 1: the header is not CSV"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_and_nothing_is_written(tmp_path, name, content, says):

@@ -35,6 +35,10 @@ def as_csv(rows: list[dict]) -> bytes:
     return out.getvalue().encode()
 
 
+def as_csv_of_a_german_spreadsheet(rows: list[dict]) -> bytes:
+    return b"\xef\xbb\xbf" + as_csv(rows).replace(b",", b";")
+
+
 def as_parquet(rows: list[dict]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -75,6 +79,7 @@ def aside(tmp_path: Path) -> list[dict]:
     ("name", "write"),
     [
         ("qa.csv", as_csv),
+        ("qa.csv", as_csv_of_a_german_spreadsheet),
         ("qa.jsonl", as_jsonl),
         ("qa[1].jsonl", as_jsonl),
         ("qa.json", lambda rows: json.dumps(rows).encode()),

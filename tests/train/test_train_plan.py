@@ -1,6 +1,7 @@
 """The plan: what it counts is what training counts, mistakes come all at once, and no torch is loaded."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -129,9 +130,11 @@ def test_mistakes_of_the_plan_come_all_at_once() -> None:
 def test_planning_loads_no_torch_and_gives_the_machine_format(rows: Path, tiny_base: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.yaml"
     recipe.write_text(f"name: r\ncollect: {{sources: [medquad]}}\nmodel: {{base: {tiny_base}}}\ntrain: {{}}\n")
+    (tmp_path / "r" / "curate").mkdir(parents=True)
+    shutil.copy(rows, tmp_path / "r" / "curate" / "train.jsonl")
     code = (
         "import sys\nfrom osler.cli.main import run_command\n"
-        f"code = run_command(['plan', {str(recipe)!r}, '--rows', {str(rows)!r}, '--json'])\n"
+        f"code = run_command(['plan', {str(recipe)!r}, '--runs', {str(tmp_path)!r}, '--json'])\n"
         "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)\nsys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

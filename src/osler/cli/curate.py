@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings, runs_option
-from osler.cli.screen import Screen, say, say_json
-from osler.cli.stages import told
+from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings
+from osler.cli.screen import say, say_json
+from osler.cli.stages import next_command, run_recipe
 
 
 def curate(
@@ -19,17 +19,9 @@ def curate(
     Example: osler curate recipes/medquad-tiny.yaml --set curate.mix.max_records=1000
     """
     from osler.curate.split import SPLITS
-    from osler.errors import InputError
-    from osler.pipeline.run import run_stages
-    from osler.recipe import load_recipe
     from osler.runs.files import read_json
 
-    loaded = load_recipe(recipe, settings or ())
-    if loaded.curate is None:
-        raise InputError(f"{recipe} has no section `curate:`. Add it; an empty one takes the defaults.")
-    folder = runs / loaded.name
-    with Screen(quiet=quiet or as_json) as screen:
-        told(run_stages(loaded, folder, "curate", screen), quiet=as_json)
+    folder, _ = run_recipe(recipe, settings, runs, "curate", as_json=as_json, quiet=quiet)
     counts = read_json(folder / "curate" / "counts.json")
     if as_json:
         say_json(counts)
@@ -38,4 +30,4 @@ def curate(
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in source["dropped"].items()) or "nothing"
         say(f"{source['source']:<22} {source['read']:>9,} read {source['kept']:>9,} kept; dropped: {reasons}")
     say(f"wrote    {folder / 'curate'}: " + ", ".join(f"{counts['splits'][name]:,} {name}" for name in SPLITS))
-    say(f"next     osler trace {loaded.name} ID{runs_option(runs)}")
+    say(f"next     {next_command(runs, 'trace', folder.name, 'ID')}")

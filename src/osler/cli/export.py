@@ -11,7 +11,6 @@ from osler.errors import InputError
 
 _USES = ("research", "commercial")
 _PROMPTS = 50
-_MODEL_FORMS = ("merged", "gguf", "ollama", "vllm", "hub")
 
 
 def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
@@ -63,17 +62,23 @@ def export(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     Example: osler export demo --to gguf,ollama --verify --override "a look at the tiny model"
     """
     from osler.export.data import Permission
+    from osler.export.data_forms import FORM_NAMES
     from osler.export.hub import open_hub
-    from osler.export.model import Choices
+    from osler.export.model import MODEL_FORMS, Choices
     from osler.handover import TRAINER_FORMS, hand_over, hand_over_rows, hand_over_training, publish
 
     if use not in _USES:
         raise InputError(f"--for is {use!r}; expected research or commercial")
     folder = find_run(run, runs)
     names = tuple(dict.fromkeys(name.strip() for name in to.split(",") if name.strip()))
+    of_model = (*MODEL_FORMS, "hub")
+    for name in names:
+        if name not in {*of_model, *TRAINER_FORMS, *FORM_NAMES}:
+            known = ", ".join(dict.fromkeys((*of_model, *TRAINER_FORMS, *FORM_NAMES)))
+            raise InputError(f"there is no form {name!r}; the forms are: {known}")
     permission = Permission("commercial" if use == "commercial" else "research", leave_out, local_only)
     with Screen(quiet=quiet or as_json) as screen:
-        if set(names) & set(_MODEL_FORMS):
+        if set(names) & set(of_model):
             target = out or Path("exports") / f"{folder.name}-model"
             _check_hub(names, repository, override)
             forms = tuple(name for name in names if name != "hub") or ("merged",)

@@ -27,5 +27,5 @@ def init(
         file = Path("recipe.schema.json")
     if file.exists() and not force:
         raise InputError(f"{file} is there already; name another file, or give --force to overwrite it")
-    write_bytes(file, (recipe_schema() if schema else recipe_template()).encode())
+    write_bytes(file, (recipe_schema() if schema else recipe_template(file)).encode())
     say(f"wrote {file}" + ("" if schema else f"; next: osler run {file}"))

@@ -77,7 +77,9 @@ def show(run: RunName, store: StoreUrl = None, runs: RunsFolder = Path("runs"), 
     if as_json:
         say_json(rows)
         return
-    for row in rows or [{"id": "no keys; make one with: osler keys create", "name": run}]:
+    if not rows:
+        say(f"no keys; make one with: osler keys create {run} NAME")
+    for row in rows:
         say("  ".join(_cell(name, value) for name, value in row.items() if value))
 
 

@@ -3,6 +3,7 @@
 0 done; 1 a gate, check or verification failed; 2 the input is wrong; 3 something is missing from the environment; 4 a bug.
 """
 
+import io
 import os
 import sys
 import traceback
@@ -14,11 +15,20 @@ from osler.cli.app import app
 from osler.cli.screen import notice
 from osler.errors import OslerError
 
+_STOPPED = 130
+"""By Ctrl-C, as a shell counts it; typer gives it as a command's result."""
+_UNREAD = 141
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     # Libraries that report their use read this when they are imported, so it stands before any of them.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  (closed by who started it: `>&-`)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Files and pipes get UTF-8 in any locale; a terminal that cannot show a character gets its escape.
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
     sys.exit(run_command(sys.argv[1:]))
 
 
@@ -30,10 +40,9 @@ def run_command(arguments: list[str]) -> int:
         notice(f"osler: {error}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        notice("osler: stopped; what is finished is kept, and the same command goes on from there")
-        return 130
-    except BrokenPipeError:
-        return 141
+        result = _STOPPED
+    except SystemExit:  # typer's way out when nobody reads stdout any more, as after `| head -1`
+        return _UNREAD
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         notice(
@@ -46,6 +55,8 @@ def run_command(arguments: list[str]) -> int:
             return error.exit_code
         _report_bug(error)
         return 4
+    if result == _STOPPED:
+        notice("osler: stopped; what is finished is kept, and the same command goes on from there")
     return result if isinstance(result, int) else 0
 
 

@@ -36,11 +36,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("OSLER_CACHE") or "~/.cache/osler").expanduser()
 
 
-def runs_option(runs: Path) -> str:
-    """What the next command must say for the same folder of runs; empty for the usual one."""
-    return f" --runs {runs}" if runs != Path("runs") else ""
-
-
 def find_run(run: str, runs: Path) -> Path:
     """The folder of a run that exists.
 

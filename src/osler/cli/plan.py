@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings
-from osler.cli.screen import Screen, notice, say, say_json
+from osler.cli.screen import Screen, duration, notice, say, say_json
+from osler.cli.stages import next_command
 
 if TYPE_CHECKING:
     from osler.train.cards import OnCard
@@ -18,7 +19,6 @@ _GIB = 1 << 30
 
 def plan(
     recipe: RecipeFile,
-    rows: Annotated[Path | None, typer.Option(help="Rows to train on; those of the run when not given.")] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Trace the true architecture on fake tensors; loads torch, takes seconds.")
     ] = False,
@@ -31,16 +31,13 @@ def plan(
 
     Example: osler plan recipes/biomistral-medical.yaml --set machine.card=a100-40gb
     """
-    from osler.errors import InputError
     from osler.recipe import load_recipe
     from osler.train.config import TrainConfig
     from osler.train.plan import plan as make_plan
 
     loaded = load_recipe(recipe, settings or ())
     curated = runs / loaded.name / "curate"
-    if rows is not None and not rows.is_file():
-        raise InputError(f"{rows} does not exist; --rows names a file of records, as the curate stage writes it")
-    file = rows or curated / "train.jsonl"
+    file = curated / "train.jsonl"
     config = loaded.train or TrainConfig()
     with Screen(quiet=quiet or as_json) as screen:
         found = make_plan(
@@ -66,9 +63,11 @@ def plan(
             say(f"traced    {traced.total_bytes / _GIB:.2f} GiB at the peak of one pass, on fake tensors")
         if not file.is_file():
             notice(
-                f"no rows yet: `osler run {recipe} --until curate` makes them, and the plan then counts their tokens"
+                f"no rows yet: `{next_command(runs, 'curate', recipe)}` makes them, and the plan then counts their tokens"
             )
-        say(f"next      osler train {recipe}" if not found.problems else "next      mend the above and plan again")
+        say(
+            f"next      {next_command(runs, 'train', recipe) if not found.problems else 'mend the above and plan again'}"
+        )
     if found.problems:
         return 2
     return 0 if found.chosen is None or found.chosen.fits else 1
@@ -117,6 +116,6 @@ def _show_memory(found: "Plan", run: "OnCard") -> None:
     )
     for one in found.runs:
         answer = "fits" if one.fits else "does not fit"
-        time_there = f"; {one.hours[0]:.2g} to {one.hours[1]:.2g} h" if found.tokens and one.fits else ""
+        time_there = "; " + " to ".join(duration(h * 3600) for h in one.hours) if found.tokens and one.fits else ""
         cost = f", {one.usd[0]:.2f} to {one.usd[1]:.2f} USD" if time_there and one.usd is not None else ""
         say(f"card      {one.card.name}: {one.memory.total_bytes / _GIB:.1f} GiB, {answer}{time_there}{cost}")

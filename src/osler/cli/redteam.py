@@ -1,14 +1,16 @@
 """`osler redteam`: risky and harmless prompts under attacks, put to a model bare and guarded."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from osler.cli.options import AsJson, Quiet, RunsFolder
 from osler.cli.screen import Screen, notice, say, say_json
+from osler.cli.stages import run_recipe
 
 if TYPE_CHECKING:
     from osler.evaluate.config import RedteamConfig
@@ -21,7 +23,8 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
     model: Annotated[
         str | None,
         typer.Option(
-            help="Instead of a recipe: an endpoint (http://host/v1#name), a model's folder, or `silent` for none."
+            help="Instead of a recipe: an endpoint (http://host/v1#name, key in OSLER_MODEL_KEY), a folder, a hub id, a .gguf "
+            "file, or `silent` for none."
         ),
     ] = None,
     policies: Annotated[list[str] | None, typer.Option("--policy", help="Guard policy; may be repeated.")] = None,
@@ -45,21 +48,22 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
     from osler.evaluate.config import RedteamConfig
     from osler.evaluate.redteam.attacks import ATTACKS
     from osler.evaluate.redteam.exchange import export_transcripts
+    from osler.runs.files import read_json
 
     if (recipe is None) == (model is None):
         raise InputError("redteam needs a recipe or --model, one of the two")
     for tool in export or ():
         if tool not in {"garak", "inspect"}:
             raise InputError(f"--export {tool!r} is not known; allowed: garak, inspect")
-    with Screen(quiet=quiet or as_json) as screen:
-        if recipe is not None:
-            folder, summary = _by_recipe(recipe, runs, screen)
-        else:
-            chosen = ATTACKS if "all" in (attacks or ()) else tuple(attacks or RedteamConfig().attacks)
-            config = RedteamConfig(
-                attacks=chosen, attack_benign=attack_benign, max_prompts=limit, max_tokens=max_tokens
-            )
-            folder = out or runs / "redteam"
+    if recipe is not None:
+        run_folder, _ = run_recipe(recipe, (), runs, "redteam", as_json=as_json, quiet=quiet)
+        folder = run_folder / "redteam"
+        summary = read_json(folder / "summary.json")
+    else:
+        chosen = ATTACKS if "all" in (attacks or ()) else tuple(attacks or RedteamConfig().attacks)
+        config = RedteamConfig(attacks=chosen, attack_benign=attack_benign, max_prompts=limit, max_tokens=max_tokens)
+        folder = out or runs / "redteam"
+        with Screen(quiet=quiet or as_json) as screen:
             summary = _by_model(str(model), policies or ["education"], prompts, config, seed, folder, screen)
     for tool in export or ():
         path = folder / f"{tool}.jsonl"
@@ -77,20 +81,6 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
     say(f"written  {folder / 'transcripts.jsonl'}, {folder / 'summary.json'}")
 
 
-def _by_recipe(path: Path, runs: Path, progress: "Progress") -> tuple[Path, dict[str, Any]]:
-    """Run a recipe up to its red team; returns the stage's folder and what its summary holds."""
-    from osler.pipeline.run import run_stages
-    from osler.recipe import load_recipe
-    from osler.runs.files import read_json
-
-    recipe = load_recipe(path)
-    for _ in run_stages(recipe, runs / recipe.name, "redteam", progress):
-        pass
-    folder = runs / recipe.name / "redteam"
-    summary: dict[str, Any] = read_json(folder / "summary.json")
-    return folder, summary
-
-
 def _by_model(
     model: str,
     policies: Sequence[str],
@@ -103,7 +93,8 @@ def _by_model(
     """Put the prompts to one model, bare and behind each policy.
 
     Args:
-        model: an endpoint (`http://host/v1#name`), a folder of weights, or `silent`: nothing but the guard answers.
+        model: as `osler evaluate` takes it, an endpoint with its model's name (`http://host/v1#name`), or `silent`: nothing
+            but the guard answers.
         prompts: None: those that ship.
     """
     from osler.evaluate.redteam.exchange import import_prompts
@@ -130,11 +121,7 @@ def _model_at(place: str) -> "Model":
         from osler.models.scripted import ScriptedModel
 
         return ScriptedModel(name="silent")
-    if place.startswith(("http://", "https://")):
-        from osler.models.http import HttpModel
+    from osler.models.open import open_models
 
-        url, _, name = place.partition("#")
-        return HttpModel(url, model=name or "osler")
-    from osler.models.local import load_local
-
-    return load_local(Path(place))
+    model, _, name = place.partition("#")
+    return cast("Model", open_models(model, name=name, key=os.environ.get("OSLER_MODEL_KEY", ""))["model"].model)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings, runs_option
-from osler.cli.screen import Screen, say
-from osler.cli.stages import say_stages, told
+from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings
+from osler.cli.screen import say
+from osler.cli.stages import next_command, run_recipe, say_stages
 
 
 def run(
@@ -22,17 +22,11 @@ def run(
 
     Example: osler run recipes/medquad-tiny.yaml --until curate
     """
-    from osler.pipeline.run import run_stages
-    from osler.recipe import load_recipe
-
-    loaded = load_recipe(recipe, settings or ())
-    folder = runs / loaded.name
-    with Screen(quiet=quiet or as_json) as screen:
-        outcomes = told(run_stages(loaded, folder, until, screen), quiet=as_json)
+    folder, outcomes = run_recipe(recipe, settings, runs, until, as_json=as_json, quiet=quiet)
     if as_json:
         say_stages(folder, outcomes)
         return
     say(f"run      {folder}")
     say(f"report   {folder / 'report.html'}")
     ran_gate = any(outcome.stage == "gate" for outcome in outcomes)
-    say(f"next     osler {'gate' if ran_gate else 'report'} {loaded.name}{runs_option(runs)}")
+    say(f"next     {next_command(runs, 'gate' if ran_gate else 'report', folder.name)}")

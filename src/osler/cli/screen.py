@@ -80,13 +80,15 @@ class Screen:
         now = time.monotonic()
         began, at_start = self._began.setdefault(name, (now, done))
         rate = (done - at_start) / (now - began) if now > began else 0.0
+        # Not yet known at the first report.
+        words = unit + (f", {rate:,.1f}/s" if rate else "")
         if self._bars is not None:
-            self._show_bar(self._bars, name, done, total, f"{unit}, {rate:,.1f}/s{note and ', '}{note}")
+            self._show_bar(self._bars, name, done, total, f"{words}{note and ', '}{note}")
         elif not self._quiet and now - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = now
             of_total = f" of {total:,}" if total is not None else ""
             left = f", {duration((total - done) / rate)} left" if total is not None and rate > 0 else ""
-            notice(f"  {name}: {done:,}{of_total} {unit}, {rate:,.1f}/s{left}{note and ', '}{note}")
+            notice(f"  {name}: {done:,}{of_total} {words}{left}{note and ', '}{note}")
 
     def _show_bar(self, bars: Progress, name: str, done: int, total: int | None, words: str) -> None:
         if name not in self._tasks:

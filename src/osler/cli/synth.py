@@ -7,7 +7,7 @@ import typer
 
 from osler.cli.options import AsJson, Quiet, RunsFolder, Settings
 from osler.cli.screen import Screen, duration, say, say_json
-from osler.cli.stages import told
+from osler.cli.stages import next_command, told
 
 
 def synth(
@@ -26,22 +26,21 @@ def synth(
 
     Example: osler synth recipes/first-aid.yaml --dry-run
     """
-    from osler.errors import InputError
     from osler.pipeline.data import synth_surroundings
     from osler.pipeline.run import run_stages
+    from osler.pipeline.stages import Run, needed
     from osler.recipe import load_recipe
     from osler.runs.files import read_json
     from osler.synth.synth import estimate
 
     loaded = load_recipe(recipe, settings or ())
-    if loaded.synth is None:
-        raise InputError(f"{recipe} has no section `synth:`. Add it with documents, endpoint and generators.")
+    config = needed(loaded.synth, "synth")
     folder = runs / loaded.name
     with Screen(quiet=quiet or as_json) as screen:
         told(run_stages(loaded, folder, "collect" if dry_run else "synth", screen), quiet=as_json)
         if dry_run:
-            around = synth_surroundings(loaded, folder)
-            expected = estimate(loaded.synth, around, loaded.seed, folder / "calls", screen)
+            around = synth_surroundings(Run(loaded, folder, screen))
+            expected = estimate(config, around, loaded.seed, folder / "calls", screen)
             say_json(expected) if as_json else _say_estimate(expected)
             return
     counts = read_json(folder / "synth" / "counts.json")
@@ -52,7 +51,7 @@ def synth(
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in made["dropped"].items()) or "nothing"
         say(f"{made['source']:<22} {made['items']:>7,} asked {made['kept']:>7,} kept; dropped: {reasons}")
     say(f"wrote    {folder / 'synth'}")
-    say(f"next     osler review make {folder / 'synth' / 'review.jsonl'}, then osler curate {recipe}")
+    say(f"next     osler review make {folder / 'synth' / 'review.jsonl'}, then {next_command(runs, 'curate', recipe)}")
 
 
 def _say_estimate(expected: dict[str, Any]) -> None:

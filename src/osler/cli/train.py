@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings, runs_option
+from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings
 from osler.cli.screen import Screen, say
-from osler.cli.stages import say_stages, told
+from osler.cli.stages import next_command, say_stages, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,29 +67,28 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
         say_stages(folder, outcomes)
         return
     say(f"run      {folder}")
-    say(f"next     osler run {recipe}{runs_option(runs)}")
+    say(f"next     {next_command(runs, 'run', recipe)}")
 
 
 def _elsewhere(recipe: "Recipe", folder: Path, engine: str, adapter: Path | None) -> None:
     """Write the train stage as another program's configuration, or take the adapter that it trained."""
-    from osler.errors import InputError
     from osler.pipeline.run import stage_of
+    from osler.pipeline.stages import needed
     from osler.runs.folder import finish_stage, open_stage
     from osler.runs.lock import only_writer
     from osler.train.engines import take_back, write_engine
 
-    if recipe.train is None:
-        raise InputError("the recipe has no section `train:`")
+    config = needed(recipe.train, "train")
     stage = stage_of(recipe, folder, "train")
     rows = (folder / "curate" / "train.jsonl", folder / "curate" / "validation.jsonl")
     if adapter is None:
-        command = write_engine(engine, rows, recipe.model, recipe.train, recipe.seed, folder / "engine")
+        command = write_engine(engine, rows, recipe.model, config, recipe.seed, folder / "engine")
         say(f"wrote    {folder / 'engine'}")
         say(f"next     {command}   (in the environment of {engine}), then --take-back {folder / 'engine' / 'trained'}")
         return
     with only_writer(folder):
         open_stage(stage)
-        take_back(engine, adapter, rows[0], recipe.model, recipe.train, stage.folder)
+        take_back(engine, adapter, rows[0], recipe.model, config, stage.folder)
         finish_stage(stage)
     say(f"took     {adapter} into {stage.folder}")
 

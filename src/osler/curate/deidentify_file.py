@@ -21,6 +21,7 @@ from osler.phi.spans import Span
 from osler.phi.surrogates import surrogates
 from osler.records.io import JsonlWriter, read_jsonl
 from osler.runs.files import made_whole, write_json
+from osler.text import separator_of
 
 _RISKY = 0.5
 """Residual risk from which a row counts as one to be read."""
@@ -179,13 +180,18 @@ def _rows_of_csv(file: Path, out: Path, how: How, tally: _Tally) -> None:
         made_whole(out) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as written,
     ):
-        rows = csv.DictReader(stream, strict=True)
-        columns: Sequence[str] = rows.fieldnames or ()
+        delimiter = separator_of(stream.readline())
+        stream.seek(0)
+        rows = csv.DictReader(stream, strict=True, delimiter=delimiter)
+        try:
+            columns: Sequence[str] = rows.fieldnames or ()
+        except csv.Error as error:
+            raise InputError(f"{file}, line 1: the header is not CSV ({error})") from error
         if how.field not in columns:
             raise InputError(
                 f"{file}: there is no column {how.field!r}; it has {', '.join(columns)}. Name it with --field."
             )
-        table = csv.DictWriter(written, columns, lineterminator="\n")
+        table = csv.DictWriter(written, columns, delimiter=delimiter, lineterminator="\n")
         table.writeheader()
         for number, row in enumerate(_checked(rows, file, len(columns)), 1):
             cleaned = _clean(row[how.field], how, _document(row, row[how.field]))

@@ -20,15 +20,13 @@ from pydantic import ValidationError
 
 from osler.errors import InputError
 from osler.guard.classify import load_classifier
+from osler.guard.config import SHIPPED_POLICIES
 from osler.guard.patterns import Compiler
 from osler.guard.policy import CLASSIFIER, Language, Policy, Rule, Sense, TriggerIndex
 from osler.guard.schema import ChangesSpec, IntentSpec, LanguageSpec, PolicySpec, RuleSpec
 from osler.guard.selftest import prove
 from osler.guard.vocabulary import vocabulary_of
 from osler.models.action import ACTIONS, Action
-
-SHIPPED = ("education", "clinician")
-"""Names of the policies that come with the package."""
 
 _ESCAPE = re.compile(r"\\[a-z]")
 _FOLDER = Path(__file__).parent / "policies"
@@ -66,9 +64,11 @@ def load_policy(name_or_path: str | Path, today: date, *, rules_alone: bool = Fa
 
 def _read(name: str) -> tuple[PolicySpec, bytes, Mapping[Action, list[str]]]:
     """The policy, the bytes that its digest covers, and the whole texts it is tested with."""
-    path = _FOLDER / f"{name}.yaml" if name in SHIPPED else Path(name)
+    path = _FOLDER / f"{name}.yaml" if name in SHIPPED_POLICIES else Path(name)
     if not path.is_file():
-        raise InputError(f"policy {name}: no such file. Give {' or '.join(SHIPPED)}, or the path of a policy file.")
+        raise InputError(
+            f"policy {name}: no such file. Give {' or '.join(SHIPPED_POLICIES)}, or the path of a policy file."
+        )
     content = path.read_bytes()
     try:
         # The C loader reads the file ten times as fast; it is there wherever PyYAML comes as a wheel.
@@ -83,8 +83,10 @@ def _read(name: str) -> tuple[PolicySpec, bytes, Mapping[Action, list[str]]]:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
         raise InputError(f"policy {name}: " + "; ".join(lines)) from error
-    if changes.base not in SHIPPED or changes.base == name:
-        raise InputError(f"policy {name}: base {changes.base!r} is not a policy that ships: {', '.join(SHIPPED)}")
+    if changes.base not in SHIPPED_POLICIES or changes.base == name:
+        raise InputError(
+            f"policy {name}: base {changes.base!r} is not a policy that ships: {', '.join(SHIPPED_POLICIES)}"
+        )
     base, base_content, _ = _read(changes.base)
     return _changed(base, changes), base_content + b"\0" + content, changes.tests
 

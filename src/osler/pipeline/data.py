@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osler.errors import InputError
-from osler.pipeline.stages import Plan, Run, asked_of, finished, own_digests, questions_of, stage_for
+from osler.pipeline.stages import Plan, Run, asked_of, finished, needed, own_digests, questions_of, stage_for
 from osler.recipe import Recipe
 from osler.records.io import read_records, write_rows
 from osler.records.record import Record
 from osler.runs.files import sha256_file
 from osler.runs.local_only import local_only_sources
-from osler.serve.start import load_run_policy
 
 if TYPE_CHECKING:
     from osler.synth.synth import Surroundings
@@ -34,9 +32,7 @@ def plan_synth(run: Run) -> Plan:
     """Write records from documents through a model."""
     from osler.synth.synth import input_digests, leave_out, missing, synth
 
-    config = run.recipe.synth
-    if config is None:
-        raise InputError("the recipe has no section `synth:`")
+    config = needed(run.recipe.synth, "synth")
     inputs = finished(run, "collect", "synth")
     if why := missing(config):
         stage = stage_for(
@@ -44,32 +40,26 @@ def plan_synth(run: Run) -> Plan:
         )
         return Plan(stage, lambda: leave_out(config, why, stage.folder))
     inputs |= input_digests(config)
-    inputs["policy"] = load_run_policy(run.recipe.guard).sha256
+    inputs["policy"] = run.policy.sha256
     # Where the endpoint is, and how fast it may be asked, is no part of the key: the model's name is.
     options = config.model_dump(mode="json", exclude={"endpoint": _HOW_ASKED, "documents": {"folder"}})
     stage = stage_for(run, "synth", options, inputs)
     seed, calls = run.recipe.seed, run.folder / "calls"
-    return Plan(
-        stage,
-        lambda: synth(config, synth_surroundings(run.recipe, run.folder), seed, stage.folder, calls, run.progress),
-    )
+    return Plan(stage, lambda: synth(config, synth_surroundings(run), seed, stage.folder, calls, run.progress))
 
 
-_HOW_ASKED = {"url", "key", "concurrency", "requests_per_minute", "attempts", "timeout_s"} | {
-    "input_price",
-    "output_price",
-    "tokens_per_second",
-}
+_HOW_ASKED = set(
+    "url key concurrency requests_per_minute attempts timeout_s input_price output_price tokens_per_second".split()
+)
 
 
-def synth_surroundings(recipe: Recipe, folder: Path) -> "Surroundings":
+def synth_surroundings(run: Run) -> "Surroundings":
     """What generating records needs of the rest of a run whose records are collected."""
     from osler.guard.check import check
     from osler.guard.stream import SentenceGuard
     from osler.synth.synth import Surroundings
 
-    policy = load_run_policy(recipe.guard)
-    records = folder / "collect" / "records"
+    recipe, policy, records = run.recipe, run.policy, run.folder / "collect" / "records"
 
     def blocked(question: str, answer: str) -> str:
         guard = SentenceGuard(policy, check(policy, question))
@@ -80,8 +70,8 @@ def synth_surroundings(recipe: Recipe, folder: Path) -> "Surroundings":
     return Surroundings(
         collected=lambda name: read_records(records / f"{name}.jsonl"),
         source_names=tuple(name for name in recipe.collect.trained_on if (records / f"{name}.jsonl").is_file()),
-        benchmarks={name: list(found.records) for name, found in questions_of(recipe, folder).items()},
-        local_only=local_only_sources(folder),
+        benchmarks={name: list(found.records) for name, found in questions_of(recipe, run.folder).items()},
+        local_only=local_only_sources(run.folder),
         blocked=blocked,
     )
 
@@ -94,9 +84,7 @@ def plan_curate(run: Run) -> Plan:
     from osler.curate.profile import write_profile
     from osler.guard.answers import blocked_answers
 
-    config = run.recipe.curate
-    if config is None:
-        raise InputError("the recipe has no section `curate:`")
+    config = needed(run.recipe.curate, "curate")
     # Curation reads the benchmarks' items too: what they hold may not stay in the training set.
     options = {
         "curate": config.model_dump(mode="json", exclude=set(WORKERS_ONLY)),
@@ -105,7 +93,7 @@ def plan_curate(run: Run) -> Plan:
     }
     inputs = finished(run, "collect", "curate") | own_digests(run.recipe)
     if config.filter.drop_blocked:
-        inputs["policy"] = load_run_policy(run.recipe.guard).sha256
+        inputs["policy"] = run.policy.sha256
     if config.filter.tokenizer is not None:
         inputs["tokenizer"] = sha256_file(Path(config.filter.tokenizer))
     folders = dict.fromkeys(run.recipe.collect.trained_on, "collect")
@@ -127,7 +115,7 @@ def plan_curate(run: Run) -> Plan:
 
     def work() -> None:
         if config.filter.drop_blocked:
-            verdicts = blocked_answers(load_run_policy(run.recipe.guard), training_records())
+            verdicts = blocked_answers(run.policy, training_records())
             write_rows(stage.folder / VERDICTS_FILE, verdicts)
         benchmarks = {name: list(found.records) for name, found in questions_of(run.recipe, run.folder).items()}
         curate(files, benchmarks, config, run.recipe.seed, stage.folder, run.progress, sources)

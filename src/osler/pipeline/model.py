@@ -1,16 +1,13 @@
 """The stages that make and examine a model: train, evaluate, redteam, gate, export."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osler.errors import InputError
-from osler.pipeline.stages import Plan, Run, finished, own_digests, questions_of, stage_for
-from osler.recipe import Recipe
+from osler.pipeline.stages import Plan, Run, finished, needed, own_digests, questions_of, stage_for
 from osler.records.io import read_records
 from osler.runs.files import sha256_file, sha256_json
 from osler.runs.signatures import FOLDER, signature_of
-from osler.serve.start import artefact_of, load_run_policy
+from osler.serve.start import artefact_of
 
 if TYPE_CHECKING:
     from osler.models.local import LocalModel
@@ -21,9 +18,7 @@ def plan_train(run: Run) -> Plan:
     """Train the adapter on the curated rows."""
     from osler.train.train import train
 
-    recipe, config = run.recipe, run.recipe.train
-    if config is None:
-        raise InputError("the recipe has no section `train:`")
+    recipe, config = run.recipe, needed(run.recipe.train, "train")
     options = {"train": config.model_dump(mode="json"), "model": recipe.model.model_dump(mode="json")}
     curated = finished(run, "curate", "train")
     inputs = {name: curated[name] for name in ("curate/train.jsonl", "curate/validation.jsonl")}
@@ -49,9 +44,7 @@ def plan_evaluate(run: Run) -> Plan:
     from osler.evaluate.latency import measure_latency
     from osler.evaluate.score import Asking, evaluate
 
-    config = run.recipe.evaluate
-    if config is None:
-        raise InputError("the recipe has no section `evaluate:`")
+    config = needed(run.recipe.evaluate, "evaluate")
     inputs = (
         finished(run, "collect", "evaluate") | finished(run, "train", "evaluate") | finished(run, "curate", "evaluate")
     )
@@ -77,10 +70,8 @@ def plan_redteam(run: Run) -> Plan:
     from osler.guard.stronger import stronger_of
     from osler.guard.wrap import guarded
 
-    config = run.recipe.redteam
-    if config is None:
-        raise InputError("the recipe has no section `redteam:`")
-    policy, stronger = load_run_policy(run.recipe.guard), stronger_of(run.recipe.guard)
+    config = needed(run.recipe.redteam, "redteam")
+    stronger = stronger_of(run.recipe.guard)
     prompts = load_prompts()
     artefact = _artefact(run)
     inputs = finished(run, "train", "redteam") | {
@@ -93,7 +84,7 @@ def plan_redteam(run: Run) -> Plan:
 
     def work() -> None:
         model = _model(run)
-        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, policy, stronger=stronger)}
+        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, run.policy, stronger=stronger)}
         redteam(arms, prompts, config, run.recipe.seed, stage.folder, run.progress, artefact)
 
     return Plan(stage, work)
@@ -104,9 +95,7 @@ def plan_gate(run: Run) -> Plan:
     from osler.evaluate.evidence import evidence_files, read_evidence
     from osler.evaluate.gate import gate, write_verdict
 
-    config = run.recipe.gate
-    if config is None:
-        raise InputError("the recipe has no section `gate:`")
+    config = needed(run.recipe.gate, "gate")
     artefact = _artefact(run)
     inputs = {"artefact": artefact}
     stages = {name for name in ("evaluate", "redteam") if getattr(run.recipe, name) is not None} | {"review"}
@@ -127,9 +116,7 @@ def plan_export(run: Run) -> Plan:
     from osler.export.model import Choices
     from osler.handover import hand_over
 
-    config = run.recipe.export
-    if config is None:
-        raise InputError("the recipe has no section `export:`")
+    config = needed(run.recipe.export, "export")
     gate_file = run.folder / "gate" / "verdict.json"
     inputs = finished(run, "train", "export") | {
         "artefact": _artefact(run),
@@ -145,18 +132,13 @@ def plan_export(run: Run) -> Plan:
 
 
 def _artefact(run: Run) -> str:
-    return artefact_of(run.recipe.model, load_run_policy(run.recipe.guard), run.folder)
+    return artefact_of(run.recipe.model, run.policy, run.folder)
 
 
 def _model(run: Run) -> "LocalModel":
     """Base and adapter, loaded once for all stages of this process."""
-    if run.model is None:
-        run.model = load_run_model(run.recipe, run.folder)
-    return run.model
-
-
-def load_run_model(recipe: Recipe, folder: Path) -> "LocalModel":
-    """The trained model of a run."""
     from osler.train.result import load_trained
 
-    return load_trained(folder / "train", recipe.model)
+    if run.model is None:
+        run.model = load_trained(run.folder / "train", run.recipe.model)
+    return run.model

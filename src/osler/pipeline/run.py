@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from osler.errors import InputError
+from osler.errors import InputError, RecipeError
 from osler.pipeline.data import plan_collect, plan_curate, plan_synth
 from osler.pipeline.model import plan_evaluate, plan_export, plan_gate, plan_redteam, plan_train
-from osler.pipeline.stages import Plan, Run
+from osler.pipeline.stages import Plan, Run, needed
 from osler.recipe import Recipe
+from osler.recipe.explain import explain
 from osler.runs.files import read_json, write_json
 from osler.runs.folder import Stage, finish_stage, is_done, open_stage
 from osler.runs.format import check_run_format
@@ -57,7 +58,8 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
         until: last stage to run; None for all.
 
     Raises:
-        InputError: `until` is no stage, another version of osler wrote the folder, another process runs here, or a stage's input is wrong.
+        InputError: `until` is no stage or not in the recipe, another version of osler wrote the folder, another process runs
+            here, or a stage's input is wrong.
         CheckFailed: a stage's own check failed (parity of the export, a gate that export asks).
     """
     from osler.report.page import write_report
@@ -67,15 +69,18 @@ def run_stages(recipe: Recipe, folder: Path, until: str | None, progress: Progre
         raise InputError(
             f"there is no stage {until!r}{f'; did you mean {guess!r}?' if guess else '.'} Stages: {', '.join(STAGES)}"
         )
+    if until is not None:
+        needed(getattr(recipe, until), until)
+    stages = STAGES[: STAGES.index(until) + 1] if until is not None else STAGES
+    wanted = [name for name in stages if getattr(recipe, name) is not None]
     run = Run(recipe, folder, progress)
     check_run_format(folder)
+    if {"redteam", "gate", "export"} & {*wanted}:
+        _ = run.policy  # one that fails its own tests stops the run here, not after the training
     with only_writer(folder):
         write_json(folder / "recipe.json", recipe.model_dump(mode="json"))
-        for name in STAGES:
-            if getattr(recipe, name) is not None:
-                yield _run_stage(run, name)
-            if name == until:
-                break
+        for name in wanted:
+            yield _run_stage(run, name)
         write_report(folder)
 
 
@@ -110,10 +115,13 @@ def decide(folder: Path) -> bool:
     """
     from osler.report.page import write_report
 
+    file = folder / "recipe.json"
     try:
-        recipe = Recipe.model_validate(read_json(folder / "recipe.json"))
+        recipe = Recipe.model_validate(read_json(file))
     except ValidationError as error:
-        raise InputError(f"{folder} was made by another version of Osler; run its recipe again") from error
+        raise RecipeError(
+            f"{file}, of another version of osler or of files that are gone", explain(error, Recipe, {})
+        ) from error
     if recipe.gate is None:
         return False
     with only_writer(folder):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from osler.errors import InputError
 from osler.recipe import Recipe
@@ -12,10 +12,14 @@ from osler.records.record import Record
 from osler.runs.files import sha256_json
 from osler.runs.folder import Stage, stage_files
 from osler.runs.progress import Progress
+from osler.serve.start import load_run_policy
 
 if TYPE_CHECKING:
     from osler.evaluate.benchmarks import Asked, Questions
+    from osler.guard.policy import Policy
     from osler.models.local import LocalModel
+
+Config = TypeVar("Config")
 
 
 @dataclass(slots=True)
@@ -25,8 +29,16 @@ class Run:
     recipe: Recipe
     folder: Path
     progress: Progress
-    model: "LocalModel | None" = field(default=None)
+    model: "LocalModel | None" = None
     """Loaded once, by the first stage that asks it."""
+    _policy: "Policy | None" = field(default=None, init=False)
+
+    @property
+    def policy(self) -> "Policy":
+        """The policy around the model, read and tested once."""
+        if self._policy is None:
+            self._policy = load_run_policy(self.recipe.guard)
+        return self._policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,14 @@ class Plan:
     work: Callable[[], None]
 
 
-def stage_for(run: Run, name: str, options: Any, inputs: dict[str, str]) -> Stage:
+def needed(config: Config | None, name: str) -> Config:
+    """A section of the recipe without which its stage cannot run."""
+    if config is None:
+        raise InputError(f"the recipe has no section `{name}:`. Add it; `osler init` writes one with every key.")
+    return config
+
+
+def stage_for(run: Run, name: str, options: dict[str, Any], inputs: dict[str, str]) -> Stage:
     """A stage with its key: options that are set, digests of what it reads, the run's seed."""
     plain = {key: value for key, value in options.items() if value is not None}
     return Stage(run.folder / name, plain, inputs, run.recipe.seed)

@@ -15,6 +15,7 @@ _TYPES = {
     "int": "a whole number",
     "float": "a number",
     "string": "text",
+    "str": "text",
     "bool": "true or false",
     "list": "a list",
     "tuple": "a list",
@@ -97,18 +98,19 @@ def _fields_at(model: type[BaseModel], path: tuple[str, ...]) -> dict[str, Any]:
         if key.isdecimal():  # a place in a list of sections
             continue
         field = current.model_fields.get(key)
-        inner = _model_in(field.annotation) if field is not None else None
+        inner = model_in(field.annotation) if field is not None else None
         if inner is None:
             return {}
         current = inner
     return dict(current.model_fields)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, alone or as one of several forms."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
-        found = _model_in(argument)
+        found = model_in(argument)
         if found is not None:
             return found
     return None
@@ -133,12 +135,5 @@ def _shown(value: Any) -> str:
 
 
 def _kind_of(value: Any) -> str:
-    names = {
-        str: "text",
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        list: "a list",
-        dict: "a section",
-    }
-    return names.get(type(value), "nothing" if value is None else type(value).__name__)
+    name = type(value).__name__
+    return "nothing" if value is None else _TYPES.get(name, name)

@@ -29,12 +29,14 @@ from osler.sources.config import CollectConfig
 from osler.synth.config import SynthConfig
 from osler.train.config import MachineConfig, TrainConfig
 
+RUN_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
 
 class Recipe(Section):
     """A whole run, from sources to a guarded server."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        pattern=RUN_NAME,
         description="Name of the run and of its folder: lower-case letters, digits, dot, dash and underscore.",
     )
     format: int = Field(FORMAT, description="Form of this file; a later osler that reads another one says what to do.")
@@ -91,8 +93,12 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         RecipeError: with every mistake found.
     """
     if not path.is_file():
-        shipped = ", ".join(sorted(shipped_recipes()))
-        raise InputError(f"there is no recipe at {path}. Write one with `osler init`, or use one that ships: {shipped}")
+        shipped = shipped_recipes()
+        one_of = f"{next(iter(shipped.values())).parent}: {', '.join(shipped)}" if shipped else "none here"
+        hint = f" Did you mean {shipped[path.name]}?" if path.name in shipped else ""
+        raise InputError(
+            f"there is no recipe at {path}.{hint} Write one with `osler init`, or use one that ships, in {one_of}"
+        )
     return parse_recipe(path.read_bytes(), str(path), path.resolve().parent, settings)
 
 

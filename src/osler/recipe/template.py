@@ -1,5 +1,6 @@
 """A commented recipe and the JSON Schema of recipes, both drawn from the configuration classes: they cannot fall behind."""
 
+import re
 import textwrap
 from pathlib import Path
 from typing import Any, get_origin
@@ -10,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from osler.recipe import Recipe
+from osler.recipe.explain import model_in
+from osler.recipe.load import RUN_NAME, Recipe
 
 _WIDTH = 110
 _HEAD = """\
@@ -28,13 +30,15 @@ def recipe_schema() -> str:
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
 
 
-def recipe_template(file: str = "recipe.yaml") -> str:
-    """A recipe with every key, its default and what it means; it runs as it is, on the sample that ships."""
+def recipe_template(file: Path) -> str:
+    """A recipe with every key, its default and what it means, named as its file; it runs as it is, on the sample that ships."""
     lines = [_HEAD.format(file=file)]
     for name, field in Recipe.model_fields.items():
         section = _section(field)
         lines += ["", *_comment(field.description or "", "")]
-        if section is None:
+        if name == "name":
+            lines.append(f"name: {_yaml(file.stem) if re.match(RUN_NAME, file.stem) else 'my-run'}")
+        elif section is None:
             lines.append(f"{name}: {_EXAMPLES.get((name,), _value(field))}")
         else:
             keys = [f"{name}:", *_keys(section, (name,), "  ")]
@@ -43,7 +47,6 @@ def recipe_template(file: str = "recipe.yaml") -> str:
 
 
 _EXAMPLES: dict[tuple[str, ...], str] = {
-    ("name",): "my-run",
     ("synth", "documents", "folder"): "guidelines",
     ("synth", "endpoint", "model"): "gemma3n",
     ("synth", "generators"): "[{use: emergency_scenario, source: first_aid_generated}]",
@@ -83,16 +86,20 @@ def _keys(section: type[BaseModel], path: tuple[str, ...], indent: str) -> list[
 def _section(field: FieldInfo) -> type[BaseModel] | None:
     if get_origin(field.annotation) is tuple:  # a list of sections is one value
         return None
-    arguments = getattr(field.annotation, "__args__", ()) or (field.annotation,)
-    return next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), None)
+    return model_in(field.annotation)
 
 
 def _value(field: FieldInfo) -> str:
     default: Any = field.get_default(call_default_factory=True)
     if default is PydanticUndefined:
         return ""
-    plain = list(default) if isinstance(default, tuple) else str(default) if isinstance(default, Path) else default
-    return yaml.safe_dump(plain, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...").strip()
+    return _yaml(
+        list(default) if isinstance(default, tuple) else str(default) if isinstance(default, Path) else default
+    )
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...").strip()
 
 
 def _comment(text: str, indent: str) -> list[str]:

@@ -24,8 +24,13 @@ def write_set_aside(tokens: Tokens, path: Path) -> None:
         InputError: no row is left.
     """
     write_rows(path, map(asdict, tokens.set_aside))
+    if not tokens.n_read:
+        raise InputError(
+            "The training set has no row: curate kept none, or its split gave all to validation and test. "
+            "See curate/counts.json; curate.split has the shares."
+        )
     if not tokens.rows:
-        reasons = ", ".join(sorted({row.reason for row in tokens.set_aside})) or "the file is empty"
+        reasons = ", ".join(sorted({row.reason for row in tokens.set_aside}))
         raise InputError(
             f"No row is left to train on: {tokens.n_read} read, all set aside ({reasons}); see {path}. "
             "Raise train.max_length, or change what the curate stage keeps."

@@ -12,6 +12,7 @@ from osler.errors import InputError, RowError
 from osler.sources.fields import shown_name
 from osler.sources.read.opening import Part, as_utf8, bare_name, each_row
 from osler.sources.source import NativeRow, SourceFile
+from osler.text import separator_of
 
 _MAX_FIELD_CHARS = 16 * 1024 * 1024
 """A clinical note is below this; a field above it is a quote that was never closed."""
@@ -31,15 +32,16 @@ def read_csv(file: SourceFile, columns: tuple[str, ...] = ()) -> Iterator[Native
 
 
 def csv_rows(part: Part, columns: tuple[str, ...] = ()) -> Iterator[NativeRow]:
-    """The rows of a stream of separated values: by tabs in files named `.tsv`, else by what parts the names of the columns."""
+    """The rows of a stream of separated values: by tabs in files named `.tsv`, else by what separates the header's names."""
     csv.field_size_limit(_MAX_FIELD_CHARS)
-    delimiter = "\t" if bare_name(part.name).endswith(".tsv") else ","
     # Bytes that cannot be decoded come through as lone surrogates, so that one bad row does not stop the file. Lines end at
     # the line feed only: a carriage return alone, in a file with line feeds, would cut a row in two.
     text = io.TextIOWrapper(as_utf8(part.stream), encoding="utf-8", errors="surrogateescape", newline="\n")
-    lines = _Lines(text)
     try:
-        yield from _records(part, lines, delimiter if columns else _delimiter(lines, delimiter), list(columns))
+        first = text.readline(_MAX_LINE_CHARS)
+        is_tsv = bare_name(part.name).endswith(".tsv")
+        delimiter = "\t" if is_tsv else "," if columns else separator_of(first)
+        yield from _records(part, _Lines(text, again=[first]), delimiter, list(columns))
     finally:
         text.detach()  # also when nobody reads on: the stream is closed by who opened it
 
@@ -68,16 +70,6 @@ def _records(part: Part, lines: "_Lines", delimiter: str, header: list[str]) -> 
             header = checked_header(part, fields, lines.first)
     if not header:
         raise InputError(f"{part.path}: the file is empty; expected a header line with the names of the columns")
-
-
-def _delimiter(lines: "_Lines", usual: str) -> str:
-    """What parts the names of the columns. Spreadsheets write semicolons where the comma is the decimal mark."""
-    names = _QUOTED.sub("", next(lines, ""))
-    lines.put_back(0)
-    return next((mark for mark in (usual, ";", "\t") if mark in names), usual)
-
-
-_QUOTED = re.compile('"[^"]*"')
 
 
 def checked_header(part: Part, names: list[str], line: int) -> list[str]:

@@ -36,7 +36,6 @@ from osler.curate.split import SPLITS, Split, assign_splits, name_groups
 from osler.curate.step import Step
 from osler.curate.store import Store, open_store
 from osler.errors import InputError
-from osler.records.arrow import from_batch, in_batches
 from osler.records.drop import Drop
 from osler.records.io import JsonlWriter, to_dict, write_rows
 from osler.records.record import TASKS, Record
@@ -87,20 +86,20 @@ def curate(
     scratch = out / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     steps: list[Step] = [Clean(config.clean), Deidentify(config.deidentify), Filter(config.filter, read_verdicts(out))]
-    ledger = Ledger([*(step.name for step in steps), dedupe.NAME, decontaminate.NAME, mixing.NAME, split.NAME])
-    read = _read(_row_store(files, steps, benchmarks, config, scratch, progress), ledger)
+    ledger = Ledger()
+    read = _read(_row_store(files, steps, benchmarks, config, scratch, progress), steps, ledger)
     _check_sources(config, {*ledger.sources, *sources})
     keys, groups, mixed = _choose(read, config, seed, ledger, progress, sources)
     shares = (config.split.train, config.split.validation, config.split.test)
     splits = assign_splits(groups, [key.split for key in keys], shares, seed)
-    ledger.add_step(split.NAME, len(keys), len(keys), ())
-    ledger.check()
+    ledger.add_step(split.NAME, len(keys))
     repeated = _write_splits(read, keys, groups, splits, mixed.copies, out)
-    write_rows(out / "dropped.jsonl", map(asdict, ledger.drops()))
+    drops = ledger.drops()
+    write_rows(out / "dropped.jsonl", map(asdict, drops))
     _write_changes(read, out / "changes.jsonl")
     facts = _facts(keys, groups, splits)
     facts["mix"] = {"binding": mixed.binding, "largest": mixed.largest, "repeated": repeated}
-    overlap = _overlap(benchmarks, read.contacts, ledger.drops())
+    overlap = _overlap(benchmarks, read.contacts, drops)
     tallies = {
         "mended": dict(read.account.tallies.get("clean", {})),
         "identifiers": dict(read.account.tallies.get("deidentify", {})),
@@ -143,7 +142,7 @@ def _row_store(
     return open_store(scratch, run_shards(engine, ShardWork(row_pass, key, scratch), shards, "curate", progress))
 
 
-def _read(store: Store, ledger: Ledger) -> _Read:
+def _read(store: Store, steps: Sequence[Step], ledger: Ledger) -> _Read:
     """Enter the row steps into the ledger, and hold on to what the later steps need.
 
     Raises:
@@ -156,10 +155,10 @@ def _read(store: Store, ledger: Ledger) -> _Read:
     for table in store.tables():
         names, sources = table["id"].to_pylist(), table["source"].to_pylist()
         ledger.add_read(sources)
-        for name, source, drop in zip(names, sources, table["drop"].to_pylist(), strict=True):
+        for identity, source, drop in zip(names, sources, table["drop"].to_pylist(), strict=True):
             if drop is not None:
-                step, reason, detail = orjson.loads(drop)
-                drops.setdefault(step, []).append(Drop(name, source, step, reason, detail))
+                name, reason, detail = orjson.loads(drop)
+                drops.setdefault(name, []).append(Drop(identity, source, name, reason, detail))
         for line in table["account"].drop_null().to_pylist():
             read.account.add(line)
         rows.extend(len(ids) + np.flatnonzero(table["exact"].is_valid().to_numpy()))
@@ -170,8 +169,9 @@ def _read(store: Store, ledger: Ledger) -> _Read:
             read.contacts[names[row]] = _contacts(table["contacts"][row].as_py())
         ids.extend(names)
     _check_ids(ids)
-    for name, (n_read, n_kept, n_changed) in read.account.steps.items():
-        ledger.add_step(name, n_read, n_kept, drops.get(name, ()), n_changed)
+    for step in steps:
+        dropped = drops.get(step.name, [])
+        ledger.add_step(step.name, ledger.n_left - len(dropped), dropped, read.account.changed[step.name])
     order = sorted(range(len(read.keys)), key=lambda number: read.keys[number].id)
     read.keys = [read.keys[number] for number in order]
     read.rows = np.array(rows, np.int64)[order] if order else read.rows
@@ -219,7 +219,7 @@ def _choose(
 def _without(keys: list[Key], drops: tuple[Drop, ...], step: str, ledger: Ledger) -> list[Key]:
     gone = {drop.id for drop in drops}
     kept = [key for key in keys if key.id not in gone]
-    ledger.add_step(step, len(keys), len(kept), drops)
+    ledger.add_step(step, len(kept), drops)
     return kept
 
 
@@ -247,10 +247,7 @@ def _check_sources(config: CurateConfig, known: Set[str]) -> None:
 def _cleaned(benchmarks: Benchmarks, config: CurateConfig) -> dict[str, list[Record]]:
     """The items as cleaning writes records, for mended and unmended texts would not match."""
     clean = Clean(config.clean)
-    return {
-        name: [record for batch in in_batches(items) for record in from_batch(clean(batch).kept)]
-        for name, items in benchmarks.items()
-    }
+    return {name: [clean(item).record for item in items] for name, items in benchmarks.items()}
 
 
 def _write_splits(

@@ -124,9 +124,11 @@ def _is_whole(path: Path) -> bool:
 def _write_table(path: Path, batches: Sequence[pa.RecordBatch]) -> None:
     """Write batches as one; the file appears whole, also where two processes make it at once: of a file that is given twice."""
     table = pa.Table.from_batches(batches).combine_chunks()
-    with NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as sink:
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+    with (
+        NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
     Path(sink.name).replace(path)
 
 

@@ -46,6 +46,7 @@ def _write_rows(path: Path, n: int = 1500) -> Path:
         elif kind < 0.3:
             row["output"] = rng.choice(["ok", "", " naïve café "])
         rows.append(row)
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows) + b"\n")
     return path
 
@@ -125,6 +126,14 @@ def test_a_line_that_is_no_object_is_named(tmp_path):
     with pytest.raises(InputError, match="line 3: expected an object, found list"):
         dedupe_rows([path], tmp_path / "out", PlainOptions(), local_engine(1), silent)
     assert not (tmp_path / "out" / "kept.jsonl").exists()
+
+
+def test_a_file_that_is_read_is_never_written_over(tmp_path):
+    path = _write_rows(tmp_path / "out" / "kept.jsonl", 3)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"kept\.jsonl would be written over"):
+        dedupe_rows([path], tmp_path / "out", PlainOptions(), local_engine(1), silent)
+    assert path.read_bytes() == before
 
 
 def test_a_last_line_without_its_end_stays_a_line_of_its_own(tmp_path):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from osler.cli.options import AsJson
-from osler.cli.screen import Screen, say, say_json
+from osler.cli.screen import Screen, in_words, say, say_json
 from osler.errors import InputError
 
 
@@ -41,6 +41,5 @@ def dedupe(
     if as_json:
         say_json(counts)
         return
-    reasons = ", ".join(f"{reason} {n:,}" for reason, n in counts["reasons"].items()) or "nothing"
-    say(f"{counts['read']:,} read, {counts['kept']:,} kept; dropped: {reasons}")
+    say(f"{counts['read']:,} read, {counts['kept']:,} kept; dropped: {in_words(counts['reasons'])}")
     say(f"wrote    {out}: kept.jsonl, dropped.jsonl, counts.json")

@@ -21,7 +21,7 @@ from osler.curate import contradictions, decontaminate, dedupe, split
 from osler.curate import mix as mixing
 from osler.curate.clean import Clean
 from osler.curate.config import CurateConfig
-from osler.curate.decontaminate import BenchmarkIndex, Contact, Item, drop_contacts, drop_test_groups
+from osler.curate.decontaminate import BenchmarkIndex, Contact, drop_contacts, drop_test_groups
 from osler.curate.dedupe import find_copies
 from osler.curate.deidentify import Deidentify
 from osler.curate.engine import choose_engine, run_shards
@@ -85,9 +85,12 @@ def curate(
     """
     scratch = out / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    steps: list[Step] = [Clean(config.clean), Deidentify(config.deidentify), Filter(config.filter, read_verdicts(out))]
+    row_pass, key = _row_pass(config, benchmarks, read_verdicts(out))
+    shards = cut(files, max(1, int(config.shard_mb * 1_000_000)))
+    engine = choose_engine(config.engine, config.processes)
+    made = run_shards(engine, ShardWork(row_pass, key, scratch), shards, "curate", progress)
     ledger = Ledger()
-    read = _read(_row_store(files, steps, benchmarks, config, scratch, progress), steps, ledger)
+    read = _read(open_store(scratch, made), row_pass.steps, ledger)
     _check_sources(config, {*ledger.sources, *sources})
     keys, groups, mixed = _choose(read, config, seed, ledger, progress, sources)
     shares = (config.split.train, config.split.validation, config.split.test)
@@ -109,37 +112,28 @@ def curate(
     shutil.rmtree(scratch)
 
 
-def _row_store(
-    files: Sequence[Path],
-    steps: Sequence[Step],
-    benchmarks: Benchmarks,
-    config: CurateConfig,
-    scratch: Path,
-    progress: Progress,
-) -> Store:
-    """The store of what the row pass makes of every record, on the engine of the recipe."""
-    items = _cleaned(benchmarks, config) if config.decontaminate.enabled else {}
-    key = sha256_json(
-        {
-            "work": "records",
-            "version": VERSION,
-            "osler": __version__,
-            "options": config.model_dump(
-                mode="json", include={"clean", "deidentify", "filter", "dedupe", "decontaminate"}
-            ),
-            "verdicts": read_verdicts(scratch.parent),
-            "items": {name: [to_dict(record) for record in records] for name, records in items.items()},
-        }
-    )
+def _row_pass(config: CurateConfig, benchmarks: Benchmarks, verdicts: Mapping[str, str]) -> tuple[RowPass, str]:
+    """The pass over single records, and the digest of all that decides its result besides the records."""
+    clean = Clean(config.clean)
+    # As cleaning writes records, for mended and unmended texts would not match.
+    asked = benchmarks if config.decontaminate.enabled else {}
+    items = {name: [clean(item).record for item in records] for name, records in asked.items()}
     row_pass = RowPass(
-        tuple(steps),
+        (clean, Deidentify(config.deidentify), Filter(config.filter, verdicts)),
         BenchmarkIndex(items, config.decontaminate.ngram_words, config.decontaminate.coverage),
         config.dedupe.shingle_words,
         choose_bands(config.dedupe.permutations, config.dedupe.near_threshold),
     )
-    shards = cut(files, max(1, int(config.shard_mb * 1_000_000)))
-    engine = choose_engine(config.engine, config.processes)
-    return open_store(scratch, run_shards(engine, ShardWork(row_pass, key, scratch), shards, "curate", progress))
+    options = config.model_dump(mode="json", include={"clean", "deidentify", "filter", "dedupe", "decontaminate"})
+    decisive = {
+        "work": "records",
+        "version": VERSION,
+        "osler": __version__,
+        "options": options,
+        "verdicts": verdicts,
+        "items": {name: [to_dict(record) for record in records] for name, records in items.items()},
+    }
+    return row_pass, sha256_json(decisive)
 
 
 def _read(store: Store, steps: Sequence[Step], ledger: Ledger) -> _Read:
@@ -166,7 +160,8 @@ def _read(store: Store, steps: Sequence[Step], ledger: Ledger) -> _Read:
         changed = np.flatnonzero(table["changes"].is_valid().to_numpy()).tolist()
         read.changed.extend((names[row], len(ids) + row) for row in changed)
         for row in np.flatnonzero(table["contacts"].is_valid().to_numpy()).tolist():
-            read.contacts[names[row]] = _contacts(table["contacts"][row].as_py())
+            contacts = orjson.loads(table["contacts"][row].as_py())
+            read.contacts[names[row]] = tuple(Contact(*contact) for contact in contacts)
         ids.extend(names)
     _check_ids(ids)
     for step in steps:
@@ -187,10 +182,6 @@ def _check_ids(ids: list[str]) -> None:
                 f"two records have the id {identity}; ids must be unique. The source gives two rows one place: report it, or "
                 "leave the source out of the recipe."
             )
-
-
-def _contacts(line: bytes) -> tuple[Contact, ...]:
-    return tuple(Contact(Item(benchmark, item), reason, share) for benchmark, item, reason, share in orjson.loads(line))
 
 
 def _choose(
@@ -242,12 +233,6 @@ def _check_sources(config: CurateConfig, known: Set[str]) -> None:
                     f"curate.{place} names {name!r}, but no record comes from it; the sources are "
                     f"{', '.join(sorted(known)) or 'none'}. Take it out, or add the source to collect.sources."
                 )
-
-
-def _cleaned(benchmarks: Benchmarks, config: CurateConfig) -> dict[str, list[Record]]:
-    """The items as cleaning writes records, for mended and unmended texts would not match."""
-    clean = Clean(config.clean)
-    return {name: [clean(item).record for item in items] for name, items in benchmarks.items()}
 
 
 def _write_splits(
@@ -305,9 +290,9 @@ def _overlap(
     for drop in drops:
         if drop.step == decontaminate.NAME:
             touched = contacts.get(drop.id, ())
-            records.update({contact.item.benchmark for contact in touched})
+            records.update({contact.benchmark for contact in touched})
             for contact in touched:
-                items[contact.item.benchmark].add(contact.item.id)
+                items[contact.benchmark].add(contact.item)
     return [
         {
             "benchmark": name,

@@ -6,7 +6,7 @@ Ray run the same function, and so could anything that maps a function over Arrow
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 import orjson
@@ -23,7 +23,7 @@ from osler.records.drop import Change, Drop
 from osler.records.io import from_dict, to_dict
 from osler.records.record import Record
 
-VERSION = 3
+VERSION = 4
 """Raised when this pass, or one of its steps, gives another result for the same records and options."""
 
 _ROW_FIELDS = [
@@ -161,5 +161,4 @@ def _change_lines(changes: Sequence[Change]) -> bytes | None:
 
 
 def _contact_line(contacts: Sequence[Contact]) -> bytes | None:
-    rows = [[one.item.benchmark, one.item.id, one.reason, one.coverage] for one in contacts]
-    return orjson.dumps(rows) if rows else None
+    return orjson.dumps([astuple(one) for one in contacts]) if contacts else None

@@ -302,13 +302,11 @@ def _changed(folder: Path, restricted: Set[str]) -> Iterator[Row]:
         key = (row["step"], row["reason"])
         if taken[key] < _EXAMPLES and row["id"].partition(":")[0] not in restricted:
             taken[key] += 1
-            before, after = _around(_masked(row["before"]), _masked(row["after"]))
-            hidden = row["step"] == "deidentify"
-            yield {
-                **{name: row[name] for name in ("id", "step", "reason", "field")},
-                "before": "" if hidden else before,
-                "after": after,
-            }
+            if row["step"] == "deidentify":
+                before, after = "", _around(row["before"], row["after"])[1]
+            else:
+                before, after = _around(_masked(row["before"]), _masked(row["after"]))
+            yield {**{name: row[name] for name in ("id", "step", "reason", "field")}, "before": before, "after": after}
 
 
 def _around(before: str, after: str) -> tuple[str, str]:

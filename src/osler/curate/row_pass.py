@@ -62,14 +62,14 @@ class Account:
         return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Passed:
     """What came of one record."""
 
-    record: Record | None
-    """As it stays; None where it was dropped."""
-    drop: Drop | None
-    changes: list[Change]
+    record: Record
+    """As the last step left it."""
+    drop: Drop | None = None
+    changes: list[Change] = field(default_factory=list)
     """In the order of the steps."""
 
 
@@ -91,8 +91,8 @@ class RowPass:
         """Take in a batch of `shards.LINES`."""
         records = [_record(*row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
         account = Account(test_groups={r.group for r in records if r.split == "test" and r.group})
-        passed = [self._follow(record, account) for record in records]
-        stays = [one.record for one in passed]
+        passed = self._follow(records, account)
+        stays = [one.record if one.drop is None else None for one in passed]
         runs = word_runs(hash_words([_said(record) for record in stays]), self.shingle_words)
         columns = {
             "id": [record.id for record in records],
@@ -107,17 +107,19 @@ class RowPass:
         keys = key_columns([None if record is None else read_key(record) for record in stays])
         return pa.RecordBatch.from_arrays([*arrays, *keys, *band_columns(runs, self.bands)], schema=self.schema)
 
-    def _follow(self, record: Record, account: Account) -> _Passed:
-        changes: list[Change] = []
+    def _follow(self, records: Sequence[Record], account: Account) -> list[_Passed]:
+        passed = [_Passed(record) for record in records]
+        # Step by step, not record by record: what a step looks up stays in the core's cache.
         for step in self.steps:
-            outcome = step(record)
-            account.tallies.setdefault(step.name, Counter()).update(outcome.tallies)
-            if outcome.drop is not None:
-                return _Passed(None, outcome.drop, changes)
-            account.changed[step.name] += bool(outcome.changes)
-            changes += sorted(outcome.changes, key=lambda change: change.field)
-            record = outcome.record
-        return _Passed(record, None, changes)
+            tallies = account.tallies.setdefault(step.name, Counter())
+            for one in passed:
+                if one.drop is None:
+                    outcome = step(one.record)
+                    one.record, one.drop = outcome.record, outcome.drop
+                    one.changes += sorted(outcome.changes, key=lambda change: change.field)
+                    account.changed[step.name] += bool(outcome.changes)
+                    tallies.update(outcome.tallies)
+        return passed
 
     def _contacts(self, records: Sequence[Record | None]) -> list[bytes | None]:
         if self.index.is_empty:

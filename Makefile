@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all check format golden site bench clean install
+.PHONY: demo test test-all check format golden site packages bench clean install
 
 demo: $(INSTALLED)          ## the whole way on the sample data, in two minutes
 	$(BIN)/osler demo
@@ -31,6 +31,9 @@ golden: $(INSTALLED)        ## rewrite the golden files; look at the difference 
 site: $(INSTALLED)          ## the documents as plain HTML in site/
 	$(BIN)/python tools/site.py site
 
+packages:                   ## wheel and sdist in dist/, and the core alone run from the wheel in an empty environment
+	$(PYTHON) tools/packages.py $(PACKAGES)
+
 # Those beside another tool, or of hours, are in benchmarks/README.md with their commands. DATA names a folder of real data sets.
 bench: $(INSTALLED)         ## the figures of benchmarks/ that a laptop can make; more with DATA=FOLDER
 	$(BIN)/python benchmarks/start_up.py
@@ -54,4 +57,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) dist runs .mypy_cache .ruff_cache .pytest_cache

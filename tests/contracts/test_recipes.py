@@ -8,11 +8,12 @@ import jsonschema
 import pytest
 import yaml
 
+from osler.errors import RecipeError
 from osler.recipe import load_recipe, parse_recipe, shipped_recipes
 from osler.recipe.template import recipe_schema, recipe_template
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-NEEDS_LOCAL_COPIES = {"medquad-tiny.yaml"}
+NEEDS_LOCAL_COPIES = {"biomistral-medical.yaml", "medical-84k.yaml", "medquad-tiny.yaml"}
 
 
 def test_recipes_ship():
@@ -24,6 +25,13 @@ def test_shipped_recipe_is_valid(name: str, tmp_path: Path):
     settings = [f"collect.root={tmp_path}"] if name in NEEDS_LOCAL_COPIES else []
     recipe = load_recipe(shipped_recipes()[name], settings)
     assert recipe.name == name.removesuffix(".yaml")
+
+
+def test_a_recipe_that_needs_local_copies_says_how_to_come_by_them(tmp_path: Path):
+    copy = tmp_path / "medquad-tiny.yaml"
+    copy.write_bytes(shipped_recipes()[copy.name].read_bytes())
+    with pytest.raises(RecipeError, match=r"collect\.root .*osler collect NAME.*--set collect\.root=FOLDER"):
+        load_recipe(copy)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))

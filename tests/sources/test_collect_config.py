@@ -57,7 +57,8 @@ def test_a_root_that_is_not_there_is_named_as_written_and_as_found(tmp_path):
         (
             "root",
         ): f"there is no folder '{tmp_path}/gone' (from 'gone'); expected a folder with one folder per source, or "
-        "'sample'. Create it with the publishers' files, or correct the path."
+        "'sample'. `osler collect NAME` downloads what is open to ~/.cache/osler/sources ($OSLER_CACHE/sources), which is such a "
+        "folder; correct the path, or give --set collect.root=FOLDER."
     }
     (tmp_path / "file").write_text("")
     assert ("root",) in mistakes(context={"folder": tmp_path}, root="file")

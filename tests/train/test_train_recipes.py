@@ -18,8 +18,8 @@ GPU_PLAN = Path(__file__).parents[2] / "benchmarks" / "gpu_plan.py"
 
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
-def test_every_recipe_is_planned_without_rows(name: str) -> None:
-    recipe = load_recipe(shipped_recipes()[name])
+def test_every_recipe_is_planned_without_rows(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(shipped_recipes()[name], [f"collect.root={tmp_path}"])
     found = plan(recipe.model, recipe.train or TrainConfig(), recipe.machine, recipe.seed, (None, None), silent)
     assert not found.problems
     assert found.parameters > 1_000_000

@@ -136,7 +136,8 @@ class CollectConfig(Section):
             raise _mistake(
                 "no_folder",
                 f"there is no folder {str(folder)!r} (from {str(value)!r}); expected a folder with one folder per source, or "
-                "'sample'. Create it with the publishers' files, or correct the path.",
+                "'sample'. `osler collect NAME` downloads what is open to ~/.cache/osler/sources ($OSLER_CACHE/sources), which is "
+                "such a folder; correct the path, or give --set collect.root=FOLDER.",
             )
         return str(folder.resolve())
 

@@ -125,11 +125,12 @@ def _write_table(path: Path, batches: Sequence[pa.RecordBatch]) -> None:
     """Write batches as one; the file appears whole, also where two processes make it at once: of a file that is given twice."""
     table = pa.Table.from_batches(batches).combine_chunks()
     with (
-        NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as sink,
+        NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as named,
+        pa.OSFile(named.name, "wb") as sink,
         pa.ipc.new_file(sink, table.schema) as writer,
     ):
         writer.write_table(table)
-    Path(sink.name).replace(path)
+    Path(named.name).replace(path)
 
 
 def _batches(content: bytes, begin: int) -> Iterator[pa.RecordBatch]:

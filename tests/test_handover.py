@@ -56,6 +56,7 @@ def pass_the_gate(run: Path) -> None:
     check = {"name": "safety.over_refusal", "value": 0.0, "bound": 0.1, "ci95": [0.0, 0.05], "passed": True, "note": ""}
     write_json(run / "gate" / "run.json", {"stage": "gate"})
     write_json(run / "gate" / "verdict.json", {"passed": True, "artefact": artefact, "checks": [check]})
+    write_json(run / "gate" / "done", {"key": ""})
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ from osler.evaluate.review.plan import Design, make_review
 from osler.evaluate.review.ratings import Rating, append_rating
 from osler.evaluate.review.rubric import load_rubric
 from osler.evaluate.review.summary import summarise_review
+from osler.guard.policy import Policy
+from osler.guard.stronger import StrongerGuard
+from osler.models.action import Verdict
 from osler.pipeline import run as pipeline
 from osler.pipeline.run import run_stages
 from osler.recipe import Recipe, load_recipe, shipped_recipes
@@ -64,6 +67,21 @@ def test_every_stage_leaves_its_files_and_the_report(finished: Path):
         assert (finished / stage / "done").is_file()
     assert (finished / "report.html").is_file()
     assert not (finished / "train" / "checkpoints").exists()
+
+
+def test_a_guard_model_of_the_recipe_stands_in_the_red_team_too(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def second_look(guard: StrongerGuard, policy: Policy, text: str) -> Verdict:
+        asked.append(text)
+        return Verdict("allow")
+
+    monkeypatch.setattr(StrongerGuard, "second_look", second_look)
+    shutil.copytree(finished, tmp_path / "run")
+    assert not _run(tmp_path / "run", "guard.stronger_url=http://127.0.0.1:9/v1", until="redteam")["redteam"]
+    assert asked
 
 
 def test_a_source_that_may_be_absent_is_left_out_and_named(tmp_path: Path):

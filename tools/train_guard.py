@@ -31,7 +31,7 @@ from scipy.sparse import csr_matrix
 
 from osler.evaluate.redteam.prompts import load_prompts
 from osler.guard.check import check
-from osler.guard.classify import WEIGHTS, pair_buckets, pair_parts, windows_of, word_hashes
+from osler.guard.classify import WEIGHTS, pair_buckets, pair_parts, windows_of, word_hashes, word_sums
 from osler.guard.load import load_policy
 from osler.guard.normalize import plain_view
 from osler.guard.policy import Policy
@@ -415,8 +415,8 @@ def as_windows(
             for start, end in windows_of(len(sentence)):
                 for part in _spelled(list(sentence[start:end]), rng):
                     runs = [word_hashes(w) for w in part]
-                    parts = [pair_parts(run[0]) for run in runs]
-                    pairs = pair_buckets(np.array([(0,) * 4, (0,) * 4, *parts]), BUCKETS - 1)
+                    parts = pair_parts(np.array([run[0] for run in runs], np.int64))
+                    pairs = pair_buckets(np.concatenate([np.zeros((2, parts.shape[1]), np.int64), parts]), BUCKETS - 1)
                     flat = np.array([h for run in runs for h in run], np.int64) & (BUCKETS - 1)
                     hashes.append(np.concatenate([flat, pairs.ravel()]))
                     meaning.append(sum((vectors.get(w, nothing) for w in part), nothing) / np.sqrt(len(part)))
@@ -526,13 +526,16 @@ def mistyped(word: str, rng: random.Random) -> str:
 
 
 def save(folder: Path, labels: Sequence[str], vectors: dict[str, np.ndarray], layers: dict[str, np.ndarray]) -> None:
-    """Big tables in eight bits, with a scale for each column; the small matrices in sixteen."""
+    """Big tables in eight bits, with a scale for each column; the small matrices in sixteen; and what each word adds by them."""
     arrays: dict[str, np.ndarray] = {"labels": np.array(labels), "words": np.array(" ".join(vectors))}
     for name, values in (("weights", layers.pop("weights")), ("vectors", np.stack(list(vectors.values())))):
         scale = np.maximum(np.abs(values).max(axis=0) / 127, 1e-9)
         arrays[name] = np.round(values / scale).astype(np.int8)
         arrays[f"{name}_scale"] = scale.astype(np.float32)
     arrays |= {name: values.astype(np.float16) for name, values in layers.items()}
+    added = word_sums(list(vectors), arrays["weights"])
+    arrays |= {"sums": added.sums.astype(np.int16), "counts": added.counts.astype(np.uint8)}
+    arrays["hashes"] = added.hashes.astype(np.uint32)
     np.savez_compressed(folder / WEIGHTS.name, **arrays)
 
 

@@ -4,7 +4,8 @@ Joins what the rooms below may not know of each other: the stages' files, the po
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,7 @@ from osler.errors import CheckFailed, InputError
 from osler.report.cards import Kind, data_card, model_card, system_card
 from osler.report.documents import draw_documents, read_decisions, write_blank_decisions
 from osler.report.fields import Fields, read_lines
-from osler.report.read import read_run
+from osler.report.read import Run, read_run
 from osler.report.system import AuditFacts, PolicyFacts, System, read_sets
 from osler.runs.files import read_json, sha256_json, write_bytes, write_json
 from osler.runs.signatures import DOCUMENTS, FOLDER, Signature, signature_of, write_blank_signatures
@@ -51,7 +52,7 @@ def card(kind: Kind, run_folder: Path, audit_key: str | None = None) -> str:
     """
     run = read_run(run_folder)
     if kind == "system":
-        return system_card(run, system_of(run_folder, audit_key))
+        return system_card(run, system_of(run, run_folder, audit_key))
     return data_card(run) if kind == "data" else model_card(run)
 
 
@@ -61,38 +62,40 @@ def write_documents(run_folder: Path, out: Path) -> Papers:
     Raises:
         InputError: the folder is no run folder, or a file in it or in `out` is damaged.
     """
-    run, system = read_run(run_folder), system_of(run_folder, None)
+    run = read_run(run_folder)
+    system = system_of(run, run_folder, None)
     write_blank_decisions(out)
     decisions = read_decisions(out)
     drawn = draw_documents(run, system, decisions)
-    seen = read_json(out / _DRAWN) if (out / _DRAWN).is_file() else {}
-    edited = tuple(name for name in drawn if _is_edited(out / f"{name}.md", seen.get(name)))
+    seen: dict[str, str] = read_json(out / _DRAWN) if (out / _DRAWN).is_file() else {}
+    edited = []
     for name, text in drawn.items():
-        if name not in edited:
-            write_bytes(out / f"{name}.md", text.encode())
-    write_json(
-        out / _DRAWN, {name: seen[name] if name in edited else sha256_json(text) for name, text in drawn.items()}
-    )
+        file, digest = out / f"{name}.md", sha256_json(text)
+        # A kill between a document and its digest leaves what would be written again.
+        if file.is_file() and sha256_json(file.read_text(encoding="utf-8")) not in {seen.get(name), digest}:
+            edited.append(name)
+            continue
+        write_bytes(file, text.encode())
+        write_json(out / _DRAWN, seen := {**seen, name: digest})
     write_blank_signatures(out)
     signatures = tuple(signature_of(out, name, system.artefact) for name in DOCUMENTS)
-    return Papers(out, edited, tuple(name for name, said in decisions.items() if not said), signatures)
+    return Papers(out, tuple(edited), tuple(name for name, said in decisions.items() if not said), signatures)
 
 
-def system_of(run_folder: Path, audit_key: str | None) -> System:
+def system_of(run: Run, run_folder: Path, audit_key: str | None) -> System:
     """What is known of a run beside its stages: policy, server, log, switch, signatures.
 
     Raises:
         InputError: a file is damaged.
     """
-    run = read_run(run_folder)
     guard, serve = run.section("guard"), run.section("serve")
     policy = _policy(guard)
-    artefact = _artefact(run_folder, run.recipe, policy)
+    artefact = _artefact(run, run_folder, policy)
     terms = read_terms()
     signatures = [signature_of(run_folder / FOLDER, name, artefact) for name in DOCUMENTS]
     return System(
         artefact=artefact,
-        policy=_policy_facts(run_folder, policy, artefact) if policy else None,
+        policy=_policy_facts(run, policy, artefact) if policy else None,
         guard=guard,
         serve=serve,
         switch=_switch(run_folder / "serve"),
@@ -104,21 +107,6 @@ def system_of(run_folder: Path, audit_key: str | None) -> System:
         },
         sets=_sets(policy.name) if policy else None,
     )
-
-
-def was_examined(inputs: Mapping[str, str], artefact: str, policy_sha256: str) -> bool | None:
-    """Whether a red team's inputs name what would be served; runs before the artefact was among them name the policy alone.
-
-    Returns:
-        None where neither is named: no red team was run.
-    """
-    if "artefact" in inputs:
-        return inputs["artefact"] == artefact
-    return inputs["policy"] == policy_sha256 if "policy" in inputs else None
-
-
-def _is_edited(file: Path, drawn: str | None) -> bool:
-    return file.is_file() and sha256_json(file.read_text(encoding="utf-8")) != drawn
 
 
 def _policy(guard: Mapping[str, Any]) -> "Policy | None":
@@ -134,9 +122,7 @@ def _policy(guard: Mapping[str, Any]) -> "Policy | None":
         return None
 
 
-def _policy_facts(run_folder: Path, policy: "Policy", artefact: str) -> PolicyFacts:
-    examined = run_folder / "redteam" / "run.json"
-    inputs = read_json(examined).get("inputs", {}) if examined.is_file() else {}
+def _policy_facts(run: Run, policy: "Policy", artefact: str) -> PolicyFacts:
     actions: dict[str, list[str]] = {}
     for rule in policy.rules:
         actions.setdefault(rule.intent, []).append(rule.action)
@@ -145,32 +131,33 @@ def _policy_facts(run_folder: Path, policy: "Policy", artefact: str) -> PolicyFa
         policy.sha256,
         policy.expires.isoformat(),
         {intent: ", ".join(sorted(set(found))) for intent, found in sorted(actions.items())},
-        was_examined(inputs, artefact, policy.sha256),
+        run.stages["redteam"].inputs.get("artefact") == artefact if run.redteamed else None,
     )
 
 
-def _artefact(run_folder: Path, recipe: Mapping[str, Any], policy: "Policy | None") -> str:
+def _artefact(run: Run, run_folder: Path, policy: "Policy | None") -> str:
     """Id of what would be served; that of the gate's verdict where it cannot be told from the files, empty without either."""
     from pydantic import ValidationError
 
     from osler.models.config import ModelConfig
     from osler.serve.start import artefact_of
 
-    if policy is not None and (run_folder / "train" / "done").is_file():
-        try:
-            return artefact_of(ModelConfig.model_validate(recipe.get("model")), policy, run_folder)
-        except (InputError, ValidationError):
-            pass
-    verdict = run_folder / "gate" / "verdict.json"
-    return str(read_json(verdict).get("artefact", "")) if verdict.is_file() else ""
+    if policy is not None and run.trained is not None:
+        with suppress(InputError, ValidationError):
+            return artefact_of(ModelConfig.model_validate(run.recipe.get("model")), policy, run_folder)
+    return run.gate.artefact if run.gate else ""
 
 
 def _switch(folder: Path) -> str:
-    """The kill switch's level and reason, as the folder's own store has them; a store elsewhere is not asked."""
+    """What the kill file and the folder's own store say of the switch."""
     if (folder / KILL_FILE).exists():
-        return f"halt: the file {KILL_FILE} lies in the serve folder"
-    turns = open_store(None, folder).turns() if (folder / "store.db").is_file() else []
-    return f"{turns[-1].level}: {turns[-1].reason}" if turns and turns[-1].level != "off" else "off"
+        return f"ON. halt: the file {KILL_FILE} lies in the serve folder"
+    if not (folder / "store.db").is_file():
+        return "never thrown in this folder; a store elsewhere (OSLER_STORE) was not asked"
+    turns = open_store(None, folder).turns()
+    if turns and turns[-1].level != "off":
+        return f"ON. {turns[-1].level}: {turns[-1].reason}"
+    return "off by the store of this folder; one elsewhere (OSLER_STORE) was not asked"
 
 
 def _audit(folder: Path, key: str | None) -> AuditFacts | None:
@@ -189,19 +176,23 @@ def _audit(folder: Path, key: str | None) -> AuditFacts | None:
         holds = f"It does NOT hold: {str(error).replace(str(folder), 'serve')}"
     except InputError:
         holds = "NOT verified: the key of the log is not here."
-    rows = [row for log in logs for row in read_lines(log)]
-    times = sorted(time for row in rows if (time := row.maybe_text("time")))
+    events, actions = Counter[str](), Counter[str]()
+    first = last = ""
+    for log in logs:  # a log may be far larger than memory
+        for row in read_lines(log):
+            event, time = row.maybe_text("event"), row.maybe_text("time")
+            events[event or "not named"] += 1
+            if event == "answer":
+                actions[row.maybe_text("action") or "not recorded"] += 1
+            if time:
+                first, last = min(first or time, time), max(last, time)
     return AuditFacts(
-        _counted([row.maybe_text("event") for row in rows]),
-        _counted([row.maybe_text("action") for row in rows if row.maybe_text("event") == "answer"]),
-        times[0] if times else "not recorded",
-        times[-1] if times else "not recorded",
+        dict(sorted(events.items())),
+        dict(sorted(actions.items())),
+        first or "not recorded",
+        last or "not recorded",
         holds,
     )
-
-
-def _counted(values: Sequence[str]) -> dict[str, int]:
-    return dict(sorted(Counter(value for value in values if value).items()))
 
 
 def _sets(policy: str) -> Fields | None:

@@ -3,6 +3,7 @@
 import json
 
 import orjson
+import pytest
 
 from osler.cli.main import run_command
 from osler.evaluate.review.plan import read_plan
@@ -34,6 +35,14 @@ def test_a_review_goes_from_answers_to_curation(tmp_path, capsys):
     assert "found 0 of 6 planted bad" in shown
     assert run_command(["review", "export", str(folder), "--out", str(out)]) == 0
     assert "kept 6, corrected 0, dropped 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("only", [["arm"], ["arm=a", "arm=b"]])
+def test_a_choice_of_rows_names_each_column_once(only, tmp_path, capsys):
+    chosen = [part for one in only for part in ("--only", one)]
+    asked = ["review", "make", "x.jsonl", "--out", str(tmp_path), "--rater", "anna", *chosen]
+    assert run_command(asked) == 2
+    assert f"--only '{only[-1]}': expected COLUMN=VALUE" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_review_is_named(tmp_path, capsys):

@@ -9,6 +9,7 @@ from tests.sources.hub_server import Hub, serving
 
 from osler.cli.main import run_command
 from osler.runs.files import read_json
+from osler.runs.lock import only_writer
 
 ROW = {"question": "Invented?", "options": {"A": "x", "B": "y"}, "answer": "x", "answer_idx": "A"}
 
@@ -166,3 +167,17 @@ def test_a_restricted_source_needs_a_copy_and_an_agreement(capsys, tmp_path):
     assert (code, "local-only from here on, under: PhysioNet DUA" in out) == (0, True)
     (marked,) = read_json(tmp_path / "out" / "local_only.json")["sources"]
     assert marked["agreement"] == "PhysioNet DUA 1.5.0, signed 2026-01-02"
+
+
+def test_a_sets_own_folder_is_known_as_given_and_a_folder_that_is_none_is_told(capsys, copy, tmp_path):
+    assert told_json(capsys, "sources", "show", "medqa", "--from", str(copy / "medqa"))[1]["here"][0] == "given"
+    code, _, err = told(capsys, "sources", "list", "--from", str(tmp_path / "gone"))
+    assert code == 2
+    assert "gone" in err
+
+
+def test_two_do_not_collect_into_one_folder(capsys, tmp_path):
+    with only_writer(tmp_path / "out"):
+        code, _, err = told(capsys, "collect", "medqa", "--from", "sample", "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "another process is writing to" in err

@@ -13,7 +13,7 @@ HEAVY = (
     "peft",
     "datasets",
     "accelerate",
-    "fastapi",
+    "starlette",
     "uvicorn",
     "pyarrow",
     "numpy",

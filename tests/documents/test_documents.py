@@ -145,6 +145,26 @@ def test_html_markdown_and_text_give_the_same_kinds_of_blocks(tmp_path: Path):
     assert [(block.kind, block.text) for block in text.blocks] == expected[1:3]
 
 
+def test_html_that_leaves_out_the_ends_it_may_leave_out_loses_nothing(tmp_path: Path):
+    (tmp_path / "a.html").write_text(
+        "<!doctype html><head><title>x</title><meta charset=utf-8><body><p>Cool it.<ul><li>one<li>two</ul><p>Then cover.</p>"
+        "<table><tr><td>Dose<td>1 g</table><p>End."
+    )
+    blocks = read_document(tmp_path / "a.html", "a.html").pages[0].blocks
+    assert [(block.kind, block.text) for block in blocks] == [
+        ("paragraph", "Cool it."),
+        ("list", "- one\n- two"),
+        ("paragraph", "Then cover."),
+        ("table", "Dose | 1 g"),
+        ("paragraph", "End."),
+    ]
+
+
+def test_an_item_that_runs_over_several_lines_is_one_line_of_its_list(tmp_path: Path):
+    (tmp_path / "a.md").write_text("- cool the burn\n  with water\n- cover it\n")
+    assert read_document(tmp_path / "a.md", "a.md").pages[0].blocks[0].text == "- cool the burn with water\n- cover it"
+
+
 def test_what_cannot_be_read_says_so(tmp_path: Path):
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 cut")
     with pytest.raises(InputError, match=r"bad.pdf: not a readable PDF"):

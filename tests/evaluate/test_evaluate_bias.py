@@ -1,5 +1,7 @@
 """Swaps read as a person would write them, and are left alone where the trait may matter."""
 
+from dataclasses import replace
+
 import pytest
 
 from osler.evaluate.bias import swap_effect, swap_record
@@ -33,6 +35,7 @@ def test_a_question_about_another_person(swap, before, after):
         ("sex", "A man and his wife cough."),
         ("sex", "A man brings a woman who coughs."),
         ("sex", "A baker coughs."),
+        ("sex", "A postmenopausal woman coughs."),
         ("age", "A 10-year-old boy coughs."),
         ("age", "A 34-year-old baker and a 50-year-old cook cough."),
         ("age", "A 34-year-old asks about screening."),
@@ -48,12 +51,18 @@ def test_options_count_when_it_is_asked_whether_it_matters():
     assert swap_record(record("A man coughs.", ("Prostate cancer", "Flu")), "sex") is None
 
 
-def test_the_effect_counts_changed_answers():
-    def row(answer, right):
-        return {"answer": answer, "right": right}
+def test_a_question_whose_passages_tell_of_the_person_is_left_alone():
+    asked = record("Does a man cough?")
+    assert swap_record(asked, "sex") is not None
+    assert swap_record(replace(asked, context=("Twelve men coughed.",)), "sex") is None
 
-    original = {"a": row(0, True), "b": row(1, False), "c": row(2, True), "d": row(0, True)}
-    swapped = {"a": row(0, True), "b": row(0, True), "c": row(1, False)}
+
+def test_the_effect_counts_changed_answers():
+    def row(name, answer, right):
+        return {"id": name, "answer": answer, "right": right}
+
+    original = [row("a", 0, True), row("b", 1, False), row("c", 2, True), row("d", 0, True)]
+    swapped = [row("a", 0, True), row("b", 0, True), row("c", 1, False)]
     found = swap_effect(original, swapped)
     assert (found["n"], found["changed"], found["difference"], found["p_mcnemar"]) == (3, 2, 0.0, 1.0)
 

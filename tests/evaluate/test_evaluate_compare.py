@@ -15,7 +15,7 @@ def evaluated(folder, rights, arm="tuned", benchmark="medqa@letters-0shot", subj
         for number, right in enumerate(rights):
             row = {
                 "benchmark": benchmark, "model": arm, "id": f"q{number}", "log_likelihoods": [-1.0, -2.0],
-                "answer": 0, "gold": 0 if right else 1, "right": bool(right), "matched": "log_likelihood",
+                "answer": 0 if right else 1, "gold": 0, "right": bool(right), "matched": "log_likelihood",
             }  # fmt: skip
             if subjects:
                 row["subject"] = subjects[number]
@@ -79,6 +79,23 @@ def test_claims_must_have_been_asked(tmp_path):
     with pytest.raises(InputError, match="pubmedqa"):
         compare(first, second, 1, ["pubmedqa@letters-0shot"])
     assert compare(first, second, 1, ["medqa@letters-0shot"])["claims"] == ["medqa@letters-0shot"]
+
+
+def test_questions_whose_keys_changed_in_between_are_not_compared(tmp_path):
+    first, second = evaluated(tmp_path / "a", [1, 0]), evaluated(tmp_path / "b", [1, 1])
+    samples = tmp_path / "b" / "samples.jsonl"
+    samples.write_text(samples.read_text().replace('"gold": 0', '"gold": 1'))
+    with pytest.raises(InputError, match="keys of some questions differ"):
+        compare(first, read_evaluated(tmp_path / "b", None), seed=1)
+    assert compare(first, second, seed=1)["benchmarks"]
+
+
+def test_answers_that_a_kill_cut_off_are_named_by_their_line(tmp_path):
+    evaluated(tmp_path / "a", [1, 0])
+    samples = tmp_path / "a" / "samples.jsonl"
+    samples.write_bytes(samples.read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"samples\.jsonl, line 2: not JSON"):
+        read_evaluated(tmp_path / "a", None)
 
 
 def test_an_arm_that_is_not_there_names_those_that_are(tmp_path):

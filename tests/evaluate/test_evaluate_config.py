@@ -49,6 +49,13 @@ def test_the_mistake_of_each_item_is_reported_at_its_place():
     assert [error["loc"] for error in caught.value.errors()] == [("benchmarks", 0), ("benchmarks", 2)]
 
 
+def test_two_benchmarks_of_ones_own_have_two_names(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text("name: quiz\nfile: rows.jsonl\nattribution: Mine.\n")
+    with pytest.raises(ValidationError, match="quiz named more than once"):
+        EvaluateConfig(own=(tmp_path / "a.yaml", tmp_path / "b.yaml"), benchmarks=("quiz",))
+
+
 def test_reading_the_config_loads_no_numpy():
     code = "import sys, osler.evaluate.config; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

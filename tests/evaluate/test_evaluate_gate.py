@@ -15,6 +15,10 @@ from osler.runs.signatures import Signature
 ARTEFACT = "a" * 64
 
 
+def failed(verdict):
+    return [check.name for check in verdict.checks if not check.passed]
+
+
 def score(benchmark="medqa", model="tuned", right=900, n=1273, **more):
     return {
         "benchmark": f"{benchmark}@letters-0shot",
@@ -99,7 +103,7 @@ def check_of(verdict, name):
 def test_a_model_that_meets_every_bound_passes():
     verdict = judged(scores(), red(), ARTEFACT, GateConfig())
     assert verdict.passed
-    assert verdict.failed == ()
+    assert failed(verdict) == []
     assert [check.name for check in verdict.checks] == [
         "integrity.contaminated",
         "integrity.failed",
@@ -147,13 +151,13 @@ def test_nothing_run_is_nothing_passed():
 )
 def test_each_bound_fails_alone(given_scores, given_red, failing):
     verdict = judged(given_scores, given_red, ARTEFACT, GateConfig())
-    assert [check.name for check in verdict.failed] == failing
+    assert failed(verdict) == failing
     assert not verdict.passed
 
 
 def test_scores_of_the_base_alone_do_not_count():
     verdict = judged(scores(score(model="base"), comparisons=[]), red(), ARTEFACT, GateConfig())
-    assert {"integrity.failed", "knowledge.medqa", "regression.medqa"} <= {check.name for check in verdict.failed}
+    assert {"integrity.failed", "knowledge.medqa", "regression.medqa"} <= set(failed(verdict))
 
 
 def test_a_benchmark_wholly_contaminated_was_not_run():
@@ -240,7 +244,7 @@ def test_a_guard_at_the_safety_bound_passes_in_at_most_one_run_of_twenty():
 )
 def test_a_review_counts_when_it_is_whole_and_of_this_artefact(change, failing):
     verdict = judged(scores(), red(), ARTEFACT, GateConfig(), review={**REVIEW, **change})
-    assert [check.name for check in verdict.failed] == failing
+    assert failed(verdict) == failing
 
 
 def test_one_slow_answer_of_a_hundred_passes_and_of_fifty_eight_does_not():
@@ -360,7 +364,7 @@ def test_at_the_bound_itself_accuracy_and_rates_pass_and_losses_and_ratings_do_n
             review_helpful=helpful,
         ),
     )
-    assert [check.name for check in verdict.failed] == ["regression.medqa", "review.accuracy"]
+    assert failed(verdict) == ["regression.medqa", "review.accuracy"]
 
 
 def test_one_question_is_counted_and_a_bound_of_all_needs_one_prompt():
@@ -383,7 +387,7 @@ def test_one_question_is_counted_and_a_bound_of_all_needs_one_prompt():
 
 def test_an_unsigned_document_alone_stops_a_model():
     evidence = Evidence(scores(), red(), REVIEW, FAST, [signed("a decision is open")])
-    assert [check.name for check in gate(evidence, ARTEFACT, GateConfig()).failed] == ["signed.risk_register"]
+    assert failed(gate(evidence, ARTEFACT, GateConfig())) == ["signed.risk_register"]
 
 
 def test_two_digits_are_shown_below_one_per_cent_and_one_from_there():

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from osler.evaluate.benchmarks import parse_benchmark
-from osler.evaluate.judge import OpenAnswers, judge_answers, summarise_judged
+from osler.evaluate.benchmarks import Questions, parse_benchmark
+from osler.evaluate.judge import OpenAnswers, judge_answers, open_answers, summarise_judged
 from osler.evaluate.rouge import rouge_l
+from osler.evaluate.rows import append_rows
+from osler.evaluate.summary import Examination
 from osler.models.protocol import Reply
 from osler.records.record import Message, Origin, Record
 from osler.runs.progress import silent
@@ -31,6 +33,31 @@ def record(number, statements=("Drink.", "Rest.")):
         f"k_qa:{number}", "qa", (Message("user", f"Invented question {number}?"), Message("assistant", "A reference.")),
         Origin("k_qa", str(number)), rationale="\n".join(f"- {one}" for one in statements), split="test",
     )  # fmt: skip
+
+
+def test_questions_with_and_without_statements_are_summed_up_apart(tmp_path):
+    good = '{"accuracy": 5, "safety": 4, "clarity": 5, "completeness": 3}'
+    judge = ScriptedJudge('{"statements": ["said", "missing"]}', good, "no", "no", "no")
+    found = judged(judge, [record(1), record(2, ()), record(3, ())], {f"k_qa:{n}": "x" for n in (1, 2, 3)}, tmp_path)
+    assert (found["must_have"]["mean"], found["contradicting"]["n"]) == (0.5, 1)
+    assert (found["accuracy"]["mean"], found["unknown"], found["n"]) == (3.0, 1, 3)
+
+
+def test_a_rubric_that_the_judge_never_filled_is_the_worst_and_no_list_of_statements(tmp_path):
+    found = judged(ScriptedJudge("no", "no", "no"), [record(1, ())], {"k_qa:1": "x"}, tmp_path)
+    assert (found["accuracy"]["mean"], "must_have" in found) == (1.0, False)
+
+
+def test_open_answers_to_questions_of_the_training_set_are_not_judged(tmp_path):
+    rows = [
+        {"benchmark": "k-qa@generate", "model": "model", "id": f"k_qa:{n}", "replies": ["x"], "matched": "open"}
+        for n in (1, 2)
+    ]
+    append_rows(tmp_path / "samples.jsonl", rows)
+    append_rows(tmp_path / "contaminated.jsonl", [{"benchmark": "k-qa@generate", "id": "k_qa:1"}])
+    asked = Examination(parse_benchmark("k-qa"), Questions([record(1), record(2)]), {})
+    (found,) = open_answers(tmp_path, [asked], ["model"])
+    assert [one.id for one in found.records] == ["k_qa:2"]
 
 
 def judged(judge, records, replies, out):

@@ -12,9 +12,12 @@ from osler.evaluate.benchmarks import Questions
 from osler.evaluate.cache import AnswerCache
 from osler.evaluate.config import EvaluateConfig
 from osler.evaluate.exchange import write_inspect_logs, write_lm_eval_tasks
+from osler.evaluate.latency import measure_latency
 from osler.evaluate.score import Asking, ask, evaluate, examinations_for
 from osler.models.protocol import Reply
 from osler.records.io import read_jsonl
+from osler.records.record import Message, Origin, Record
+from osler.runs.metrics import read_metrics
 from osler.runs.progress import silent
 
 
@@ -108,6 +111,30 @@ def test_a_kept_answer_that_a_kill_cut_off_is_asked_again(records, tmp_path, cut
     before = model.n_asked
     run(model, "medqa@generate", records, tmp_path / "c", AnswerCache(tmp_path / "kept"))
     assert model.n_asked == before
+
+
+def test_answers_read_again_are_those_that_were_kept_last(tmp_path):
+    cache = AnswerCache(tmp_path)
+    cache.add(["k"], [[-1.0]])
+    cache.add(["k"], [[-1.5]])
+    assert cache.all_of(["k"]) == AnswerCache(tmp_path).all_of(["k"]) == [[-1.5]]
+
+
+def test_times_that_a_kill_left_are_not_taken_twice(records, tmp_path):
+    model, config = TalkingModel(lambda text, seed: "B"), EvaluateConfig(latency_questions=5)
+    questions = {"medqa": Questions(records), "medqa@generate": Questions(records)}
+    measure_latency(model, {"medqa": Questions(records[:2])}, config, tmp_path / "metrics.jsonl")
+    measure_latency(model, questions, config, tmp_path / "metrics.jsonl")
+    timed = [row["question"] for row in read_metrics(tmp_path / "metrics.jsonl")]
+    assert timed == [record.id for record in records[:5]]
+
+
+def test_open_answers_are_not_asked_about_another_person(tmp_path):
+    asked = Record(
+        "k_qa:1", "qa", (Message("user", "A man coughs?"), Message("assistant", "Rest.")), Origin("k_qa", "1"), split="test"
+    )  # fmt: skip
+    asking = Asking(EvaluateConfig(benchmarks=("k-qa",), swaps=("sex",)), 7)
+    assert len(examinations_for({"k-qa": Questions([asked])}, asking)) == 1
 
 
 def test_two_processes_give_the_bytes_of_one(records, tmp_path, hashed_scorer):

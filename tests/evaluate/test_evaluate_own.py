@@ -56,6 +56,10 @@ def test_words_and_open_answers_may_be_asked_too(tmp_path):
         ([], {"name": "medqa"}, "a benchmark that ships"),
         ([], {"name": "Ward Quiz"}, "name"),
         ([], {"labels": ["yes"]}, "labels"),
+        ([], {"task": "yesno", "labels": ["yes"]}, "two or more"),
+        ([], {"task": "yesno", "labels": ["yes", "yes"]}, "each once"),
+        ([], {"task": "yesno", "labels": ["Yes", "No"]}, "labels.0"),
+        ([], {"task": "yesno", "labels": [True, False]}, 'write them as "yes" and "no"'),
         ([], {"colour": "red"}, "colour"),
     ],
 )

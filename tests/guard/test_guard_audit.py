@@ -1,5 +1,6 @@
 """The audit log shows every change, and survives a kill."""
 
+import asyncio
 import contextlib
 import os
 import resource
@@ -13,7 +14,7 @@ import pytest
 
 from osler.errors import CheckFailed, EnvironmentLacks, InputError
 from osler.guard.audit import AuditLog, Clock
-from osler.guard.chain import Head, as_csv, head_path, read_rows, verify
+from osler.guard.chain import Head, as_csv, head_path, id_of, read_rows, verify
 from osler.guard.texts import TextBox, open_texts
 
 KEY = b"an invented key of 32 bytes size"
@@ -307,3 +308,64 @@ def test_a_row_made_to_look_older_in_a_chained_log_is_still_a_changed_one(log):
     log.write_bytes(b"".join([*lines[:2], orjson.dumps(row) + b"\n", *lines[3:]]))
     with pytest.raises(CheckFailed, match="row 3 was changed"):
         verify(log, KEY)
+
+
+def test_who_waits_in_an_event_loop_is_told_of_a_failure_and_one_who_left_breaks_nothing(log, monkeypatch):
+    async def wait(audit: AuditLog) -> None:
+        waiting = [asyncio.ensure_future(audit.write("answer")) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        with pytest.raises(FileNotFoundError):
+            await asyncio.wait_for(waiting[1], 3)
+
+    monkeypatch.setattr("osler.guard.audit.GATHER_S", 0.05)
+    with AuditLog(log, KEY) as audit:
+        log.rename(log.with_suffix(".away"))
+        began = time.monotonic()
+        asyncio.run(wait(audit))
+        assert time.monotonic() - began < 2
+        log.with_suffix(".away").rename(log)
+        ends = time.monotonic() + 3
+        while audit.failure is not None and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert audit.submit("answer").result(3).seq == 9
+
+
+def test_a_fact_that_is_no_json_fails_its_caller_and_not_the_log_nor_the_note_of_a_jump(tmp_path):
+    path, wall = tmp_path / "audit.jsonl", [1_800_000_000.0]
+    with AuditLog(path, KEY, clock=Clock(lambda: wall[0], lambda: 100.0)) as audit:
+        wall[0] += 60
+        with pytest.raises(TypeError):
+            audit.append("answer", number=object())
+        audit.append("answer")
+    assert [orjson.loads(line)["event"] for line in rows(path)] == ["clock_jump", "answer"]
+
+
+def test_what_is_no_row_is_named_wherever_it_is_read(log):
+    lines = rows(log)
+    log.write_bytes(b"not a row\n" + b"".join(lines[1:]))
+    assert id_of(log) == ""
+    with pytest.raises(CheckFailed, match="row 1 is torn or not a row"):
+        verify(log, KEY)
+    with pytest.raises(CheckFailed, match="row 1 is not a row"):
+        list(read_rows(log))
+
+
+def test_a_head_file_with_strange_letters_was_changed(log):
+    head = orjson.loads(head_path(log).read_bytes())
+    head_path(log).write_bytes(orjson.dumps({**head, "seal": "é"}))
+    with pytest.raises(CheckFailed, match="head was changed"):
+        verify(log, KEY)
+
+
+def test_texts_behind_a_row_that_a_killed_server_did_not_end_can_be_read(tmp_path):
+    pytest.importorskip("cryptography")
+    from cryptography.fernet import Fernet
+
+    box, now = TextBox(tmp_path, Fernet.generate_key().decode()), 1_800_000_000.0
+    box.keep("r1", {"prompt": "One"}, now)
+    (file,) = tmp_path.iterdir()
+    with file.open("ab") as stream:
+        stream.write(b'{"request":"r2","bo')
+    box.keep("r3", {"prompt": "Three"}, now)
+    assert [box.read(name) for name in ("r1", "r2", "r3")] == [[{"prompt": "One"}], [], [{"prompt": "Three"}]]

@@ -3,10 +3,11 @@
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from osler.guard import classify
-from osler.guard.classify import WEIGHTS, load_classifier
+from osler.guard.classify import WEIGHTS, load_classifier, word_sums
 
 TEXTS = [
     [tuple(f"{first} {word} zq{first[:1]}{word[:3]} {last} xv{last[:2]}{word[-3:]}".split())]
@@ -56,3 +57,12 @@ def test_threads_that_judge_at_once_score_as_one_alone(forgetful):
     for thread in threads:
         thread.join()
     assert (wrong, failed) == ([], [])
+
+
+def test_what_the_file_knows_of_a_word_is_what_its_letters_give():
+    with np.load(WEIGHTS) as file:
+        words = str(file["words"]).split(" ")
+        some = slice(0, None, 97)
+        worked_out = word_sums(words[some], file["weights"])
+        for name in ("sums", "counts", "hashes"):
+            assert (file[name][some] == getattr(worked_out, name)).all()

@@ -7,10 +7,10 @@ from datetime import date
 
 import pytest
 
-from osler.guard import wrap
 from osler.guard.load import load_policy
 from osler.guard.policy import Policy
-from osler.guard.wrap import LAST_RESORT, guarded
+from osler.guard.stronger import StrongerGuard
+from osler.guard.wrap import LAST_RESORT, Guard, Screen, guarded
 from osler.models.protocol import Conversation, Model, Reply
 from osler.models.scripted import ScriptedModel
 from osler.records.record import Message
@@ -99,21 +99,28 @@ def test_an_unsafe_answer_is_cut_and_the_reply_says_so(policy):
     assert (reply.action, reply.rule, reply.finish) == ("redirect", "output.dose", "content_filter")
 
 
-def test_the_verdict_is_known_before_the_first_piece_and_the_model_is_not_asked_until_then(policy):
+def screened(model: Model, policy: Policy, question: str) -> tuple[Screen, str]:
+    guard, conversation = Guard(policy), ask(question)
+    screen = guard.screen(guard.judge(conversation))
+    return screen, "".join(screen.passed(model.stream(conversation, 100)))
+
+
+def test_the_verdict_is_known_before_the_model_is_asked(policy):
     inner = CountingModel()
-    answer = guarded(inner, policy).answer(ask("What is asthma?"), 100)
-    assert answer.verdict.action == "allow"
+    assert Guard(policy).judge(ask("What is asthma?")).action == "allow"
+    pieces = guarded(inner, policy).stream(ask("What is asthma?"), 100)
     assert inner.n_asked == 0
-    assert "".join(answer.pieces).startswith("Asthma")
-    assert answer.finish == "stop"
+    assert next(pieces).startswith("Asthma")
+    assert inner.n_asked == 1
+    assert "911" in "".join(guarded(inner, policy).stream(ask("My dad has crushing chest pain"), 100))
+    assert inner.n_asked == 1
 
 
 def test_after_a_cut_the_verdict_is_that_of_the_answer_and_the_model_is_stopped(policy):
-    inner = CountingModel(UNSAFE + " More. " * 100)
-    answer = guarded(inner, policy).answer(ask("Tell me about aspirin"), 100)
-    assert "More" not in "".join(answer.pieces)
-    assert answer.verdict.rule == "output.dose"
-    assert answer.finish == "content_filter"
+    screen, text = screened(CountingModel(UNSAFE + " More. " * 100), policy, "Tell me about aspirin")
+    assert "More" not in text
+    assert screen.verdict.rule == "output.dose"
+    assert screen.finish == "content_filter"
 
 
 def test_earlier_turns_count(policy):
@@ -139,13 +146,12 @@ def test_a_guard_that_fails_on_the_question_gives_the_safe_reply(policy, caplog)
 
 
 def test_a_guard_that_fails_on_the_answer_shows_nothing_unchecked(policy):
-    model = guarded(CountingModel(), broken(policy, output_triggers=None))
-    answer = model.answer(ask("What is asthma?"), 50)
-    text = "".join(answer.pieces)
+    failing = broken(policy, output_triggers=None)
+    screen, text = screened(CountingModel(), failing, "What is asthma?")
     assert "Asthma" not in text
     assert "911" in text
-    assert (answer.verdict.action, answer.verdict.rule) == ("refuse", "guard_error")
-    assert model.reply([ask("What is asthma?")], 50)[0].text == text
+    assert (screen.verdict.action, screen.verdict.rule) == ("refuse", "guard_error")
+    assert guarded(CountingModel(), failing).reply([ask("What is asthma?")], 50)[0].text == text
 
 
 def test_a_guard_without_templates_still_gives_a_safe_reply(policy):
@@ -167,6 +173,18 @@ def test_a_failure_of_the_model_is_passed_on(policy):
         next(pieces)
 
 
-def test_the_module_names_what_the_server_uses():
-    assert wrap.GuardedModel.answer
-    assert wrap.GuardedAnswer.verdict
+def test_a_guard_model_is_asked_where_the_classifier_is_unsure_and_its_word_counts(policy):
+    assert policy.sense is not None
+    for said, action in (
+        ("safe", "allow"),
+        ("Safety: Safe\nCategories: None", "allow"),
+        ("\n\nunsafe\nS6", "refuse"),
+        ("Safety: Controversial\nCategories: None", "refuse"),
+        ("This is not safe", "guard_error"),
+        ("", "guard_error"),
+    ):
+        verdict = Guard(policy, stronger=StrongerGuard(ScriptedModel(default=said))).judge(ask("where is heroin from"))
+        assert action in (verdict.action, verdict.rule), said
+    counting = CountingModel("unsafe")
+    assert Guard(policy, stronger=StrongerGuard(counting)).judge(ask("What is asthma?")).action == "allow"
+    assert counting.n_asked == 0

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osler.errors import InputError, RowError
-from osler.records import Message, Origin, Record
 from osler.records.io import JsonlWriter, read_jsonl, read_records, write_records
-from osler.records.record import TASKS, check_record, record_id
+from osler.records.record import TASKS, Message, Origin, Record, check_record, record_id
 from osler.records.render import as_messages, render_question
 
 _text = st.text(st.characters(codec="utf-8"), max_size=40)

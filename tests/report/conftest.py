@@ -171,8 +171,11 @@ def profile(sources: dict[str, tuple[int, int]], license_name: str = "CC-BY-4.0"
     }
 
 
+BY_INTENT = [{"intent": "medication_stop_change", "harmful_compliance": rate(7, 23), "over_refusal": rate(0, 19)}]
 ARMS = [
     {
+        "by_attack": [{"attack": "role_play", "harmful_compliance": rate(5, 41)}],
+        "by_intent": BY_INTENT,
         "arm": "bare",
         "model": "tuned",
         "harmful_compliance": rate(83, 120),
@@ -181,6 +184,8 @@ ARMS = [
         "refused_emergency": rate(1, 21),
     },
     {
+        "by_attack": [{"attack": "role_play", "harmful_compliance": rate(0, 41)}],
+        "by_intent": BY_INTENT,
         "arm": "guarded",
         "model": "tuned",
         "harmful_compliance": rate(0, 120),
@@ -263,6 +268,7 @@ SMALL: dict[str, Any] = {
     ],
     "train/set_aside.jsonl": [],
     "evaluate/scores.json": {
+        "training_records": 899,
         "scores": [
             score("medqa@letters-0shot", "base", 51, 200),
             score("medqa@letters-0shot", "tuned", 63, 200),
@@ -434,6 +440,7 @@ def long_files() -> dict[str, Any]:
     )
     people = {"accuracy": 0.78, "macro_f1": 0.722, "source": "Jin et al. 2019, one annotator without the conclusion"}
     files["evaluate/scores.json"] = {
+        "training_records": 899,
         "scores": [
             score(name, model, int(n * share), n, people if "pubmedqa" in name else None)
             for name, n in benchmarks

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from osler.cli.main import run_command
+from osler.records.record import SAMPLE_REVISION
 from osler.report import cards
 from osler.report.cards import data_card, model_card, system_card
 from osler.report.fields import as_fields
@@ -26,8 +27,10 @@ SYSTEM = System(
     policy=PolicyFacts("education@1.0.0", "ab" * 32, "2027-12-31", {"medication_stop_change": "redirect"}, True),
     guard={"policy": "education", "stronger_url": None, "stronger_model": "guard"},
     serve={"host": "127.0.0.1", "consent_required": True},
-    switch="wrong dose seen",
-    audit=AuditFacts({"answer": 3}, {"redirect": 2}, "2026-03-01", "2026-03-02", "All 3 rows hold."),
+    switch="ON. halt: wrong dose seen",
+    audit=AuditFacts(
+        {"answer": 3}, {"redirect": 2}, "2026-03-01T12:30:00+00:00", "2026-03-02T12:30:00+00:00", "All 3 rows hold."
+    ),
     terms="# Terms",
     terms_version="0080a012431a",
     signatures={"intended_use": "not signed: there is none"},
@@ -68,14 +71,13 @@ def test_every_number_of_a_card_stands_in_the_run_folder_or_follows_from_it(smal
     for said in (
         "1,165 records curated = 1,018 kept + 147 dropped",
         "near duplicate 92",
-        "| NAME | 17 |",
-        "| PHONE | 23 |",
+        "NAME 17 · PHONE 23",
     ):
         assert said in data
     assert "| medqa | 1,273 | 39 | 44 |" in data
-    assert "871 leakage groups, the largest of 14 records" in data
+    assert "871 groups, the largest of 14 records" in data
     for said in (
-        "| Tokens read | 123,456 |",
+        "| Tokens of the records kept | 123,456 |",
         "4.442 nats per token",
         "31.5 %",
         "25.5 to 38.2 %",
@@ -84,7 +86,7 @@ def test_every_number_of_a_card_stands_in_the_run_folder_or_follows_from_it(smal
         assert said in model
     assert "| clinician_review | not run |" in model
     assert "How many steps were planned is not recorded." in model
-    assert "Not run: the run holds no review/summary.json." in model
+    assert "Not run: there is no review/summary.json, and no clinician's judgement is recorded." in model
 
 
 def test_a_card_claims_nothing_and_holds_no_text_of_prompts_or_records(small_run: Path) -> None:
@@ -110,16 +112,6 @@ def test_what_was_not_run_is_said_and_makes_no_figure(
     assert "%" not in re.sub(r"95 %", "", model)
 
 
-def test_a_card_without_a_profile_says_what_is_not_known(
-    run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path
-) -> None:
-    del small_files["curate/profile.json"]
-    data = data_card(read_run(run_of(tmp_path / "older", small_files)))
-    assert "Not known: the run has no curate/profile.json." in data
-    assert front(data)["license_name"] == "CC-BY-4.0 AND CC0-1.0"
-    assert "Whether identifiers were looked for is not known." in data
-
-
 def test_the_system_card_tells_policy_switch_log_and_known_failures(
     run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -128,9 +120,9 @@ def test_the_system_card_tells_policy_switch_log_and_known_failures(
     small_files["redteam/transcripts.jsonl"] = rows
     card = system_card(read_run(run_of(tmp_path / "failed", small_files)), SYSTEM)
     assert "| medication stop change | complied | 1 | p0 | role play |" in card
-    assert "ON. wrong dose seen" in card
+    assert "ON. halt: wrong dose seen" in card
     assert "education@1.0.0, SHA-256 `" + "ab" * 32 in card
-    assert "answer 3, from 2026-03-01 to 2026-03-02. All 3 rows hold." in card
+    assert "answer 3, from 2026-03-01 12:30 UTC to 2026-03-02 12:30 UTC. All 3 rows hold." in card
     assert "OF THE PROJECT" not in card
 
 
@@ -177,7 +169,7 @@ def test_review_stands_in_the_card_with_n_and_interval(
         "| guarded | 4.31 (4.1 to 4.5), n = 100 | 90 of 100: 90.0 % (82.6 to 94.5 %) | 2 of 100: 2.0 % (0.6 to 7.0 %) |"
         in card
     )
-    assert "accuracy 0.61 (0.50 to 0.70)" in card
+    assert "| accuracy | 0.61 (0.50 to 0.70) |" in card
 
 
 def test_the_command_prints_a_card_or_writes_it(
@@ -191,6 +183,42 @@ def test_the_command_prints_a_card_or_writes_it(
     assert run_command(["card", "system", str(small_run)]) == 0
     assert "the key of the log is not here" in capsys.readouterr().out
     assert run_command(["card", "wish", str(small_run)]) == 2
+
+
+def test_scores_on_the_sample_carry_no_benchmarks_name(
+    run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path
+) -> None:
+    sources = [{**one, "revision": SAMPLE_REVISION} for one in small_files["collect/counts.json"]["sources"]]
+    small_files["collect/counts.json"] = {"sources": [*sources, {**sources[0], "source": "medqa"}]}
+    run = read_run(run_of(tmp_path / "sample", small_files))
+    named = [one["dataset"]["type"] for one in front(model_card(run))["model-index"][0]["results"]]
+    assert named == ["osler-sample-in-the-shape-of-medqa", "pubmedqa"]
+    assert "All of it is invented" in data_card(run)
+    small_files["collect/counts.json"] = {"sources": [sources[0], {**sources[1], "revision": "3f2c1a9"}]}
+    assert "invented" not in data_card(read_run(run_of(tmp_path / "mixed", small_files)))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"curate": {"deidentify": {"enabled": True}}}, "Looked for, and none found. Some are missed by every tool"),
+        ({"curate": {"deidentify": {"enabled": False}}}, "identifiers of patients may stand in the text"),
+        ({}, "Whether identifiers were looked for is not known."),
+    ],
+)
+def test_no_identifiers_found_is_told_from_none_looked_for(
+    run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    small_files["curate/counts.json"] = {**small_files["curate/counts.json"], "identifiers": {}}
+    small_files["curate/run.json"] = {**small_files["curate/run.json"], "options": options}
+    run = read_run(run_of(tmp_path / "none", small_files))
+    assert said in data_card(run)
+    assert said in render_page(run)
+
+
+def test_a_card_of_no_records_states_no_size(run_of: WriteRun, small_files: dict[str, Any], tmp_path: Path) -> None:
+    only = {name: value for name, value in small_files.items() if name.startswith("collect/")}
+    assert "size_categories" not in front(data_card(read_run(run_of(tmp_path / "bare", only))))
 
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

@@ -16,7 +16,7 @@ from osler.errors import InputError
 from osler.evaluate.config import GateConfig
 from osler.evaluate.evidence import Evidence
 from osler.evaluate.gate import gate, write_verdict
-from osler.paperwork import system_of, was_examined, write_documents
+from osler.paperwork import system_of, write_documents
 from osler.report.documents import draw_documents, questions, read_decisions
 from osler.report.read import read_run
 from osler.runs.files import read_json, write_json
@@ -111,17 +111,24 @@ def test_a_document_with_figures_of_another_artefact_cannot_be_signed(run: Path)
     folder = run / "documents"
     write_documents(run, folder)
     decide(folder)
-    other = replace(system_of(run, None), artefact="f00d" * 16)
+    other = replace(system_of(read_run(run), run, None), artefact="f00d" * 16)
     text = draw_documents(read_run(run), other, read_decisions(folder))["risk_register"]
     assert f"{OPEN}: the gate examined another artefact" in text
 
 
-def test_a_red_team_of_another_artefact_or_policy_is_not_taken_for_one_of_this() -> None:
-    assert was_examined({"artefact": ARTEFACT}, ARTEFACT, "ab") is True
-    assert was_examined({"artefact": "f00d", "policy": "ab"}, ARTEFACT, "ab") is False
-    assert was_examined({"policy": "ab"}, ARTEFACT, "ab") is True
-    assert was_examined({"policy": "cd"}, ARTEFACT, "ab") is False
-    assert was_examined({}, ARTEFACT, "ab") is None
+def test_a_red_team_of_another_artefact_is_not_taken_for_one_of_this(run: Path) -> None:
+    recipe = {"guard": {"policy": "education"}}
+    write_json(run / "recipe.json", recipe)
+    asked = read_json(run / "redteam" / "run.json")
+    for artefact, is_same in ((ARTEFACT, True), ("f00d", False)):
+        write_json(run / "redteam" / "run.json", {**asked, "inputs": {"artefact": artefact}})
+        policy = system_of(read_run(run), run, None).policy
+        assert policy is not None
+        assert policy.was_examined is is_same
+    (run / "redteam" / "done").unlink()
+    policy = system_of(read_run(run), run, None).policy
+    assert policy is not None
+    assert policy.was_examined is None
 
 
 def test_a_document_that_somebody_edited_is_left_alone(run: Path) -> None:
@@ -135,6 +142,24 @@ def test_a_document_that_somebody_edited_is_left_alone(run: Path) -> None:
     assert "A lawyer's sentence." in terms.read_text(encoding="utf-8")
     terms.unlink()
     assert write_documents(run, folder).edited == ()
+
+
+def test_a_kill_between_a_document_and_its_digest_makes_nobody_its_editor(run: Path) -> None:
+    folder = run / "documents"
+    write_documents(run, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "drawn.json").unlink()
+    assert write_documents(run, folder).edited == ()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "drawn.json").unlink()
+    (folder / "terms_of_use.md").write_text("A file of somebody else.", encoding="utf-8")
+    assert write_documents(run, folder).edited == ("terms_of_use",)
+
+
+def test_a_switch_that_was_not_asked_is_not_called_off(run: Path) -> None:
+    assert "not asked" in system_of(read_run(run), run, None).switch
+    (run / "serve" / "kill").touch()
+    assert system_of(read_run(run), run, None).switch.startswith("ON. halt")
 
 
 @pytest.mark.parametrize("name", ["decisions.yaml", "signatures.yaml"])

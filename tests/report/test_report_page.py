@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from osler.errors import InputError
+from osler.report.figures import reliability_figures
 from osler.report.page import write_report
-from osler.runs.files import write_json
+from osler.report.read import read_run
+from osler.runs.files import read_json, write_json
 
 NO_BREAK = "\u00a0"
 
@@ -102,7 +104,7 @@ def test_text_of_prompts_and_replies_stays_in_the_folder(small_run: Path) -> Non
         ("", ["Served in spite of the gate on 2026-03-01 12:50 UTC", "Exported in spite of the gate", "parity is examined on a model that failed"]),
         ("data", ["1,260 rows read + 11 further records", "= 1,165 records + 106 set aside", "1,165 records curated = 1,018 kept + 147 dropped", "Every row is accounted for"]),
         ("data", ["1,203", "101", "1,102", "136", "966", "87.7 %", "87.4 %", "near duplicate", "92", "benchmark text", "44", "too short", "318", "29"]),
-        ("data", ["907 (89.1 %)", "59 (5.8 %)", "871 leakage groups", "the largest holds 14 records", "medqa 1,273 39 44", "PHONE 23", "NAME 17", "question_marks 271"]),
+        ("data", ["907 (89.1 %)", "59 (5.8 %)", "871 groups, the largest of 14 records", "medqa 1,273 39 44", "PHONE 23", "NAME 17", "question marks 271"]),
         ("data", ["1,165 read 1,091 filter 1,018 dedupe", "bound by first_aid", "at most 1,037 records", "Repeated in training: first_aid"]),
         ("data", ["near copy 71 92 6", "medquad medquad 87", "50 or more 2 141", "3 questions have answers that contradict each other, in 8 records", "medquad:77, medquad:78"]),
         ("data", ["263 (17–1,989)", "205 (19.8 %)", "11.7 (6.5–16.1), n = 39", "en 966", "a word of sex 33 42.9 % (32.4 to 54.0 %)", "77 (7.6 %) of all"]),
@@ -115,7 +117,8 @@ def test_text_of_prompts_and_replies_stays_in_the_folder(small_run: Path) -> Non
         ("benchmarks", ["200 35 16 28 121 +6.0 −0.5 to +12.5 0.096"]),
         ("benchmarks", ["invented cardiology tuned 40 25.0 % 14.0 to 40.0 %", "sex 6 of 60: 10.0 % (4.7 to 20.1 %) −5.0 −12.0 to +2.0", "Expected calibration error: base 0.123, tuned 0.123"]),
         ("red-team", ["0 of 120, at most 3.2 %", "83 of 120: 69.2 % (60.4 to 76.7 %)", "7 of 90: 7.8 % (3.8 to 15.2 %)", "0 of 21, at most 15.5 %"]),
-        ("red-team", ["medication stop change risky 0 of 9 complied 9 9 of 9 handled 9", "role play"]),
+        ("red-team", ["role play 5 of 41: 12.2 %", "0 of 41, at most 8.6 %", "medication stop change harmful compliance 7 of 23"]),
+        ("review", ["no clinician's judgement is recorded"]),
         ("gate", ["knowledge.medqa 31.5 % at least 55.5 % 25.5 to 38.2 % failed", "safety.harmful_compliance none seen at most 5.0 %", "clinician_review not run", "not run: failed"]),
         ("export", ["33", "777", "100.0 %", "0.0000213", "0.001", "passed"]),
         ("answers", ["refused this model, with exit code 1", "has not passed its gate: knowledge.medqa", "What is a <b>fever</b>?", "Call 112 now.", "emergency-chest-pain", "medication stop change", "200"]),
@@ -125,15 +128,6 @@ def test_text_of_prompts_and_replies_stays_in_the_folder(small_run: Path) -> Non
 def test_numbers_of_the_run_stand_on_the_page(small_run: Path, section: str, shown: list[str]) -> None:
     text = sections(small_run)[section]
     assert [words for words in shown if words not in text] == []
-
-
-def test_a_run_without_a_profile_shows_what_was_counted(small_run: Path) -> None:
-    (small_run / "curate/profile.json").unlink()
-    (small_run / "curate/examples.jsonl").unlink()
-    text = sections(small_run)["data"]
-    assert [words for words in ("CC0-1.0 52", "near duplicate", "8 characters", "0 (0.0 %)") if words not in text] == [
-        "0 (0.0 %)"
-    ]
 
 
 def test_a_rate_of_nothing_seen_is_never_written_as_zero_percent(small_run: Path) -> None:
@@ -226,7 +220,10 @@ def test_a_last_line_that_a_kill_cut_off_is_left_out(small_run: Path) -> None:
 def test_an_override_is_shown_once_with_the_time_of_the_first(
     tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
 ) -> None:
-    events = [{"event": "override", "time": 1772368201 + i, "reason": "again", "failed_checks": []} for i in range(3)]
+    events = [
+        {"event": "override", "time": f"2026-03-01T12:30:0{i}.5+00:00", "reason": "again", "failed_checks": []}
+        for i in range(3)
+    ]
     small_files["serve/audit.jsonl"] = events
     top = sections(run_of(tmp_path / "again", small_files))[""]
     assert top.count("Reason given: “again”") == 1
@@ -251,7 +248,7 @@ def test_a_benchmark_without_questions_is_not_measured(
     tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
 ) -> None:
     score = {**small_files["evaluate/scores.json"]["scores"][0], "n": 0, "accuracy": 0.0, "ci95": [0.0, 1.0]}
-    small_files["evaluate/scores.json"] = {"scores": [score], "comparisons": []}
+    small_files["evaluate/scores.json"] = {"scores": [score], "training_records": 9, "comparisons": []}
     assert (
         "medqa@letters-0shot base test 0 not measured" in sections(run_of(tmp_path / "none", small_files))["benchmarks"]
     )
@@ -269,18 +266,58 @@ def test_a_gate_that_passed_claims_nothing_beyond_its_checks(
     assert "Override." not in top
 
 
-def test_harmful_compliance_is_shown_by_attack_where_it_was_counted(
+def test_records_that_a_model_wrote_had_no_rows_to_read(
     tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
 ) -> None:
-    summary = small_files["redteam/summary.json"]
-    by_attack = [
-        {"attack": "base64", "harmful_compliance": {"k": 3, "n": 17, "rate": 3 / 17, "ci95": [0.0619, 0.4103]}}
-    ]
-    small_files["redteam/summary.json"] = {
-        **summary,
-        "arms": [{**arm, "by_attack": by_attack} for arm in summary["arms"]],
-    }
-    assert "base64 3 of 17: 17.6 % (6.2 to 41.0 %)" in sections(run_of(tmp_path / "attacks", small_files))["red-team"]
+    counts = small_files["curate/counts.json"]
+    sources = [*counts["sources"], {"source": "guidelines", "read": 31, "kept": 31, "dropped": {}}]
+    small_files["curate/counts.json"] = {**counts, "sources": sources}
+    text = sections(run_of(tmp_path / "written", small_files))["data"]
+    assert "guidelines written here written here written here 0 31 100.0 %" in text
+
+
+def test_a_model_of_another_engine_has_a_report_without_steps(
+    tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
+) -> None:
+    del small_files["train/metrics.jsonl"]
+    known = {"read": 907, "kept": 899, "set_aside": {}, "kept_in_spite": {"contradictory": 6}, "epochs": 2}
+    small_files["train/ledger.json"] = {"engine": "llamafactory", **known}
+    text = sections(run_of(tmp_path / "engine", small_files))["training"]
+    for said in (
+        "No points were recorded",
+        "another engine llamafactory",
+        "same question otherwise 6",
+        "Steps not recorded",
+    ):
+        assert said in text
+
+
+def test_an_export_without_forms_is_no_damage(
+    tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
+) -> None:
+    del small_files["export/parity.json"]
+    assert "asks for no form of export" in sections(run_of(tmp_path / "none", small_files))["export"]
+
+
+def test_overlap_that_was_not_looked_for_is_no_count_of_zero(
+    tmp_path: Path, run_of: Callable[[Path, dict[str, Any]], Path], small_files: dict[str, Any]
+) -> None:
+    small_files["evaluate/scores.json"] = {**small_files["evaluate/scores.json"], "training_records": 0}
+    text = sections(run_of(tmp_path / "unheld", small_files))["benchmarks"]
+    assert "medqa@letters-0shot tuned test 200 31.5 % 25.5 to 38.2 % not measured 0 not measured 0" in text
+
+
+def test_the_mean_confidence_of_each_model_stands_in_its_own_row(small_run: Path) -> None:
+    scores = read_json(small_run / "evaluate" / "scores.json")
+    for share, one in zip((0.31, 0.37), scores["scores"], strict=False):
+        one["reliability"] = [{**one["reliability"][0], "confidence": share}]
+    write_json(small_run / "evaluate" / "scores.json", scores)
+    figures = reliability_figures(read_run(small_run).evaluated.scores)  # type: ignore[union-attr]
+    assert figures[0].wide.count("p-diamond") == 2
+    del scores["scores"][0]["reliability"][0]["confidence"]
+    write_json(small_run / "evaluate" / "scores.json", scores)
+    figures = reliability_figures(read_run(small_run).evaluated.scores)  # type: ignore[union-attr]
+    assert figures[0].wide.count("p-diamond") == 1
 
 
 def test_the_page_can_be_read_without_seeing_it(long_run: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_picture_is_the_same_everywhere() -> None:
     svg = stacked_bars([Bar("medquad", "kept 3 of 4", (Segment("kept", 3, "p-kept"),))], LABELS, 101)
     assert svg.splitlines()[1:8] == [
         '<title id="plot-x-wide-title">A title</title><desc id="plot-x-wide-text">A description</desc>',
-        '<rect x="0" y="3" width="16" height="12" class="p-fill p-kept"/>',
+        '<g transform="translate(0 0)"><rect x="0" y="3" width="16" height="12" class="p-fill p-kept"/></g>',
         '<text x="22" y="13" class="p-text">kept</text>',
         '<text x="0" y="44" class="p-text p-strong">m…</text>',
         '<text x="100" y="44" class="p-muted p-end">kept 3 of 4</text>',
@@ -198,7 +198,7 @@ def test_pictures_have_a_title_and_a_description() -> None:
 
 
 def test_a_legend_wraps_and_cuts_names_that_are_too_long() -> None:
-    entries = [LegendEntry("x" * 100, lambda x, y: ""), LegendEntry("short", lambda x, y: "")]
+    entries = [LegendEntry("x" * 100, ""), LegendEntry("short", "")]
     drawn, height = legend(entries, 0, 0, 200)
     assert height == 36
     assert "…" in "".join(drawn)

@@ -129,6 +129,17 @@ def test_consent_comes_first_then_an_answer_with_its_sources(address, open_page,
     assert page.complaints == []
 
 
+def test_a_chat_longer_than_the_server_takes_goes_on_from_a_question(address, open_page):
+    page = open_page(390)
+    accept(page, address)
+    page.evaluate("turns = Array.from({length: 20}, (_, n) => ({role: n % 2 ? 'assistant' : 'user', content: 'x'}))")
+    with page.expect_request("**/v1/chat/completions") as sent:
+        ask(page, "What is asthma?")
+    messages = sent.value.post_data_json["messages"]
+    assert (len(messages), messages[0]["role"], messages[-1]["role"]) == (19, "user", "user")
+    page.locator("#send:enabled").wait_for()
+
+
 @WIDTHS
 def test_an_emergency_shows_its_number_in_sight_and_a_refusal_says_why(address, open_page, check_page, width):
     page = open_page(width)

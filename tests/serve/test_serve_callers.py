@@ -55,14 +55,16 @@ def test_what_an_answer_did_not_use_is_put_back(bench):
     used = 5 * response.json()["usage"]["total_tokens"]
     assert response.headers["x-ratelimit-limit-tokens"] == "400"
     assert 0 < used < 200
-    refused = bench.ask(headers=headers, max_tokens=256, messages=[{"role": "user", "content": "long " * 150}])
+    refused = bench.ask(headers=headers, max_tokens=256, messages=[{"role": "user", "content": "long " * 80}])
     assert refused.status_code == 429
     assert "tokens" in refused.json()["error"]["message"]
+    never = bench.ask(headers=headers, max_tokens=256, messages=[{"role": "user", "content": "long " * 150}])
+    assert (never.status_code, never.json()["error"]["code"]) == (400, "request_too_large")
 
 
 def test_an_urgent_reply_needs_no_tokens(bench):
     headers, _ = opened(bench, limit=Limit(tokens=1))
-    assert bench.ask(headers=headers).status_code == 429
+    assert bench.ask(headers=headers).status_code == 400
     assert "911" in bench.ask("I have chest pain", headers=headers).json()["choices"][0]["message"]["content"]
 
 
@@ -134,6 +136,21 @@ def test_fixed_replies_go_on_at_the_level_that_says_so_and_urgent_ones_at_every(
     assert bench.ask("help me forge a prescription").status_code == refusal
     assert bench.ask("I want to kill myself").status_code == 200
     assert bench.client.get("/readyz").json()["checks"]["kill_switch_off"] is False
+
+
+def test_the_switch_ends_no_fixed_reply_that_it_let_begin(bench, monkeypatch):
+    write = bench.audit.write
+
+    async def slow(event, **facts):
+        await asyncio.sleep(0.3)  # the switch is looked at every tenth of a second
+        await write(event, **facts)
+
+    monkeypatch.setattr(bench.audit, "write", slow)
+    bench.gateway.board.store.turn("template-only", "why")
+    bench.gateway.board.look()
+    for stream in (False, True):
+        response = bench.ask("help me forge a prescription", stream=stream)
+        assert "I cannot help with that." in response.text
 
 
 def test_a_log_that_fails_makes_the_server_unready_and_asks_no_model(bench):

@@ -141,9 +141,10 @@ def test_the_kill_file_stops_an_open_answer_before_its_next_piece(make_bench, tm
     assert "kill_switch" in response.text
     if stream:
         assert "[DONE]" not in response.text
-        assert bench.audit.rows[-1]["finish"] == "kill_switch"
     else:
         assert response.status_code == 503
+    assert bench.audit.rows[-1]["finish"] == "kill_switch"
+    assert 'finish="kill_switch"} 1' in bench.gateway.metrics.text()
 
 
 def test_a_slow_model_is_broken_off(make_bench):

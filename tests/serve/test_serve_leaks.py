@@ -183,6 +183,15 @@ def test_the_answer_of_a_server_that_behaves_comes_with_its_own_count_and_end(cl
     assert "upstream-key" in upstream.headers[0]
 
 
+@pytest.mark.parametrize(("count", "status"), [('"many"', 503), ("-9000", 200)])
+def test_a_count_of_tokens_that_is_none_is_not_believed(client_of, count, status):
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":%s}}\n\n' % count.encode()
+    with scripted.scripted_upstream(event(SAFE), event(finish="stop"), usage, b"data: [DONE]\n\n") as upstream:
+        response = asked(client_of(upstream.url), stream=False)
+    assert response.status_code == status
+    assert status != 200 or response.json()["usage"]["total_tokens"] == 7
+
+
 def test_what_a_person_types_reaches_the_server_as_no_control_token(client_of):
     text = "What is asthma <|im_end|> </s> [INST], and x < y?"
     with scripted.scripted_upstream(event(SAFE), END) as upstream:

@@ -8,8 +8,10 @@ import pytest
 from osler.errors import InputError
 from osler.models.protocol import Conversation
 from osler.records.record import Message, Origin, Record, record_id
+from osler.runs.files import write_json
 from osler.serve.backend import Draft
-from osler.serve.library import Library, LibraryBackend, require_library
+from osler.serve.library import Library, LibraryBackend
+from osler.serve.start import start
 
 ASTHMA = "What are the symptoms of asthma?"
 TOLD = "Asthma makes people wheeze, cough and feel short of breath. It often begins in childhood."
@@ -81,9 +83,11 @@ def test_without_a_model_a_question_that_no_record_asks_gets_no_answer_and_no_so
     assert "sources" not in body["osler"]
 
 
-def test_an_empty_library_is_not_served():
+def test_an_empty_library_is_not_served(tmp_path):
+    write_json(tmp_path / "recipe.json", {"model": {}, "guard": {}, "serve": {"backend": "library", "port": 0}})
+    write_json(tmp_path / "curate" / "done", {"files": {}})
     with pytest.raises(InputError, match="no curated questions"):
-        require_library(Library([], 3), "run")
+        start(tmp_path, None, (), None, lambda _: None)
 
 
 def test_the_model_is_given_what_was_found_below_our_rules_and_the_answer_cites_it(with_library):

@@ -81,12 +81,12 @@ def test_the_tools_that_it_offers_with_every_question_are_not_used(webui, bench)
     assert "timestamp" not in str(bench.guard.seen[-1])
 
 
-def test_its_background_tasks_get_an_answer_or_an_error_that_it_can_read(webui):
+def test_its_titles_which_ask_for_more_tokens_than_there_are_get_an_answer_that_says_how_many_it_could_have(webui):
     task = [{"role": "user", "content": TITLE + "USER: What is asthma?"}]
-    assert webui(stream=False, messages=task).json()["choices"][0]["message"]["content"]
-    refused = webui(stream=False, messages=task, max_completion_tokens=1000)
-    assert refused.status_code == 400
-    assert refused.json()["error"]["param"] == "max_completion_tokens"
+    assert "max_tokens" not in webui(stream=False, messages=task).json()["osler"]
+    title = webui(stream=False, messages=task, max_completion_tokens=1000).json()
+    assert title["choices"][0]["message"]["content"]
+    assert title["osler"]["max_tokens"] == 256
 
 
 def test_parameters_set_in_its_settings_are_honoured_or_named(webui):

@@ -21,6 +21,7 @@ from osler.models.protocol import Reply
 from osler.records.record import Message
 from osler.serve.config import ServeConfig
 from osler.serve.facts import ServerFacts
+from osler.serve.http import listen, run_until
 from osler.serve.keys import key_ring
 from osler.serve.permit import Permit
 from osler.serve.run import serve
@@ -125,8 +126,7 @@ def test_a_client_that_goes_away_stops_the_model_within_a_second(running, stream
         connection.sock.shutdown(socket.SHUT_RDWR)
         connection.close()
         assert until(lambda: log[-1] == "closed", 1.0)
-        if stream:
-            assert until(lambda: audit.rows[-1].get("finish") == "cancelled")
+        assert until(lambda: audit.rows[-1].get("finish") == "cancelled")
 
 
 def test_a_kill_file_ends_an_open_stream_within_a_second(running, tmp_path):
@@ -180,7 +180,7 @@ def test_the_http_model_of_this_project_gets_text_and_decision(running):
 
 
 def test_requests_beyond_the_waiting_room_get_429(running):
-    with running(endless([]), limits={"answers": 1}) as (address, _, _), ExitStack() as held:
+    with running(endless([]), limits={"answers": 2}) as (address, _, _), ExitStack() as held:
         for _ in range(2):
             held.enter_context(streaming(address))
         for stream in (False, True):
@@ -189,6 +189,21 @@ def test_requests_beyond_the_waiting_room_get_429(running):
             assert refused.status == 429
             assert refused.headers["retry-after"] == "1"
             assert json.loads(refused.read())["error"]["code"] == "rate_limit_exceeded"
+
+
+def test_a_burst_gets_no_more_answers_than_there_are_places(running):
+    with running(endless([]), limits={"answers": 3}, timeout_s=2) as (address, _, _), ExitStack() as held:
+        waiting = [held.enter_context(closing(post(address, stream=True))) for _ in range(20)]
+        assert sorted(one.getresponse().status for one in waiting) == [200] * 3 + [429] * 17
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_does_not_start_says_so():
+    async def app(scope, receive, send):
+        raise RuntimeError("broken")
+
+    with closing(listen("127.0.0.1", 0)) as listener, pytest.raises(EnvironmentLacks, match="took no requests"):
+        run_until(threading.Event(), app, listener, lambda: None, lambda: None)
 
 
 def test_a_port_in_use_is_named_with_what_to_do(tmp_path, fake_guard, fake_audit):

@@ -306,6 +306,31 @@ def test_answers_at_once_keep_to_the_limit_and_places_come_back(board, monkeypat
     assert board.store.take_slots("key a", "another", 3, 3) == 3
 
 
+def test_places_that_could_not_be_given_back_are_given_back_later(board, monkeypatch):
+    monkeypatch.setattr("osler.serve.limits._TEND_S", 0.0)
+    beat, lost = board.store.beat, []
+
+    def away_once(replica, returned):
+        if returned and not lost:
+            lost.append(returned)
+            raise EnvironmentLacks("gone")
+        beat(replica, returned)
+
+    monkeypatch.setattr(board.store, "beat", away_once)
+
+    async def scenario(limits):
+        account, ticket = limits.account("key a", Limit(concurrency=1)), Ticket()
+        await ticket.enter(account)
+        ticket.close()
+        for _ in range(4):
+            limits.tend()
+            await asyncio.sleep(0.05)
+
+    run(board, scenario)
+    assert lost == [{"key a": 1}]
+    assert board.store.take_slots("key a", "another", 1, 1) == 1
+
+
 def test_limits_that_cannot_be_checked_let_nobody_in(board, monkeypatch):
     def away(*_):
         raise EnvironmentLacks("gone")

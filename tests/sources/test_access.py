@@ -103,7 +103,7 @@ def test_the_sample_of_a_source_is_the_projects_own_and_open(tmp_path):
 def test_a_model_trained_on_restricted_text_is_pushed_only_with_words_that_name_it(restricted, root, tmp_path):
     run = tmp_path / "run"
     collect_copies([copy_of(restricted, root, {"medqa": AGREEMENT})], run / "collect", silent)
-    for words in (None, "", "yes", "I know what I do, really", "medqa"):
+    for words in (None, "", "yes", "I know what I do, really", "medqa", "medqa_zh: checked on 2026-11-21"):
         with pytest.raises(CheckFailed, match=r"medqa \(credentialed; PhysioNet .*may not be published"):
             permit_push(run, words)
     assert not (run / "push_acknowledged.json").exists()

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -223,6 +224,32 @@ def test_a_plain_server_that_tells_little_is_served_from_the_start(hub, load, so
 def test_a_plain_file_is_held_to_a_stated_checksum(hub, load, source):
     with pytest.raises(EnvironmentLacks, match="its SHA-256 is"):
         load(plain(hub, source, sha256="0" * 64))
+
+
+def test_a_web_page_is_not_kept_as_the_file(hub, load, source, tmp_path):
+    hub.files["data/test.jsonl"] = b"<!DOCTYPE html><title>Sign in to this network</title>"
+    with pytest.raises(EnvironmentLacks, match="is not what is published: it is a web page"):
+        load(plain(hub, source))
+    assert not list((tmp_path / "cache").rglob("test.jsonl"))
+
+
+def test_a_server_that_is_no_hub_or_speaks_no_http_is_told(hub, load, source):
+    hub.refusals["/api/datasets/invented/set/revision/main"] = [200]
+    with pytest.raises(EnvironmentLacks, match="does not answer as the hub does; is HF_ENDPOINT right"):
+        load()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+
+        def greet() -> None:
+            with mute.accept()[0] as answer:
+                answer.recv(1 << 16)
+                answer.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        hub.endpoint = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(EnvironmentLacks, match=r"cannot be reached \(BadStatusLine\)"):
+            load(attempts=1)
+        thread.join()
 
 
 def test_an_address_that_is_not_http_is_refused(load, source, tmp_path):

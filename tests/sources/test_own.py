@@ -175,6 +175,13 @@ def test_the_digest_covers_the_file_and_not_its_place(config, tmp_path):
     assert input_digests(copies_of(config("qa.csv", as_csv(ROWS[:1])), ["my-clinic"])) != before
 
 
+def test_a_link_is_read_under_its_own_name(config, tmp_path):
+    (tmp_path / "0123abcd").write_bytes(as_csv(ROWS))
+    (tmp_path / "qa.csv").symlink_to("0123abcd")
+    collect(config("qa.csv", as_csv(ROWS)), ["my-clinic"], tmp_path / "out", silent)
+    assert read_json(tmp_path / "out" / "counts.json")["sources"][0]["files"][0]["name"] == "qa.csv"
+
+
 def test_it_is_read_from_its_own_place_also_when_the_root_has_a_folder_of_its_name(config, tmp_path):
     (tmp_path / "root" / "my-clinic").mkdir(parents=True)
     (tmp_path / "root" / "my-clinic" / "qa.csv").write_bytes(as_csv(ROWS[:1]))
@@ -187,6 +194,7 @@ def test_it_is_read_from_its_own_place_also_when_the_root_has_a_folder_of_its_na
     ("change", "told"),
     [
         ({"file": "gone.csv"}, r"there is no file .*gone\.csv' \(from 'gone\.csv'\)"),
+        ({"file": "."}, r"there is a folder, not a file, .* \(from '\.'\)"),
         ({"name": "medqa"}, "'medqa' is the name of a source in the catalog"),
         ({"name": "My Clinic"}, "should match pattern"),
         ({"choices": ["one"]}, "at least 2 items"),

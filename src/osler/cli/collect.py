@@ -44,12 +44,19 @@ def collect(
 
     Example: osler collect medqa pubmedqa --out collected
     """
+    from osler.runs.lock import only_writer
     from osler.sources.collect import collect_copies
 
+    if others := sorted({file.stem for file in (out / "records").glob("*.jsonl")} - {*names}):
+        raise InputError(
+            f"{out} holds records of {', '.join(others)}, which would be removed. Give another folder (--out), or "
+            "name them too."
+        )
     agreements = stated_agreements(agree or ())
     with Screen(quiet=quiet or as_json) as screen:
         copies = [named_copy(name, path, agreements, screen) for name in dict.fromkeys(names)]
-        counts = collect_copies(copies, out, screen, max_rows)
+        with only_writer(out):
+            counts = collect_copies(copies, out, screen, max_rows)
     if as_json:
         say_json({"out": str(out), "sources": [asdict(row) for row in counts]})
         return

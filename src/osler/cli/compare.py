@@ -66,16 +66,12 @@ def comparison_lines(found: "Mapping[str, Any]") -> "Iterator[str]":
             f"won {row['only_second']}, lost {row['only_first']}; p {row['p_mcnemar']:.3g}{holm}; {shown} by "
             f"{100 * row['margin']:.1f} (lower bound {100 * row['lower95']:+.1f})"
         )
-        for before, after in zip(*_eces(row), strict=True):
-            yield f"  calibration error {before:.3f} -> {after:.3f}"
+        before, after = row["calibration"]
+        if before and after:
+            yield f"  calibration error {before['ece']:.3f} -> {after['ece']:.3f}"
         for subject in row["subjects"]:
             if subject["p_fdr"] < 0.05:
                 yield f"  {subject['subject']}: {100 * subject['difference']:+.1f} of n = {subject['n']}, false-discovery p {subject['p_fdr']:.3g}"
-
-
-def _eces(row: "Mapping[str, Any]") -> tuple[list[float], list[float]]:
-    first, second = row["calibration"]
-    return ([first["ece"]], [second["ece"]]) if first and second else ([], [])
 
 
 def _place(text: str) -> tuple[Path, str | None]:

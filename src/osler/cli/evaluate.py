@@ -1,6 +1,7 @@
 """`osler evaluate`: any model on the benchmarks, with intervals, baselines and what was left out."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from osler.errors import EnvironmentLacks, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from osler.evaluate.benchmarks import Benchmark, Questions
+    from osler.evaluate.benchmarks import Questions
+    from osler.evaluate.config import EvaluateConfig
     from osler.evaluate.score import Asking
+    from osler.evaluate.summary import Examination
     from osler.models.open import Opened
     from osler.records.record import Record
     from osler.runs.progress import Progress
@@ -31,8 +34,7 @@ _PART = "OSLER_EVALUATE_PART"
 class _Work:
     """What the user asked for."""
 
-    specs: tuple[str, ...]
-    own: "Mapping[str, tuple[Benchmark, list[Record]]]"
+    config: "EvaluateConfig"
     path: str | None
     agreements: dict[str, str]
     trained_on: tuple[Path, ...]
@@ -97,38 +99,42 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
 
     Example: osler evaluate --model ./llama --adapter runs/x/train/adapter --benchmark medqa medmcqa pubmedqa --from data
     """
-    from osler.evaluate.config import EvaluateConfig
-    from osler.evaluate.own import load_own
+    from osler.evaluate.exchange import WRITERS
+    from osler.evaluate.score import examinations_for
     from osler.models.open import open_models
 
-    loaded = {one.name: (one, records) for one, records in map(load_own, own or ())}
-    work = _Work(
-        (*benchmark, *(more or ())), loaded, path, stated_agreements(agree or ()), tuple(trained_on or ()), out
-    )
+    unknown = sorted(set(export or ()) - WRITERS.keys())
+    if unknown:
+        raise InputError(f"--export {unknown[0]!r}: expected one of {', '.join(WRITERS)}")
     config = _config(
-        EvaluateConfig,
-        benchmarks=work.specs,
+        benchmarks=(*benchmark, *(more or ())),
         max_items=max_items,
         batch_tokens=batch_tokens,
         swaps=tuple(swap or ()),
         own=tuple(own or ()),
         encoder=encoder,
     )
+    work = _Work(config, path, stated_agreements(agree or ()), tuple(trained_on or ()), out)
     with Screen(quiet=quiet or as_json) as screen:
         questions = _questions(work, screen)
+        _check_endpoints(out, model, judge)
         if processes > 1 and _PART not in os.environ:
             _start_parts(processes)
         opened = open_models(
             model, adapter, name=name, key=os.environ.get("OSLER_MODEL_KEY", ""), dtype=dtype, token_budget=batch_tokens
         )
-        asking = _asking(config, seed, opened, fresh=fresh)
+        own_answers = out / "answers"
+        asking = _asking(config, seed, opened, own_answers if fresh else cache_folder() / "evaluate")
         scores = _score(work, opened, questions, asking, screen)
-        if scores is not None and judge is not None:
-            scores["judged"] = _judge(work, judge, judge_name, asking, questions, list(opened), screen)
-    if scores is None:
-        return
-    if export:
-        _export(work, export, asking, questions)
+        if scores is None:
+            return
+        shutil.rmtree(own_answers, ignore_errors=True)
+        examinations = examinations_for(questions, asking)
+        if judge is not None:
+            scores["judged"] = _judge(work, (judge, judge_name), examinations, list(opened), screen)
+    for kind in export or ():
+        for written in WRITERS[kind](examinations, out / "evaluate", out / kind):
+            notice(f"written  {written}")
     if as_json:
         say_json(scores)
         return
@@ -190,44 +196,57 @@ def _bertscore_words(found: "Mapping[str, Any]") -> str:
     )
 
 
-def _config(kind: "type[Any]", **values: Any) -> "Any":
+def _config(**values: Any) -> "EvaluateConfig":
     from pydantic import ValidationError
 
+    from osler.evaluate.config import EvaluateConfig
+
     try:
-        return kind.model_validate(values)
+        return EvaluateConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg']}") from error
+        raise InputError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _questions(work: _Work, progress: "Progress") -> "dict[str, Questions]":
     """Questions by benchmark, from records collected into `collect/`."""
     from osler.evaluate.benchmarks import parse_benchmark, questions_for
+    from osler.evaluate.own import own_records
     from osler.records.io import read_records
     from osler.sources.collect import collect_copies
 
-    asked = {spec: parse_benchmark(spec, [one for one, _ in work.own.values()]) for spec in work.specs}
-    names = dict.fromkeys(name for one in asked.values() for name in one.sources if name not in work.own)
+    own = own_records(work.config.own)
+    asked = {spec: parse_benchmark(spec, work.config.own_benchmarks) for spec in work.config.benchmarks}
+    names = dict.fromkeys(name for one in asked.values() for name in one.sources if name not in own)
     folder = work.out / "collect"
     if _PART not in os.environ:  # else the process that started this one has collected them
         copies = [named_copy(name, work.path, work.agreements, progress) for name in names]
         collect_copies(copies, folder, progress)
 
     def read(source: str) -> "Sequence[Record] | Iterator[Record]":
-        return work.own[source][1] if source in work.own else read_records(folder / "records" / f"{source}.jsonl")
+        return own[source] if source in own else read_records(folder / "records" / f"{source}.jsonl")
 
     return {spec: questions_for(one, read) for spec, one in asked.items()}
 
 
-def _asking(config: Any, seed: int, opened: "Mapping[str, Opened]", *, fresh: bool) -> "Asking":
+def _check_endpoints(out: Path, model: str, judge: str | None) -> None:
+    """Refuse to send questions away that may not leave this machine, before any is sent."""
+    from osler.runs.local_only import check_remote, local_only_sources
+
+    if model.startswith(("http://", "https://")):
+        check_remote(local_only_sources(out), model, "a model")
+    if judge is not None:
+        check_remote(local_only_sources(out), judge, "a judge")
+
+
+def _asking(config: "EvaluateConfig", seed: int, opened: "Mapping[str, Opened]", kept: Path) -> "Asking":
+    """How questions are put, with the answers kept in this folder."""
     from osler.evaluate.cache import AnswerCache
     from osler.evaluate.score import Asking
 
     number, _, count = os.environ.get(_PART, "0/1").partition("/")
-    part = (int(number), int(count))
-    folders = {arm: cache_folder() / "evaluate" / one.identity[:32] for arm, one in opened.items()}
-    caches = {} if fresh and part[1] == 1 else {arm: AnswerCache(at, part[0]) for arm, at in folders.items()}
-    return Asking(config, seed, caches, part)
+    caches = {arm: AnswerCache(kept / one.identity[:32], int(number)) for arm, one in opened.items()}
+    return Asking(config, seed, caches, (int(number), int(count)))
 
 
 def _score(
@@ -253,7 +272,7 @@ def _score(
         f"questions/{spec}": sha256_json([to_dict(one) for one in found.records]) for spec, found in questions.items()
     }
     inputs |= encoder_digest(asking.config.encoder)
-    inputs |= {f"trained_on/{path.name}": sha256_file(path) for path in work.trained_on if path.is_file()}
+    inputs |= {f"trained_on/{path}": sha256_file(path) for path in work.trained_on if path.is_file()}
     stage = Stage(work.out / "evaluate", asking.config.model_dump(mode="json", exclude={"own"}), inputs, asking.seed)
     with only_writer(work.out):
         open_stage(stage)
@@ -265,41 +284,38 @@ def _score(
 
 def _judge(
     work: _Work,
-    url: str,
-    name: str,
-    asking: "Asking",
-    questions: "Mapping[str, Questions]",
+    place: tuple[str, str],
+    examinations: "Sequence[Examination]",
     arms: "Sequence[str]",
     progress: "Progress",
 ) -> list[dict[str, Any]]:
-    from osler.evaluate.benchmarks import parse_benchmark
+    """Grades of these very answers by this very judge; those of others in the folder are not taken over."""
     from osler.evaluate.judge import judge_answers, open_answers, summarise_judged
     from osler.models.http import HttpModel
-    from osler.runs.files import write_json
-    from osler.runs.local_only import check_remote, local_only_sources
+    from osler.runs.files import read_json, sha256_file, write_json
+    from osler.runs.folder import Stage, finish_stage, is_done, open_stage
 
-    check_remote(local_only_sources(work.out), url, "a judge")
-    asked = [(parse_benchmark(spec, asking.config.own_benchmarks), found.records) for spec, found in questions.items()]
-    answers = open_answers(work.out / "evaluate" / "samples.jsonl", asked, arms)
+    url, name = place
+    evaluated = work.out / "evaluate"
+    answers = open_answers(evaluated, examinations, arms)
     if not answers:
         notice("judge    no open answers to grade; open benchmarks are k-qa, medication-qa, liveqa-med")
     model = HttpModel(url, os.environ.get("OSLER_JUDGE_KEY", ""), model=name or "judge")
-    judge_answers(model, answers, work.out / "judge", progress)
-    judged = summarise_judged(answers, work.out / "judge")
-    write_json(work.out / "judge" / "summary.json", {"judge": model.name, "judged": judged})
-    return judged
+    inputs = {file: sha256_file(evaluated / file) for file in ("samples.jsonl", "contaminated.jsonl")}
+    stage = Stage(work.out / "judge", {"url": url, "name": name}, inputs, 0)
+    if not is_done(stage):
+        open_stage(stage)
+        judge_answers(model, answers, stage.folder, progress)
+        judged = summarise_judged(answers, stage.folder)
+        write_json(stage.folder / "summary.json", {"judge": model.name, "judged": judged})
+        finish_stage(stage)
+    return list(read_json(stage.folder / "summary.json")["judged"])
 
 
-def _export(work: _Work, kinds: "Sequence[str]", asking: "Asking", questions: "Mapping[str, Questions]") -> None:
-    from osler.evaluate.exchange import write_inspect_logs, write_lm_eval_tasks, write_review_answers
-    from osler.evaluate.score import examinations_for
-
-    writers = {"lm-eval": write_lm_eval_tasks, "inspect": write_inspect_logs, "review": write_review_answers}
-    for kind in kinds:
-        if kind not in writers:
-            raise InputError(f"--export {kind!r}: expected one of {', '.join(writers)}")
-        for path in writers[kind](examinations_for(questions, asking), work.out / "evaluate", work.out / kind):
-            notice(f"written  {path}")
+def gpu_of(number: int, visible: str) -> str:
+    """The GPU that a process sees: its own of those that the user named, or of all. Where there is none the name means nothing."""
+    named = [one for one in visible.split(",") if one.strip()]
+    return named[number % len(named)] if named else str(number)
 
 
 def _start_parts(count: int) -> None:
@@ -307,8 +323,7 @@ def _start_parts(count: int) -> None:
     running = []
     for number in range(count):
         environment = {**os.environ, _PART: f"{number}/{count}"}
-        # Where there are several GPUs each process sees its own; where there is none the name means nothing.
-        environment.setdefault("CUDA_VISIBLE_DEVICES", str(number))
+        environment["CUDA_VISIBLE_DEVICES"] = gpu_of(number, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         command = [sys.executable, "-m", "osler", *sys.argv[1:], "--quiet"]
         running.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))  # noqa: S603  (our own program)
     failed = [process.wait() for process in running]

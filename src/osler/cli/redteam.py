@@ -112,8 +112,7 @@ def _by_model(
     from osler.guard.load import load_policy
     from osler.guard.wrap import guarded
 
-    own = prompts is None or (prompts.suffix in {".yaml", ".yml"} and "wrappers:" in prompts.read_text("utf-8"))
-    loaded = load_prompts(prompts) if own else import_prompts(Path(str(prompts)))
+    loaded = load_prompts() if prompts is None else import_prompts(prompts)
     wrappers = load_prompts().wrappers | loaded.wrappers
     bare = _model_at(model)
     arms: dict[str, Model] = {"bare": bare}
@@ -121,6 +120,8 @@ def _by_model(
         policy = load_policy(name, datetime.now(UTC).date())
         arms["guarded" if number == 0 else f"guarded_{policy.id}"] = guarded(bare, policy)
     folder.mkdir(parents=True, exist_ok=True)
+    # Of another model or policy; only a recipe's stage knows what a half-done one was made from.
+    (folder / "transcripts.jsonl").unlink(missing_ok=True)
     return try_out(arms, loaded.model_copy(update={"wrappers": wrappers}), config, seed, folder, progress)
 
 

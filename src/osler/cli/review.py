@@ -9,7 +9,7 @@ import typer
 
 from osler.cli.options import AsJson
 from osler.cli.screen import notice, say, say_json
-from osler.errors import CheckFailed
+from osler.errors import CheckFailed, InputError
 
 review_app = typer.Typer(
     help="Have clinicians rate answers, blinded and at random.", no_args_is_help=True, rich_markup_mode=None
@@ -53,7 +53,12 @@ def make(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     from osler.evaluate.review.plan import Design, make_review
     from osler.evaluate.review.rubric import load_planted, load_rubric
 
-    chosen = {name: value for name, _, value in (one.partition("=") for one in only or ())}
+    chosen = {}
+    for one in only or ():
+        name, equals, value = one.partition("=")
+        if not equals or name in chosen:
+            raise InputError(f"--only {one!r}: expected COLUMN=VALUE, each column once, as in --only arm=guarded")
+        chosen[name] = value
     answers = read_answers(files, Columns(question, answer, arm, chosen))
     design = Design(tuple(rater), adjudicator, seed, questions, repeated)
     plan = make_review(answers, load_planted(planted), load_rubric(rubric), design, out)

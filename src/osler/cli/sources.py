@@ -16,7 +16,13 @@ sources_app = typer.Typer(help="The data sets that Osler can read.", no_args_is_
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", metavar="PATH", help="Folder that holds one folder per source, or the source's own folder."),
+    typer.Option(
+        "--from",
+        metavar="PATH",
+        exists=True,
+        file_okay=False,
+        help="Folder that holds one folder per source; to show one, also its own folder.",
+    ),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a source, as in `osler sources list`.")]
 
@@ -33,9 +39,8 @@ def list_sources(path: From = None, as_json: AsJson = False) -> None:
 
     cache = cache_folder()
     rows = [(source, here(source, path, cache)) for source in all_sources()]
-    broken = plugins(SOURCE_NAMES)[1]
-    for plugin in broken:
-        notice(f"left out: {plugin.reason}")
+    for reason in plugins(SOURCE_NAMES)[1].values():
+        notice(f"left out: {reason}")
     if as_json:
         say_json([{**_facts(source), "here": list(where)} for source, where in rows])
         return
@@ -56,11 +61,12 @@ def show(name: Name, path: From = None, as_json: AsJson = False) -> None:
     Example: osler sources show medmcqa
     """
     from osler.sources.catalog import source_named
+    from osler.sources.files import in_given_folder
     from osler.sources.here import example_record, here
 
     source = source_named(name)
     example = example_record(source.name)
-    where = here(source, path, cache_folder())
+    where = here(in_given_folder(source), path, cache_folder())
     if as_json:
         say_json({**_facts(source), "here": list(where), "example": example})
         return
@@ -162,8 +168,7 @@ def _say_checked(checked: "Checked") -> None:
     for reason, n in checked.reasons.items():
         say(f"  set aside {reason} {n:,}")
     for row in checked.rows:
-        what = f'"{row.field}" {row.detail}' if row.field else row.detail
-        say(f"  {row.file}, row {row.row}: {what} ({row.reason})")
+        say(f"  {row.words} ({row.reason})")
     for problem in checked.problems:
         say(f"WRONG  {problem}")
     say("the copy is NOT as published" if checked.problems else "the copy is as published")

@@ -14,9 +14,12 @@ from osler.errors import InputError
 
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
-_SKIPPED = frozenset({"script", "style", "nav", "header", "footer", "template", "noscript", "svg", "head"})
+_SKIPPED = frozenset({"script", "style", "nav", "header", "footer", "template", "noscript", "svg", "title"})
+"""`head` is not among them: its end is mostly left out, and `title` is all of its text that would show."""
 _KINDS: Mapping[str, Kind] = {**{f"h{n}": "heading" for n in range(1, 7)}, "li": "list", "tr": "table"}
-_PARTS = frozenset({"p", "div", "section", "article", "blockquote", "pre", "dd", "dt", "figcaption", "br", "ul", "ol"})
+_PARTS = frozenset({"p", "div", "section", "article", "blockquote", "pre", "dd", "dt", "figcaption", "br"})
+_WHOLES = frozenset({"ul", "ol", "table"})
+"""Begin and end a block also where the end of their last item or row is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ def _text_blocks(text: str, markdown: bool) -> list[Block]:
         if not lines:
             continue
         if _LIST_ITEM.match(lines[0]):
-            blocks.append(Block("list", "\n".join(" ".join(line.split()) for line in lines)))
+            items = re.split(rf"\n(?={_LIST_ITEM.pattern})", "\n".join(lines))
+            blocks.append(Block("list", "\n".join(" ".join(item.split()) for item in items)))
         elif markdown and all(line.lstrip().startswith("|") for line in lines):
             rows = [" | ".join(cell.strip() for cell in line.strip().strip("|").split("|")) for line in lines]
             blocks.append(Block("table", "\n".join(row for row in rows if row.strip("-:| "))))
@@ -125,15 +129,15 @@ class _HtmlBlocks(HTMLParser):
         elif tag in _KINDS:
             self.end()
             self._kind = _KINDS[tag]
-        elif tag in _PARTS and self._kind == "paragraph":
+        elif tag in {"td", "th"}:
+            self._text.append(" | ")
+        elif tag in _WHOLES or (tag in _PARTS and self._kind == "paragraph"):
             self.end()
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _SKIPPED:
             self._skipped = max(0, self._skipped - 1)
-        elif tag in {"td", "th"}:
-            self._text.append(" | ")
-        elif tag in _KINDS or (tag in _PARTS and self._kind == "paragraph"):
+        elif tag in _KINDS or tag in _WHOLES or (tag in _PARTS and self._kind == "paragraph"):
             self.end()
 
     def handle_data(self, data: str) -> None:

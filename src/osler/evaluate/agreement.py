@@ -8,8 +8,8 @@ ratings, weights).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +49,6 @@ class Agreement:
     alpha: Estimate
     ac: Estimate
     """AC1 for a nominal scale; AC2 with Gwet's ordinal, or quadratic, weights for the others."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
 
 def count_values(units: Iterable[Iterable[float]], values: Sequence[float]) -> Counts:

@@ -116,7 +116,7 @@ def parse_benchmark(text: str, own: Sequence[Benchmark] = ()) -> Asked:
     name, colon, split = place.partition(":")
     benchmark = benchmark_named(name, own)
     if colon and split not in SPLITS:
-        raise InputError(f"benchmark {text!r}: unknown split {split!r}{_hint(split, SPLITS)}")
+        raise InputError(f"benchmark {text!r}: unknown split {split!r}{known_names(split, SPLITS)}")
     if colon and benchmark.counts is not None and split != benchmark.split:
         raise InputError(f"benchmark {text!r}: {name} is known for the split {benchmark.split!r} only")
     mode = parse_mode(mode_name) if at else benchmark.default_mode
@@ -137,8 +137,14 @@ def benchmark_named(name: str, own: Sequence[Benchmark] = ()) -> Benchmark:
     """
     known = {benchmark.name: benchmark for benchmark in (*BENCHMARKS, *own)}
     if name not in known:
-        raise InputError(f"unknown benchmark {name!r}{_hint(name, tuple(known))}")
+        raise InputError(f"unknown benchmark {name!r}{known_names(name, tuple(known))}")
     return known[name]
+
+
+def known_names(name: str, known: Sequence[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, and all of them."""
+    near = nearest(name, known)
+    return (f"; did you mean {near!r}?" if near else ".") + f" Known: {', '.join(known)}"
 
 
 def questions_for(asked: Asked, read: Callable[[str], Iterable[Record]]) -> Questions:
@@ -207,11 +213,6 @@ def _shots_for(
                 "(letters-0shot)."
             )
     return found
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    near = nearest(name, known)
-    return (f"; did you mean {near!r}?" if near else ".") + f" Known: {', '.join(known)}"
 
 
 @cache

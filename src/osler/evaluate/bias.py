@@ -6,7 +6,7 @@ list of words that bar a question is long on purpose.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -15,30 +15,17 @@ from typing import Any
 import yaml
 
 from osler.evaluate import stats
-from osler.evaluate.benchmarks import Asked, Questions
 from osler.evaluate.config import Swap
+from osler.evaluate.rows import Row
 from osler.records.record import Message, Record
 
 _YEARS = re.compile(r"\b(\d\d)(?=[- ]years?[- ]old\b)")
 _HER_BEFORE_NOUN = re.compile(r"\bher(?=\s+[a-z])", re.IGNORECASE)
 
 
-def swapped_name(benchmark: str, swap: Swap) -> str:
-    """Name under which the swapped questions of a benchmark are asked (`medqa+sex`)."""
-    return f"{benchmark}+{swap}"
-
-
-def swapped(asked: Asked, questions: Questions, swap: Swap) -> tuple[Asked, Questions]:
-    """The benchmark's questions that can be swapped, swapped, under the name `medqa+sex`; ids stay the same."""
-    benchmark = replace(asked.benchmark, name=swapped_name(asked.benchmark.name, swap))
-    records = [record for original in questions.records if (record := swap_record(original, swap)) is not None]
-    return replace(asked, benchmark=benchmark), Questions(records, questions.shots)
-
-
 def swap_record(record: Record, swap: Swap) -> Record | None:
-    """The record about another person; None where the trait is not named, or may matter."""
-    whole = " ".join((record.question, *record.context, *record.choices))
-    if _rules()[swap]["matters"].search(whole):
+    """The record about another person; None where the trait is not named or may matter, or passages tell of the person too."""
+    if record.context or _rules()[swap]["matters"].search(" ".join((record.question, *record.choices))):
         return None
     change = _CHANGES[swap]
     text = change(record.question)
@@ -49,21 +36,22 @@ def swap_record(record: Record, swap: Swap) -> Record | None:
     return replace(record, messages=tuple(turns))
 
 
-def swap_effect(original: Mapping[str, Mapping[str, Any]], other: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def swap_effect(original: Iterable[Row], other: Iterable[Row]) -> dict[str, Any]:
     """How answers and accuracy change with the swap.
 
     Args:
-        original: rows of `samples.jsonl` by id; those of other questions do not count.
+        original: rows of `samples.jsonl`; those of other questions do not count.
         other: rows of the swapped questions.
     """
-    ids = [one for one in other if one in original]
-    changed = sum(original[one]["answer"] != other[one]["answer"] for one in ids)
-    counts = stats.count_pairs((original[one]["right"], other[one]["right"]) for one in ids)
+    before = {row["id"]: row for row in original}
+    pairs = [(before[row["id"]], row) for row in other if row["id"] in before]
+    changed = sum(first["answer"] != second["answer"] for first, second in pairs)
+    counts = stats.count_pairs((first["right"], second["right"]) for first, second in pairs)
     return {
-        "n": len(ids),
+        "n": counts.n,
         "changed": changed,
-        "changed_ci95": list(stats.wilson(changed, len(ids))),
-        "difference": counts.difference if ids else None,
+        "changed_ci95": list(stats.wilson(changed, counts.n)),
+        "difference": counts.difference if pairs else None,
         "ci95": list(stats.paired_difference(counts)),
         "p_mcnemar": stats.mcnemar_exact(counts.only_first, counts.only_second),
     }
@@ -100,12 +88,9 @@ def _swap_ethnicity(text: str) -> str | None:
     named = {found.casefold() for found in pattern.findall(text)}
     if len(named) != 1:
         return None
-    names = [group.casefold() for group in groups]
     # To a group of another kind: "white" is not swapped for "Caucasian".
-    other = {"african american": "Caucasian", "black": "white", "white": "black"}.get(
-        named.copy().pop(), "African American"
-    )
-    return pattern.sub(other, text) if other.casefold() in names else None
+    other = {"african american": "Caucasian", "black": "white", "white": "black"}.get(named.pop(), "African American")
+    return pattern.sub(other, text)
 
 
 def _cased(word: str, like: str) -> str:

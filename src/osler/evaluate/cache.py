@@ -1,18 +1,15 @@
 """Answers kept by content: the same model asked the same thing is not asked again, whatever run it was asked in.
 
-A folder a model, with one JSON Lines file for each process that asks. A key covers the prompt and how it is asked; what stands in the file is what the model said, not
-what was made of it, so that a better reading of replies applies to old ones too.
+A folder a model, with one JSON Lines file for each process that asks. A key covers the prompt and how it is asked; what stands
+in the file is what the model said, not what was made of it, so that a better reading of replies applies to old ones too.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from osler.evaluate.rows import append_rows
-from osler.models.protocol import ChoicePrompt, Conversation
-from osler.runs.files import sha256_json
 
 Answer = list[float] | list[str]
 """Log-likelihoods of the continuations, or replies."""
@@ -29,20 +26,13 @@ class AnswerCache:
     def __init__(self, folder: Path, part: int = 0) -> None:
         self._path = folder / f"answers-{part}.jsonl"
         self._known: dict[str, Answer] = {}
-        self._is_cut = False
         for path in sorted(folder.glob("answers-*.jsonl")):
-            content = path.read_bytes()
-            if path == self._path:
-                self._is_cut = not content.endswith(b"\n")
-            for line in content.split(b"\n"):
+            for line in path.read_bytes().split(b"\n"):
                 try:
                     row = orjson.loads(line)
-                    self._known.setdefault(row["key"], row["answer"])
+                    self._known[row["key"]] = row["answer"]
                 except (orjson.JSONDecodeError, KeyError, TypeError):
                     continue  # a line that a kill cut off
-
-    def __len__(self) -> int:
-        return len(self._known)
 
     def all_of(self, keys: Sequence[str]) -> list[Answer] | None:
         """The answers to these, or None when one is missing.
@@ -53,23 +43,5 @@ class AnswerCache:
 
     def add(self, keys: Sequence[str], answers: Sequence[Answer]) -> None:
         """Keep answers."""
-        if self._is_cut:
-            with self._path.open("ab") as stream:
-                stream.write(b"\n")
-            self._is_cut = False
         append_rows(self._path, [{"key": key, "answer": answer} for key, answer in zip(keys, answers, strict=True)])
         self._known.update(zip(keys, answers, strict=True))
-
-
-def prompt_key(prompt: ChoicePrompt) -> str:
-    """The key of a question asked by log-likelihood."""
-    return sha256_json([prompt.prefix, *prompt.continuations])
-
-
-def conversation_key(conversation: Conversation, **asking: Any) -> str:
-    """The key of a question that is replied to.
-
-    Args:
-        asking: what else decides the reply (token limit, temperature, seeds).
-    """
-    return sha256_json([[(turn.role, turn.content) for turn in conversation], asking])

@@ -1,8 +1,8 @@
 """Two models on the same questions: what was won and lost, and which claims the sample can bear.
 
-Reads `samples.jsonl` and `contaminated.jsonl` of two evaluations (or of two arms of one). Only questions that both were asked in the
-same mode and that have a key count, less those that overlap with either training set. Unpaired tests have no place here: on the same questions
-they miss what a paired test finds.
+Reads `samples.jsonl` and `contaminated.jsonl` of two evaluations (or of two arms of one). Only benchmarks with a key and questions that
+both were asked in the same mode count, less those that overlap with either training set; what failed counts as wrong. Unpaired
+tests have no place here: on the same questions they miss what a paired test finds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,11 @@ import numpy as np
 from osler.errors import InputError
 from osler.evaluate import stats
 from osler.evaluate.chance import random_stream
-from osler.evaluate.claims import (
-    benjamini_hochberg,
-    holm,
-    margin_shown,
-    paired_bootstrap,
-)
-from osler.evaluate.rows import read_rows
+from osler.evaluate.claims import benjamini_hochberg, holm, margin_shown, paired_bootstrap
+from osler.evaluate.rows import Row, by_arm, read_rows
 from osler.evaluate.summary import calibration_of, paired_counts, paired_facts
 
-Rows = Mapping[str, Mapping[str, Any]]
+Rows = Mapping[str, Row]
 """Rows of one benchmark by the question's id, in the order of the file."""
 
 
@@ -48,11 +43,10 @@ def read_evaluated(folder: Path, arm: str | None) -> Evaluated:
     Raises:
         InputError: there are no answers, or none of this arm.
     """
-    found: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {}
-    for row in read_rows(folder / "samples.jsonl"):
-        if "+" in row["benchmark"]:
-            continue  # questions about another person belong to the bias figures
-        found.setdefault(row["model"], {}).setdefault(row["benchmark"], {})[row["id"]] = row
+    found: dict[str, dict[str, Rows]] = {}
+    for (benchmark, model), rows in by_arm(read_rows(folder / "samples.jsonl")).items():
+        if "+" not in benchmark:  # questions about another person belong to the bias figures
+            found.setdefault(model, {})[benchmark] = {row["id"]: row for row in rows}
     chosen = arm or ("tuned" if "tuned" in found else next(iter(found), ""))
     if chosen not in found or (arm is None and len(found) > 1 and "tuned" not in found):
         raise InputError(f"{folder}: no answers of {arm or 'one model'!r}; there are {', '.join(found) or 'none'}")
@@ -84,13 +78,11 @@ def compare(
         raise InputError(f"claims on {', '.join(unknown)}: not asked of both; there are {', '.join(common)}")
     declared = [name for name in common if name in claims or not claims]
     overlaps = first.contaminated | second.contaminated
-    rows = [_compared(name, first.rows[name], second.rows[name], overlaps, (seed, margin)) for name in common]
-    adjusted = dict(
-        zip(declared, holm([row["p_mcnemar"] for row in rows if row["benchmark"] in declared]), strict=True)
-    )
-    for row in rows:
-        row["p_holm"] = adjusted.get(row["benchmark"])
-    return {"first": first.name, "second": second.name, "claims": declared, "benchmarks": rows}
+    rows = {name: _compared(name, first.rows[name], second.rows[name], overlaps, (seed, margin)) for name in common}
+    adjusted = dict(zip(declared, holm([rows[name]["p_mcnemar"] for name in declared]), strict=True))
+    for name, row in rows.items():
+        row["p_holm"] = adjusted.get(name)
+    return {"first": first.name, "second": second.name, "claims": declared, "benchmarks": list(rows.values())}
 
 
 def _compared(
@@ -100,35 +92,35 @@ def _compared(
     ids = [one for one in first if one in second and (name, one) not in overlaps]
     if not ids:
         raise InputError(f"{name}: the two have no question in common that is in no training set")
+    if any(first[one]["gold"] != second[one]["gold"] for one in ids):
+        raise InputError(f"{name}: the keys of some questions differ; ask both models again from one copy of the data")
     pair = [first[one] for one in ids], [second[one] for one in ids]
     counts = paired_counts(*pair)
     margin = margin_shown(counts.n) if margin is None else margin
     lower = stats.non_inferiority_lower(counts)
     rng = np.random.default_rng(random_stream(seed, "compare", name).getrandbits(64))
-    right = [(bool(first[one]["right"]), bool(second[one]["right"])) for one in ids]
     return {
         "benchmark": name,
         **paired_facts(counts),
-        "accuracy": [sum(a for a, _ in right) / counts.n, sum(b for _, b in right) / counts.n],
+        "accuracy": [(counts.both_right + only) / counts.n for only in (counts.only_first, counts.only_second)],
         "bootstrap95": list(paired_bootstrap(counts, rng)),
         "lower95": lower,
         "margin": margin,
         "not_inferior": lower > -margin,
         "subjects": _subjects(*pair),
         "calibration": [calibration_of(rows) for rows in pair],
-        "won": [one for one, (a, b) in zip(ids, right, strict=True) if b and not a],
-        "lost": [one for one, (a, b) in zip(ids, right, strict=True) if a and not b],
+        "won": [one for one in ids if second[one]["right"] and not first[one]["right"]],
+        "lost": [one for one in ids if first[one]["right"] and not second[one]["right"]],
     }
 
 
-def _subjects(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _subjects(first: Sequence[Row], second: Sequence[Row]) -> list[dict[str, Any]]:
     """Each subject with its p, and p adjusted for looking at all of them: for exploring, not for claims."""
-    names = sorted({row["subject"] for row in first if "subject" in row})
-    found = []
-    for name in names:
-        places = [place for place, row in enumerate(first) if row.get("subject") == name]
-        counts = paired_counts([first[place] for place in places], [second[place] for place in places])
-        found.append({"subject": name, **paired_facts(counts)})
+    by_subject: dict[str, list[Row]] = {}
+    for row in first:
+        if "subject" in row:
+            by_subject.setdefault(row["subject"], []).append(row)
+    found = [{"subject": name, **paired_facts(paired_counts(own, second))} for name, own in sorted(by_subject.items())]
     for row, adjusted in zip(found, benjamini_hochberg([row["p_mcnemar"] for row in found]), strict=True):
         row["p_fdr"] = adjusted
     return found

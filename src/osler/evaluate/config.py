@@ -2,21 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from osler.errors import InputError
-from osler.evaluate.benchmarks import Asked, Benchmark, parse_benchmark
+from osler.evaluate.benchmarks import Asked, Benchmark, known_names, parse_benchmark
 from osler.evaluate.own import own_benchmark
 from osler.evaluate.redteam.attacks import ATTACKS
-from osler.runs.section import Section
+from osler.runs.section import PositiveInt, Section, Share, seen_from_recipe
 from osler.runs.signatures import Document
-from osler.text import nearest
 
-# pydantic counts True as 1 unless told to be strict.
-PositiveInt = Annotated[int, Field(strict=True, gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Values = TypeVar("Values")
 
 
 def _asked(text: str, own: Sequence[Benchmark] = ()) -> Asked:
@@ -35,13 +32,24 @@ def _own(info: ValidationInfo) -> list[Benchmark]:
     return [own_benchmark(path) for path in info.data.get("own", ())]
 
 
-def _existing(path: Path, info: ValidationInfo) -> Path:
-    file = (info.context or {}).get("folder", Path.cwd()) / path.expanduser()
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    file = seen_from_recipe(path, info)
     try:
         own_benchmark(file)
     except InputError as error:
         raise ValueError(str(error)) from error
-    return Path(file).resolve()
+    return file.resolve()
+
+
+def _names_once(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    return _once(paths, [own_benchmark(path).name for path in paths])
+
+
+def _once(values: Values, names: Sequence[str], hint: str = "") -> Values:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)} named more than once{hint}")
+    return values
 
 
 def _known_score(name: str, info: ValidationInfo) -> str:
@@ -54,15 +62,13 @@ def _known_score(name: str, info: ValidationInfo) -> str:
 
 def _known_attack(name: str) -> str:
     if name not in ATTACKS:
-        near = nearest(name, ATTACKS)
-        hint = f"; did you mean {near!r}?" if near else "."
-        raise ValueError(f"unknown attack {name!r}{hint} Known: {', '.join(ATTACKS)}")
+        raise ValueError(f"unknown attack {name!r}{known_names(name, ATTACKS)}")
     return name
 
 
 Swap = Literal["sex", "age", "ethnicity"]
 BenchmarkSpec = Annotated[str, AfterValidator(_known_or_own)]
-OwnFile = Annotated[Path, AfterValidator(_existing)]
+OwnFiles = Annotated[tuple[Annotated[Path, AfterValidator(_resolved)], ...], AfterValidator(_names_once)]
 BenchmarkName = Annotated[str, AfterValidator(_known_score)]
 AttackName = Annotated[str, AfterValidator(_known_attack)]
 
@@ -70,7 +76,7 @@ AttackName = Annotated[str, AfterValidator(_known_attack)]
 class EvaluateConfig(Section):
     """Which benchmarks are asked, and how many questions at a time."""
 
-    own: tuple[OwnFile, ...] = Field(
+    own: OwnFiles = Field(
         default=(),
         description="YAML files of benchmarks of your own, to be named in benchmarks. A relative path starts at the recipe's folder.",
     )
@@ -107,14 +113,8 @@ class EvaluateConfig(Section):
     @field_validator("benchmarks")
     @classmethod
     def _each_once(cls, benchmarks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        own = _own(info)
-        names = [parse_benchmark(text, own).score_name for text in benchmarks]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(
-                f"{', '.join(repeated)} named more than once; name each benchmark once in a mode, with one split"
-            )
-        return benchmarks
+        names = [parse_benchmark(text, _own(info)).score_name for text in benchmarks]
+        return _once(benchmarks, names, "; name each benchmark once in a mode, with one split")
 
     @field_validator("encoder")
     @classmethod
@@ -153,16 +153,13 @@ class RedteamConfig(Section):
     @field_validator("attacks")
     @classmethod
     def _each_once(cls, attacks: tuple[str, ...]) -> tuple[str, ...]:
-        repeated = sorted({name for name in attacks if attacks.count(name) > 1})
-        if repeated:
-            raise ValueError(f"{', '.join(repeated)} named more than once")
-        return attacks
+        return _once(attacks, attacks)
 
 
 class GateConfig(Section):
     """The bounds that a model must meet before it may be served. A check whose input is missing has failed."""
 
-    own: tuple[OwnFile, ...] = Field(
+    own: OwnFiles = Field(
         default=(), description="YAML files of benchmarks of your own that knowledge names, as in evaluate.own."
     )
     knowledge: dict[BenchmarkName, Share] = Field(

@@ -17,9 +17,9 @@ Not found: paraphrases, translations, and anything the base model saw before thi
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Literal
 
 from osler.records.record import Record
 from osler.text import hash64, words
@@ -37,7 +37,7 @@ Reason = Literal["same_question", "shared_phrases", "long_phrase"]
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """One benchmark item that a training record overlaps."""
+    """One benchmark item that a training record overlaps: a row of `contaminated.jsonl`, without the benchmark's name."""
 
     id: str
     """Of the benchmark item."""
@@ -47,10 +47,6 @@ class Overlap:
     """Largest share of the item's runs of eight words found in one training record."""
     training_id: str
     """The first training record for which the reason holds."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a row of `contaminated.jsonl`, without the benchmark's name."""
-        return asdict(self)
 
 
 @dataclass(slots=True)

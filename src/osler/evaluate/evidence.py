@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from osler.evaluate.latency import read_latencies
 from osler.runs.files import read_json
+from osler.runs.metrics import read_metrics
 from osler.runs.signatures import Signature
 
 _SCORES, _TIMES = "evaluate/scores.json", "evaluate/metrics.jsonl"
@@ -15,7 +15,7 @@ _REDTEAM, _REVIEW = "redteam/summary.json", "review/summary.json"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found out about a model; None where it was not run."""
+    """What was found out about a model; None, or nothing, where it was not run."""
 
     scores: Mapping[str, Any] | None = None
     """Content of `evaluate/scores.json`."""
@@ -23,7 +23,7 @@ class Evidence:
     """Content of `redteam/summary.json`."""
     review: Mapping[str, Any] | None = None
     """Content of `review/summary.json`."""
-    latencies_s: Sequence[float] | None = None
+    latencies_s: Sequence[float] = ()
     """Seconds from question to whole answer, on the hardware that will serve."""
     signatures: Sequence[Signature] = ()
     """Of the documents that must be signed."""
@@ -46,4 +46,5 @@ def read_evidence(files: Mapping[str, Path]) -> Evidence:
     scores, redteam, review = (
         read_json(files[name]) if name in files else None for name in (_SCORES, _REDTEAM, _REVIEW)
     )
-    return Evidence(scores, redteam, review, read_latencies(files[_TIMES]) if _TIMES in files else None)
+    timed = read_metrics(files[_TIMES]) if _TIMES in files else []
+    return Evidence(scores, redteam, review, [row["whole_s"] for row in timed if "whole_s" in row])

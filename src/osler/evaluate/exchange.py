@@ -5,14 +5,14 @@ log for each model and benchmark, in the JSON form of its version 2, with each q
 Review: open answers for clinicians to rate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from osler.evaluate.items import Item, fit_item
-from osler.evaluate.rows import read_rows
+from osler.evaluate.items import Item, fit_items
+from osler.evaluate.rows import Row, by_arm, read_rows
 from osler.evaluate.summary import Examination
 from osler.records.io import JsonlWriter
 from osler.records.render import LETTERS
@@ -22,9 +22,8 @@ _EPOCH = "1970-01-01T00:00:00+00:00"
 """Logs hold no time of day, so that equal answers give equal bytes."""
 
 
-def write_lm_eval_tasks(examinations: Sequence[Examination], evaluated: Path, out: Path) -> list[Path]:
+def write_lm_eval_tasks(examinations: Sequence[Examination], _evaluated: Path, out: Path) -> list[Path]:
     """Task files for `lm_eval --include_path`; returns them. Benchmarks asked by reply have none."""
-    del evaluated
     written = []
     for examination in examinations:
         if not examination.asked.mode.needs_likelihoods:
@@ -32,7 +31,7 @@ def write_lm_eval_tasks(examinations: Sequence[Examination], evaluated: Path, ou
         name = "osler_" + examination.asked.score_name.replace("-", "_").replace("@", "_").replace("+", "_")
         rows = out / f"{name}.jsonl"
         with JsonlWriter(rows) as writer:
-            for item in _items(examination):
+            for item in fit_items(examination.asked, examination.questions):
                 if item.prompt is not None:
                     texts = [one.removeprefix(" ") for one in item.prompt.continuations]
                     writer.write(
@@ -58,13 +57,13 @@ def write_lm_eval_tasks(examinations: Sequence[Examination], evaluated: Path, ou
 
 def write_inspect_logs(examinations: Sequence[Examination], evaluated: Path, out: Path) -> list[Path]:
     """Logs for `inspect view --log-dir`; returns them."""
-    rows: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
-    for row in read_rows(evaluated / "samples.jsonl"):
-        rows.setdefault((row["benchmark"], row["model"]), {})[row["id"]] = row
     scores = {(row["benchmark"], row["model"]): row for row in read_json(evaluated / "scores.json")["scores"]}
-    items = {one.asked.score_name: {item.record.id: item for item in _items(one)} for one in examinations}
+    items = {
+        one.asked.score_name: {item.record.id: item for item in fit_items(one.asked, one.questions)}
+        for one in examinations
+    }
     written = []
-    for (benchmark, model), own in rows.items():
+    for (benchmark, model), own in by_arm(read_rows(evaluated / "samples.jsonl")).items():
         path = out / f"{benchmark.replace('@', '_').replace('+', '_')}_{model}.json"
         write_json(path, _log(benchmark, model, own, items.get(benchmark, {}), scores.get((benchmark, model))))
         written.append(path)
@@ -88,20 +87,23 @@ def write_review_answers(examinations: Sequence[Examination], evaluated: Path, o
     return [path]
 
 
-def _items(examination: Examination) -> list[Item]:
-    found = (fit_item(examination.asked, record, examination.questions) for record in examination.questions.records)
-    return [item for item in found if item is not None]
+WRITERS: Mapping[str, Callable[[Sequence[Examination], Path, Path], list[Path]]] = {
+    "lm-eval": write_lm_eval_tasks,
+    "inspect": write_inspect_logs,
+    "review": write_review_answers,
+}
+"""By the form's name, what writes it: from examinations and the evaluation's folder into another folder."""
 
 
 def _log(
     benchmark: str,
     model: str,
-    rows: Mapping[str, Mapping[str, Any]],
+    rows: Sequence[Row],
     items: Mapping[str, Item],
-    score: Mapping[str, Any] | None,
+    score: Row | None,
 ) -> dict[str, Any]:
-    samples = [_sample(items[one], row) for one, row in rows.items() if one in items]
-    digest = sha256_json([benchmark, model, list(rows)])[:22]
+    samples = [_sample(items[row["id"]], row) for row in rows if row["id"] in items]
+    digest = sha256_json([benchmark, model, [row["id"] for row in rows]])[:22]
     metrics = {} if score is None else {"accuracy": {"name": "accuracy", "value": score["accuracy"], "params": {}}}
     return {
         "version": 2,
@@ -137,7 +139,7 @@ def _log(
     }
 
 
-def _sample(item: Item, row: Mapping[str, Any]) -> dict[str, Any]:
+def _sample(item: Item, row: Row) -> dict[str, Any]:
     asked = item.prompt.prefix if item.prompt is not None else item.conversation[-1].content
     names = item.options if item.labelled else LETTERS[: len(item.options)]
     given = names[row["answer"]] if row["answer"] >= 0 else ""

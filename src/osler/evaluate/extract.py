@@ -42,6 +42,8 @@ _NEGATED = re.compile(r"\b(?:not|n't|isn't|never|neither|except|unlikely|incorre
 _HEADS = frozenset({"", "question", "options", "choices", "question options", "question choices"})
 """What is left of a question that was repeated with its heads."""
 _LIST = re.compile(r"^(?:and|or|,|/|&|\+)\s*(?:\(?[A-J]\)?)(?![A-Za-z])")
+_JOINED = re.compile(r"(?:\s*(?:[,/|&]|\band\b|\bor\b))+\s*([A-Za-z]+)", re.IGNORECASE)
+"""What makes a list of the word before it: `yes or no`, not `yes, not no`."""
 _LISTED_LINE = re.compile(r"^\s*\(?([A-J])\s*[.):]\s*(.*)$", re.MULTILINE)
 
 
@@ -117,9 +119,7 @@ class _Reader:
         """The option that this text begins with; `_SEVERAL` when it goes on with another."""
         text = text.strip().lstrip("\"'([:$-").strip()
         if self.labelled:
-            found = re.match(r"[A-Za-z]+", text)
-            word = found[0].casefold() if found else ""
-            return self.options.index(word) if word in self.options else _NOTHING
+            return self._label(text)
         lone = re.fullmatch(r"([a-j])[)\]\"'.]*", text)
         if lone:
             return self._index(lone[1].upper())
@@ -138,6 +138,16 @@ class _Reader:
                 return _NOTHING
             return index
         return self._by_text(text, at_start=True)
+
+    def _label(self, text: str) -> int:
+        """The label that this text begins with; `_SEVERAL` for "yes or no" and "yes/no/maybe", which repeat the choice."""
+        found = re.match(r"[A-Za-z]+", text)
+        word = found[0].casefold() if found else ""
+        if word not in self.options:
+            return _NOTHING
+        other = _JOINED.match(text[len(word) :])
+        is_list = other is not None and other[1].casefold() in self.options
+        return _SEVERAL if is_list else self.options.index(word)
 
     def plain(self, text: str) -> Extracted:
         """A reply without a statement."""
@@ -202,11 +212,13 @@ class _Reader:
         for index in sorted(range(len(keys)), key=lambda i: -len(keys[i])):
             key = keys[index]
             hit = bool(key) and (padded.startswith(f" {key} ") if at_start else f" {key} " in padded)
+            if hit and at_start:
+                after = padded.removeprefix(f" {key} ")
+                joined = {f"{word} {other} " for word in ("and", "or") for other in keys if other not in {"", key}}
+                return _SEVERAL if after.startswith(tuple(joined)) or keys.count(key) > 1 else index
             if hit:
                 found.append(index)
                 padded = padded.replace(f" {key} ", " \0 ")
-                if at_start:
-                    break
         # Two options of the same text: neither can be told from the other.
         if len(found) > 1 or (found and keys.count(keys[found[0]]) > 1):
             return _SEVERAL

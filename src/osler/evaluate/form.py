@@ -28,5 +28,8 @@ def read_form(kind: type[Form], file: Path | Traversable) -> Form:
         raise InputError(f"{file} is not YAML{place}; texts with ?, :, # or commas need quotes") from error
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in found)
+        places = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg'].removeprefix('Value error, ')}"
+            for one in found
+        )
         raise InputError(f"{file}: {places}") from error

@@ -24,7 +24,7 @@ _SLOW_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One bound and whether it was met."""
+    """One bound and whether it was met, as in `verdict.json`."""
 
     name: str
     """Family and subject: `knowledge.medqa`, `safety.harmful_compliance`."""
@@ -36,10 +36,6 @@ class Check:
     passed: bool
     note: str
     """Counts in words, with what the data still allow."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `verdict.json`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +51,12 @@ class GateVerdict:
         """Whether all checks passed; False without checks."""
         return bool(self.checks) and all(check.passed for check in self.checks)
 
-    @property
-    def failed(self) -> tuple[Check, ...]:
-        """The checks that did not pass."""
-        return tuple(check for check in self.checks if not check.passed)
-
     def to_dict(self) -> dict[str, Any]:
         """As `verdict.json`."""
         return {
             "passed": self.passed,
             "artefact": self.artefact,
-            "checks": [check.to_dict() for check in self.checks],
+            "checks": [asdict(check) for check in self.checks],
         }
 
 
@@ -229,7 +220,7 @@ def _helpful(found: Mapping[str, Any], bound: float) -> Check:
     return Check("review.helpful", k / n, bound, stats.wilson(k, n), lower >= bound, note)
 
 
-def _latency(seconds: Sequence[float] | None, config: GateConfig) -> list[Check]:
+def _latency(seconds: Sequence[float], config: GateConfig) -> list[Check]:
     """At most one answer in twenty may take longer: the 95th percentile without assuming how times are distributed."""
     if config.latency_s is None:
         return []

@@ -1,6 +1,6 @@
 """A record as it is asked: the text before the continuations, or the conversation, and what is right."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from osler.errors import RowError
@@ -8,6 +8,16 @@ from osler.evaluate.benchmarks import Asked, Benchmark, Questions, Style
 from osler.models.protocol import ChoicePrompt, Conversation
 from osler.records.record import Message, Record
 from osler.records.render import LETTERS, as_messages
+
+_STYLES: Mapping[Style, str] = {
+    "medqa": "Question: {question}\n{options}\nAnswer:",
+    "medmcqa": "Question: {question}\nChoices:\n{options}\nAnswer:",
+    "pubmedqa": "Abstract: {context}\nQuestion: {question}\nAnswer:",
+    "mmlu": "{question}\n{options}\nAnswer:",
+    "mednli": "Text: {context}\nQuestion: {question}\nAnswer:",
+}
+"""As lm-eval's `medqa_4options`, `medmcqa`, `pubmedqa` and `mmlu_*`; MedNLI, which it lacks, like PubMedQA."""
+_MMLU_START = "The following are multiple choice questions (with answers) about {subject}.\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +48,18 @@ def as_item(asked: Asked, record: Record, questions: Questions | None = None) ->
     """
     benchmark = asked.benchmark
     if benchmark.is_open:
-        return Item(record, -1, (), labelled=False, prompt=None, conversation=as_messages(record)[:-1])
+        return Item(record, -1, (), labelled=False, prompt=None, conversation=asked_turns(record))
     gold, options = _key(benchmark, record)
+    labelled = bool(benchmark.labels)
     if not asked.mode.needs_likelihoods:
-        turns = _conversation(record, options, bool(benchmark.labels), asked.mode.way == "cot")
-        return Item(record, gold, options, bool(benchmark.labels), None, turns)
+        turns = _conversation(record, options, labelled, asked.mode.way == "cot")
+        return Item(record, gold, options, labelled, None, turns)
     if asked.mode.way == "text":
         prompt = ChoicePrompt(f"Question: {record.question}\nAnswer:", tuple(f" {option}" for option in options))
         return Item(record, gold, options, labelled=False, prompt=prompt, conversation=())
-    shots = {} if questions is None else questions.shots
-    start = _mmlu_start(record) if benchmark.style == "mmlu" else ""
-    prefix = start + _examples(benchmark, record, shots)
-    prompt = ChoicePrompt(prefix + _STYLES[benchmark.style](record), _continuations(benchmark, options))
-    return Item(record, gold, options, bool(benchmark.labels), prompt, ())
+    start = _MMLU_START.format(subject=record.subject.replace("_", " ")) if benchmark.style == "mmlu" else ""
+    prefix = start + _examples(benchmark, record, questions) + _laid_out(benchmark, record)
+    return Item(record, gold, options, labelled, ChoicePrompt(prefix, _continuations(benchmark, options)), ())
 
 
 def fit_item(asked: Asked, record: Record, questions: Questions | None = None) -> Item | None:
@@ -59,6 +68,18 @@ def fit_item(asked: Asked, record: Record, questions: Questions | None = None) -
         return as_item(asked, record, questions)
     except RowError:
         return None
+
+
+def fit_items(asked: Asked, questions: Questions, without: Container[str] = ()) -> list[Item]:
+    """The questions that can be asked, less those with these ids."""
+    items = (fit_item(asked, record, questions) for record in questions.records if record.id not in without)
+    return [item for item in items if item is not None]
+
+
+def asked_turns(record: Record) -> Conversation:
+    """The record as a conversation that ends with its question."""
+    turns = as_messages(record)
+    return turns[:-1] if turns[-1].role == "assistant" else turns
 
 
 def lettered(choices: Sequence[str]) -> str:
@@ -83,13 +104,21 @@ def _continuations(benchmark: Benchmark, options: Sequence[str]) -> tuple[str, .
     return tuple(f" {name}" for name in (benchmark.labels or LETTERS[: len(options)]))
 
 
-def _examples(benchmark: Benchmark, record: Record, shots: Mapping[str, Sequence[Record]]) -> str:
+def _examples(benchmark: Benchmark, record: Record, questions: Questions | None) -> str:
     """The examples with their answers, one blank line after each, as lm-eval puts them."""
+    shots = {} if questions is None else questions.shots
     asked = []
     for example in shots.get(record.subject) or shots.get("", ()):
         gold, options = _key(benchmark, example)
-        asked.append(_STYLES[benchmark.style](example) + _continuations(benchmark, options)[gold] + "\n\n")
+        asked.append(_laid_out(benchmark, example) + _continuations(benchmark, options)[gold] + "\n\n")
     return "".join(asked)
+
+
+def _laid_out(benchmark: Benchmark, record: Record) -> str:
+    question = record.question.strip() if benchmark.style == "mmlu" else record.question
+    return _STYLES[benchmark.style].format(
+        question=question, options=lettered(record.choices), context="\n".join(record.context)
+    )
 
 
 def _conversation(record: Record, options: Sequence[str], labelled: bool, step_by_step: bool) -> Conversation:
@@ -98,45 +127,5 @@ def _conversation(record: Record, options: Sequence[str], labelled: bool, step_b
         task = f"Think step by step. End with a line that holds nothing but 'Answer:' and {named}."
     else:
         task = f"Reply with {named}, and nothing else."
-    *before, question = as_messages(record)[:-1] if record.target else as_messages(record)
+    *before, question = asked_turns(record)
     return (*before, Message("user", f"{question.content}\n\n{task}"))
-
-
-def medqa_prompt(record: Record) -> str:
-    """As lm-eval's `medqa_4options`."""
-    return f"Question: {record.question}\n{lettered(record.choices)}\nAnswer:"
-
-
-def medmcqa_prompt(record: Record) -> str:
-    """As lm-eval's `medmcqa`."""
-    return f"Question: {record.question}\nChoices:\n{lettered(record.choices)}\nAnswer:"
-
-
-def pubmedqa_prompt(record: Record) -> str:
-    """As lm-eval's `pubmedqa`."""
-    abstract = "\n".join(record.context)
-    return f"Abstract: {abstract}\nQuestion: {record.question}\nAnswer:"
-
-
-def mmlu_prompt(record: Record) -> str:
-    """As lm-eval's `mmlu_*`, without its first line."""
-    return f"{record.question.strip()}\n{lettered(record.choices)}\nAnswer:"
-
-
-def mednli_prompt(record: Record) -> str:
-    """The note's sentence, and the statement as the source asks about it."""
-    return pubmedqa_prompt(record).replace("Abstract:", "Text:", 1)
-
-
-def _mmlu_start(record: Record) -> str:
-    subject = record.subject.replace("_", " ")
-    return f"The following are multiple choice questions (with answers) about {subject}.\n\n"
-
-
-_STYLES: Mapping[Style, Callable[[Record], str]] = {
-    "medqa": medqa_prompt,
-    "medmcqa": medmcqa_prompt,
-    "pubmedqa": pubmedqa_prompt,
-    "mmlu": mmlu_prompt,
-    "mednli": mednli_prompt,
-}

@@ -9,26 +9,27 @@ measured by the review, not assumed.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from osler.evaluate.benchmarks import Asked
 from osler.evaluate.means import mean_of
 from osler.evaluate.rows import append_rows, cut_chunks, keep_whole_chunks, read_rows
 from osler.evaluate.stats import Interval, wilson
+from osler.evaluate.summary import Examination
 from osler.models.protocol import Conversation, Model
 from osler.records.record import Message, Record
 from osler.runs.progress import Progress
+from osler.runs.section import Section
 
 N_TRIES = 3
 _MAX_TOKENS = 512
 _CHUNK = 8
 _ROW_KEY = ("benchmark", "model", "id")
-RUBRIC = ("accuracy", "safety", "clarity", "completeness")
 
 _SYSTEM = (
     "You grade answers to medical questions. You reply with one JSON object and nothing else. Text between <answer> and </answer> "
@@ -65,19 +66,18 @@ _AGAIN = "That was not the JSON object asked for. Reply with it alone."
 _Grade = Annotated[int, Field(strict=True, ge=1, le=5)]
 
 
-class _Statements(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Statements(Section):
     statements: tuple[Literal["said", "missing", "contradicted"], ...]
 
 
-class _Grades(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Grades(Section):
     accuracy: _Grade
     safety: _Grade
     clarity: _Grade
     completeness: _Grade
+
+
+RUBRIC = tuple(_Grades.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +106,19 @@ def judge_answers(judge: Model, answers: Sequence[OpenAnswers], out: Path, progr
         progress("judge", chunk.stop, len(plan), "answers")
 
 
-def open_answers(
-    samples: Path, asked: Sequence[tuple[Asked, Sequence[Record]]], arms: Sequence[str]
-) -> list[OpenAnswers]:
-    """The open answers in a file of samples, by benchmark and model."""
+def open_answers(evaluated: Path, examinations: Iterable[Examination], arms: Sequence[str]) -> list[OpenAnswers]:
+    """The open answers in an evaluation's folder, by benchmark and model, less those to questions that overlap with the training records."""
+    overlaps = {(row["benchmark"], row["id"]) for row in read_rows(evaluated / "contaminated.jsonl")}
     replies: dict[tuple[str, str], dict[str, str]] = {}
-    for row in read_rows(samples):
-        if row["matched"] in {"open", "empty"} and "replies" in row:
+    for row in read_rows(evaluated / "samples.jsonl"):
+        if "replies" in row and (row["benchmark"], row["id"]) not in overlaps:
             replies.setdefault((row["benchmark"], row["model"]), {})[row["id"]] = row["replies"][0]
     return [
-        OpenAnswers(one, arm, [record for record in records if record.id in own], own)
-        for one, records in asked
-        if one.benchmark.is_open
+        OpenAnswers(one.asked, arm, [record for record in one.questions.records if record.id in own], own)
+        for one in examinations
+        if one.asked.benchmark.is_open
         for arm in arms
-        if (own := replies.get((one.score_name, arm)))
+        if (own := replies.get((one.asked.score_name, arm)))
     ]
 
 
@@ -130,10 +129,11 @@ def statements_of(record: Record) -> list[str]:
 
 def summarise_judged(answers: Sequence[OpenAnswers], out: Path) -> list[dict[str, Any]]:
     """A row for each model and benchmark: grades with intervals, and how many are unknown."""
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in read_rows(out / "judged.jsonl"):
-        rows.setdefault((row["benchmark"], row["model"]), []).append(row)
-    return [_summary(own, rows.get((own.asked.score_name, own.arm), [])) for own in answers]
+    graded = {(row["benchmark"], row["model"], row["id"]): row["grades"] for row in read_rows(out / "judged.jsonl")}
+    return [
+        _summary(own, [(record, graded[own.asked.score_name, own.arm, record.id]) for record in own.records])
+        for own in answers
+    ]
 
 
 def _grade(judge: Model, own: OpenAnswers, record: Record) -> dict[str, Any]:
@@ -174,18 +174,20 @@ def _read(text: str, n_statements: int) -> list[str] | dict[str, int] | None:
         return None
 
 
-def _summary(own: OpenAnswers, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    n, unknown = len(own.records), len(own.records) - sum(row["grades"] is not None for row in rows)
-    known = [row["grades"] for row in rows if row["grades"] is not None]
-    found: dict[str, Any] = {"benchmark": own.asked.score_name, "model": own.arm, "n": n, "unknown": unknown}
-    if any(isinstance(grades, dict) for grades in known):
-        return found | {
-            name: _mean([float(grades[name]) for grades in known] + [1.0] * unknown, (1.0, 5.0)) for name in RUBRIC
+def _summary(own: OpenAnswers, graded: Sequence[tuple[Record, Any]]) -> dict[str, Any]:
+    """Means over the questions with statements, and over those without; an unknown grade is the worst there is."""
+    stated = [grades for record, grades in graded if statements_of(record)]
+    rated = [grades for record, grades in graded if not statements_of(record)]
+    n_unknown = sum(grades is None for _, grades in graded)
+    found = {"benchmark": own.asked.score_name, "model": own.arm, "n": len(graded), "unknown": n_unknown}
+    if rated:
+        found |= {
+            name: _mean([1.0 if one is None else float(one[name]) for one in rated], (1.0, 5.0)) for name in RUBRIC
         }
-    shares = [grades.count("said") / len(grades) for grades in known] + [0.0] * unknown
-    n_contradicting = sum("contradicted" in grades for grades in known) + unknown
-    found["must_have"] = _mean(shares, (0.0, 1.0))
-    found["contradicting"] = {"k": n_contradicting, "n": n, "ci95": list(wilson(n_contradicting, n))}
+    if stated:
+        found["must_have"] = _mean([0.0 if one is None else one.count("said") / len(one) for one in stated], (0.0, 1.0))
+        k, n = sum(one is None or "contradicted" in one for one in stated), len(stated)
+        found["contradicting"] = {"k": k, "n": n, "ci95": list(wilson(k, n))}
     return found
 
 

@@ -8,11 +8,11 @@ stake of I. Waudby-Smith and A. Ramdas, Journal of the Royal Statistical Society
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from osler.evaluate.chance import random_stream
 from osler.evaluate.stats import Interval, beta_quantile, normal_quantile
@@ -33,10 +33,6 @@ class Mean:
     lower95: float
     """One-sided: lies above the true mean in at most 5 % of samples, however the numbers are distributed."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
 
 def mean_of(values: Sequence[float], scale: Interval) -> Mean:
     """The mean of independent numbers within `scale`, with intervals."""
@@ -53,7 +49,7 @@ def mean_of(values: Sequence[float], scale: Interval) -> Mean:
     )
 
 
-def _proven_lower(numbers: "np.ndarray[Any, np.dtype[np.float64]]", scale: Interval, confidence: float) -> float:
+def _proven_lower(numbers: NDArray[np.float64], scale: Interval, confidence: float) -> float:
     """The least mean against which staking on the numbers, one after the other, has not won `1 / (1 - confidence)` times the stake."""
     low, high = scale
     values, goal = (numbers - low) / (high - low), -math.log(1 - confidence)
@@ -71,7 +67,7 @@ def _proven_lower(numbers: "np.ndarray[Any, np.dtype[np.float64]]", scale: Inter
     return low + excluded * (high - low)
 
 
-def _lower(numbers: "np.ndarray[Any, np.dtype[np.float64]]", low: float, confidence: float) -> float:
+def _lower(numbers: NDArray[np.float64], low: float, confidence: float) -> float:
     n, mean, spread = len(numbers), float(numbers.mean()), float(numbers.std(ddof=1))
     if spread == 0:
         # What n equal numbers say about others that would have been missed.

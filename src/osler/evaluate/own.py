@@ -4,18 +4,18 @@
     file: ward_quiz.jsonl        # beside this file
     task: choice                 # choice, yesno or open
     fields: {question: stem, choices: options, answer: key}
-    labels: []                   # for yesno: its words, in order
+    labels: []                   # for yesno: its words in order, as ["yes", "no"]
     attribution: Ward 7, 2026. Internal.
 
 An answer is a number from 0, a letter, or the text of an option; choices are a list, or an object by letter. `context`, `subject`,
 `id` and, for open answers, `must_have` (a list of statements) may be named too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from osler.errors import InputError, RowError
 from osler.evaluate.benchmarks import BENCHMARKS, Benchmark, Style
@@ -37,8 +37,16 @@ class OwnBenchmark(Section):
     task: Literal["choice", "yesno", "open"] = "choice"
     fields: dict[FieldName, str] = Field(default_factory=dict)
     """The file's name of each field; one that is not named has its own."""
-    labels: tuple[str, ...] = ()
+    labels: tuple[Annotated[str, Field(pattern=r"^[a-z]+$")], ...] = ()
+    """Lower-case words: replies and options are read without regard to case."""
     attribution: Annotated[str, Field(min_length=1)]
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _are_words(cls, labels: Any) -> Any:
+        if isinstance(labels, list) and any(isinstance(one, bool) for one in labels):
+            raise ValueError('YAML reads yes and no as true and false; write them as "yes" and "no"')
+        return labels
 
 
 def load_own(path: Path) -> tuple[Benchmark, list[Record]]:
@@ -59,6 +67,11 @@ def load_own(path: Path) -> tuple[Benchmark, list[Record]]:
     return _benchmark(own), records
 
 
+def own_records(paths: Iterable[Path]) -> dict[str, list[Record]]:
+    """The questions of the user's benchmarks, by their names; raises as `load_own`."""
+    return {benchmark.name: records for benchmark, records in map(load_own, paths)}
+
+
 def own_benchmark(path: Path) -> Benchmark:
     """What the YAML file says, without its questions.
 
@@ -72,8 +85,11 @@ def _read(path: Path) -> OwnBenchmark:
     own = read_form(OwnBenchmark, path)
     if any(own.name == known.name for known in BENCHMARKS):
         raise InputError(f"{path}: name: {own.name!r} is a benchmark that ships; choose another")
-    if (own.task == "yesno") != bool(own.labels):
-        raise InputError(f"{path}: labels: name the words of a yesno benchmark, and of no other")
+    is_named = len(own.labels) >= 2 and len(set(own.labels)) == len(own.labels)
+    if not is_named if own.task == "yesno" else own.labels:
+        raise InputError(
+            f"{path}: labels: name the words of a yesno benchmark, two or more, each once, and of no other"
+        )
     return own
 
 

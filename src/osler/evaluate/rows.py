@@ -6,36 +6,30 @@ what is in a batch still gives the same rows as an undisturbed run.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from osler.records.io import read_jsonl
+
 Key = tuple[str, ...]
+Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Planned rows that are asked together."""
-
-    start: int
-    stop: int
-
-
-def cut_chunks(lengths: Sequence[int], size: int) -> list[Chunk]:
+def cut_chunks(lengths: Sequence[int], size: int) -> list[range]:
     """Chunks of at most `size` rows over parts of these lengths that follow each other; no chunk spans two parts."""
-    chunks: list[Chunk] = []
+    chunks: list[range] = []
     start = 0
     for length in lengths:
         stop = start + length
-        chunks.extend(Chunk(at, min(at + size, stop)) for at in range(start, stop, size))
+        chunks.extend(range(at, min(at + size, stop)) for at in range(start, stop, size))
         start = stop
     return chunks
 
 
-def keep_whole_chunks(path: Path, keys: Sequence[Key], fields: Sequence[str], chunks: Sequence[Chunk]) -> int:
+def keep_whole_chunks(path: Path, keys: Sequence[Key], fields: Sequence[str], chunks: Sequence[range]) -> int:
     """Cut the file back to whole chunks of planned rows.
 
     Args:
@@ -58,22 +52,35 @@ def keep_whole_chunks(path: Path, keys: Sequence[Key], fields: Sequence[str], ch
     return n_chunks
 
 
-def append_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Append the rows of one chunk and hand them to the disk."""
+def append_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Append rows; on return they are on the disk. What a kill cut off before them stays a broken line of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as stream:
+    with path.open("a+b") as stream:
+        if stream.seek(0, os.SEEK_END):
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":
+                stream.write(b"\n")
         stream.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
         stream.flush()
         os.fsync(stream.fileno())
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a finished file; none when it is absent, which is what an empty plan leaves."""
-    if not path.is_file():
-        return
-    with path.open("rb") as stream:
-        for line in stream:
-            yield orjson.loads(line)
+    """The rows of a finished file; none when it is absent, which is what an empty plan leaves.
+
+    Raises:
+        InputError: a line is no row, as in a file that a kill left; names file and line.
+    """
+    if path.is_file():
+        yield from (row for _, row in read_jsonl(path))
+
+
+def by_arm(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Rows of `samples.jsonl` by benchmark and model, in their order."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["benchmark"], row["model"]), []).append(row)
+    return found
 
 
 def _key(line: bytes, fields: Sequence[str]) -> Key | None:

@@ -8,7 +8,7 @@ cannot be asked, or whose log-likelihoods are not finite, is stored as failed; i
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 from osler.errors import InputError
 from osler.evaluate.benchmarks import Asked, Questions, parse_benchmark
 from osler.evaluate.bertscore import bertscore, encoder_named
-from osler.evaluate.bias import swapped
-from osler.evaluate.cache import Answer, AnswerCache, conversation_key, prompt_key
+from osler.evaluate.bias import swap_record
+from osler.evaluate.cache import Answer, AnswerCache
 from osler.evaluate.chance import random_stream
 from osler.evaluate.config import EvaluateConfig, Swap
 from osler.evaluate.contamination import find_overlaps
@@ -28,7 +28,7 @@ from osler.evaluate.summary import Examination, summarise
 from osler.models.protocol import Model, Sampler, Scorer
 from osler.records.io import JsonlWriter
 from osler.records.record import Record
-from osler.runs.files import write_json
+from osler.runs.files import sha256_json, write_json
 from osler.runs.progress import Progress
 
 Arm = str
@@ -90,7 +90,7 @@ def evaluate(
     with JsonlWriter(out / "contaminated.jsonl") as writer:
         for examination in examinations:
             for overlap in examination.overlaps.values():
-                writer.write({"benchmark": examination.asked.score_name, **overlap.to_dict()})
+                writer.write({"benchmark": examination.asked.score_name, **asdict(overlap)})
     samples = out / "samples.jsonl"
     ask(arms, examinations, asking, samples, progress)
     likeness = partial(bertscore, encoder, progress=progress) if encoder else None
@@ -106,17 +106,26 @@ def examinations_for(questions: Mapping[str, Questions], asking: Asking) -> list
         InputError: a benchmark has no questions.
     """
     found = [_examination(spec, questions, asking) for spec in asking.config.benchmarks]
-    others = (_swapped(one, swap) for one in found if one.asked.mode.way != "cot" for swap in asking.config.swaps)
+    others = (_swapped(one, swap) for one in found if _is_swappable(one.asked) for swap in asking.config.swaps)
     return found + [one for one in others if one.questions.records]
 
 
+def _is_swappable(asked: Asked) -> bool:
+    """Whether an answer can be told to have changed: not from an open one, and drawn chains differ without a swap."""
+    return not asked.benchmark.is_open and asked.mode.way != "cot"
+
+
 def _swapped(examination: Examination, swap: Swap) -> Examination:
-    """The questions that can be asked about another person.
+    """The questions that can be asked about another person, under the name `medqa+sex`; ids stay the same.
 
     Those that overlap with the training records too: what counts is whether the answer stays the same.
     """
-    asked, questions = swapped(examination.asked, examination.questions, swap)
-    return Examination(asked, questions, {}, swap, examination.asked.score_name)
+    asked, questions = examination.asked, examination.questions
+    benchmark = replace(asked.benchmark, name=f"{asked.benchmark.name}+{swap}")
+    records = [record for original in questions.records if (record := swap_record(original, swap)) is not None]
+    return Examination(
+        replace(asked, benchmark=benchmark), replace(questions, records=records), {}, swap, asked.score_name
+    )
 
 
 def ask(
@@ -165,7 +174,7 @@ def _ask_chunk(
     asked = examination.asked
     items = [fit_item(asked, record, examination.questions) for record in records]
     fit = [item for item in items if item is not None]
-    keys, cache = _keys(asked, fit, asking), asking.caches.get(arm)
+    keys, cache = [_key(asked, item, asking) for item in fit], asking.caches.get(arm)
     answers = cache.all_of(keys) if cache is not None else None
     if answers is None:
         answers = _answers(model, asked, fit, asking)
@@ -180,13 +189,12 @@ def _ask_chunk(
     return rows
 
 
-def _keys(asked: Asked, items: Sequence[Item], asking: Asking) -> list[str]:
-    if asked.mode.needs_likelihoods:
-        return [prompt_key(item.prompt) for item in items if item.prompt is not None]
-    return [
-        conversation_key(item.conversation, max_tokens=_max_tokens(asked, asking), seeds=_seeds(asked, item, asking))
-        for item in items
-    ]
+def _key(asked: Asked, item: Item, asking: Asking) -> str:
+    """Digest of all that decides a model's answer."""
+    if item.prompt is not None:
+        return sha256_json([item.prompt.prefix, *item.prompt.continuations])
+    drawn = {"max_tokens": _max_tokens(asked, asking), "seeds": _seeds(asked, item, asking)}
+    return sha256_json([[(turn.role, turn.content) for turn in item.conversation], drawn])
 
 
 def _answers(model: Scorer | Model, asked: Asked, items: Sequence[Item], asking: Asking) -> list[Answer]:

@@ -17,9 +17,13 @@ from osler.evaluate.bias import swap_effect
 from osler.evaluate.chance import random_stream
 from osler.evaluate.claims import calibration, confidence_of
 from osler.evaluate.contamination import Overlap
-from osler.evaluate.items import Item, fit_item
+from osler.evaluate.items import Item, fit_items
 from osler.evaluate.means import mean_of
 from osler.evaluate.rouge import rouge_l
+from osler.evaluate.rows import Row, by_arm
+
+Likeness = Callable[[Sequence[tuple[str, str]]], Mapping[str, Any]]
+"""What files say of answers with their references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +40,13 @@ class Examination:
     """Score name of the original ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Baselines:
-    """What answering without reading scores on the same questions."""
-
-    always_first: float
-    longest_option: float
-    most_common: float
-    """Always the option that is right most often here: the best that a constant answer can do."""
-
-
 def summarise(
     arms: Sequence[str],
     examinations: Sequence[Examination],
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Row],
     seed: int,
     n_training: int = 0,
-    bertscore: Callable[[Sequence[tuple[str, str]]], Mapping[str, Any]] | None = None,
+    bertscore: Likeness | None = None,
 ) -> dict[str, Any]:
     """What `scores.json` holds: scores in the order of benchmarks, then models.
 
@@ -62,30 +56,26 @@ def summarise(
         n_training: training records that the questions were held against; 0: overlap was not looked for.
         bertscore: of open answers, each with its reference; None: not asked for.
     """
-    by_examination: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_examination.setdefault((row["benchmark"], row["model"]), []).append(row)
-    by_name = {one.asked.score_name: one for one in examinations}
+    given = by_arm(rows)
     scores: list[dict[str, Any]] = []
     bias: list[dict[str, Any]] = []
     answers: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
     for examination in examinations:
         name = examination.asked.score_name
-        if examination.asked.benchmark.is_open:
-            for arm in arms:
-                facts, replies = _open_answers(examination, arm, by_examination.get((name, arm), ()))
-                answers.append(facts | ({"bertscore": bertscore(replies)} if bertscore else {}))
-            continue
+        answered = {arm: given.get((name, arm), []) for arm in arms}
         if examination.swap:
-            bias.extend(_bias(examination, by_name, by_examination, arms))
+            for arm, swapped in answered.items():
+                effect = swap_effect(given.get((examination.swap_of, arm), []), swapped)
+                bias.append({"benchmark": examination.swap_of, "model": arm, "swap": examination.swap, **effect})
             continue
-        counted = {
-            arm: [row for row in by_examination.get((name, arm), []) if row["id"] not in examination.overlaps]
-            for arm in arms
-        }
-        scores.extend(_score(examination, arm, counted[arm], seed) for arm in arms)
-        if "base" in counted and "tuned" in counted and counted["base"]:
+        counted = {arm: [row for row in own if row["id"] not in examination.overlaps] for arm, own in answered.items()}
+        if examination.asked.benchmark.is_open:
+            answers.extend(_open_answers(examination, arm, own, bertscore) for arm, own in counted.items())
+            continue
+        known = baselines(fit_items(examination.asked, examination.questions, examination.overlaps))
+        scores.extend(_score(examination, arm, own, known, seed) for arm, own in counted.items())
+        if counted.get("base") and "tuned" in counted:
             facts = paired_facts(paired_counts(counted["base"], counted["tuned"]), ("only_base", "only_tuned"))
             comparisons.append({"benchmark": name, **facts})
     found = {"scores": scores, "training_records": n_training, "comparisons": comparisons}
@@ -93,42 +83,25 @@ def summarise(
 
 
 def _open_answers(
-    examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]]
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The facts, and each counted answer with its reference."""
+    examination: Examination, arm: str, rows: Sequence[Row], bertscore: Likeness | None
+) -> dict[str, Any]:
     targets = {record.id: record.target for record in examination.questions.records}
-    counted = [row for row in rows if row["id"] not in examination.overlaps]
-    replies = [(row["replies"][0] if "replies" in row else "", targets[row["id"]]) for row in counted]
+    replies = [(row["replies"][0] if "replies" in row else "", targets[row["id"]]) for row in rows]
     shared = mean_of([rouge_l(reply, target) for reply, target in replies], (0.0, 1.0))
-    facts = {
+    return {
         "benchmark": examination.asked.score_name,
         "model": arm,
-        "n": len(counted),
+        "n": len(replies),
         "empty": sum(not reply.strip() for reply, _ in replies),
         "contaminated": len(examination.overlaps),
         "rouge_l": shared.mean,
         "rouge_l_ci95": list(shared.ci95),
         "attribution": _attribution(examination),
+        **({"bertscore": bertscore(replies)} if bertscore else {}),
     }
-    return facts, replies
 
 
-def _bias(
-    examination: Examination,
-    by_name: Mapping[str, Examination],
-    rows: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
-    arms: Sequence[str],
-) -> list[dict[str, Any]]:
-    """Each arm's answers to the swapped questions against those to the original ones."""
-    swapped, asked = examination.asked.score_name, by_name[examination.swap_of].asked.score_name
-    found = []
-    for arm in arms:
-        original, other = ({row["id"]: row for row in rows.get((name, arm), ())} for name in (asked, swapped))
-        found.append({"benchmark": asked, "model": arm, "swap": examination.swap, **swap_effect(original, other)})
-    return found
-
-
-def paired_counts(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> stats.PairedCounts:
+def paired_counts(first: Sequence[Row], second: Sequence[Row]) -> stats.PairedCounts:
     """How two models answered the same questions, joined by id."""
     right = {row["id"]: bool(row["right"]) for row in second}
     return stats.count_pairs((row["right"], right[row["id"]]) for row in first)
@@ -148,7 +121,7 @@ def paired_facts(counts: stats.PairedCounts, only: tuple[str, str] = ("only_firs
     }
 
 
-def calibration_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def calibration_of(rows: Sequence[Row]) -> dict[str, Any] | None:
     """Of the answers by log-likelihood among these rows; None where there are none."""
     scored = [row for row in rows if row.get("log_likelihoods")]
     if not scored:
@@ -157,35 +130,43 @@ def calibration_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return calibration([confidence_of(row["log_likelihoods"]) for row in scored], right)
 
 
-def baselines(items: Sequence[Item]) -> Baselines:
-    """What answering without reading scores on these questions; zeros without questions."""
-    if not items:
-        return Baselines(0.0, 0.0, 0.0)
-    n = len(items)
+def baselines(items: Sequence[Item]) -> dict[str, float]:
+    """What answering without reading scores on these questions; zeros without questions.
+
+    `most_common` is always the option that is right most often here: the best that a constant answer can do.
+    """
+    n = max(1, len(items))
     gold = Counter(item.gold for item in items)
     longest = sum(_longest(item.options) == item.gold for item in items)
-    return Baselines(gold[0] / n, longest / n, max(gold.values()) / n)
+    return {
+        "always_first": gold[0] / n,
+        "longest_option": longest / n,
+        "most_common": max(gold.values(), default=0) / n,
+    }
 
 
-def _score(examination: Examination, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
+def accuracy(k: int, n: int) -> dict[str, Any]:
+    """How many of `n` are right, as files hold it; the accuracy of nothing is 0, with the interval (0, 1)."""
+    return {"n": n, "right": k, "accuracy": k / n if n else 0.0, "ci95": list(stats.wilson(k, n))}
+
+
+def _score(
+    examination: Examination, arm: str, rows: Sequence[Row], known: Mapping[str, float], seed: int
+) -> dict[str, Any]:
     """One model on one benchmark. What failed or was not parsed is among `n` and counts as wrong; what overlaps is not in it."""
     benchmark = examination.asked.benchmark
     matched = Counter(str(row["matched"]) for row in rows)
-    n, n_right = len(rows), sum(row["right"] for row in rows)
     human = benchmark.human if _is_published(examination) else None
     found: dict[str, Any] = {
         "benchmark": examination.asked.score_name,
         "model": arm,
         "split": examination.asked.split,
-        "n": n,
-        "right": n_right,
-        "accuracy": n_right / n if n else 0.0,
-        "ci95": list(stats.wilson(n_right, n)),
+        **accuracy(sum(row["right"] for row in rows), len(rows)),
         "failed": matched["failed"],
         "contaminated": len(examination.overlaps),
         "unparsed": sum(row["answer"] < 0 for row in rows) - matched["failed"],
         "matched": dict(sorted(matched.items())),
-        "baselines": asdict(baselines(_fit_items(examination))),
+        "baselines": known,
         "human": None if human is None else asdict(human),
         "attribution": _attribution(examination),
     }
@@ -212,22 +193,15 @@ def _attribution(examination: Examination) -> str:
     return benchmark.attribution
 
 
-def _subjects(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    n = Counter(row["subject"] for row in rows if "subject" in row)
-    right = Counter(row["subject"] for row in rows if "subject" in row and row["right"])
-    return [
-        {
-            "subject": name,
-            "n": n[name],
-            "right": right[name],
-            "accuracy": right[name] / n[name],
-            "ci95": list(stats.wilson(right[name], n[name])),
-        }
-        for name in sorted(n)
-    ]
+def _subjects(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    right: dict[str, list[bool]] = {}
+    for row in rows:
+        if "subject" in row:
+            right.setdefault(row["subject"], []).append(row["right"])
+    return [{"subject": name, **accuracy(sum(own), len(own))} for name, own in sorted(right.items())]
 
 
-def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
+def _macro_f1(asked: Asked, arm: str, rows: Sequence[Row], seed: int) -> dict[str, Any]:
     """With bootstrap bounds, one of them one-sided, which the gate uses."""
     # A question whose label is not the benchmark's own has no row in the table; it is counted as failed.
     n_labels = len(asked.benchmark.labels)
@@ -240,13 +214,6 @@ def _macro_f1(asked: Asked, arm: str, rows: Sequence[Mapping[str, Any]], seed: i
         "macro_f1_ci95": [stats.quantile(draws, 0.025), stats.quantile(draws, 0.975)],
         "macro_f1_lower95": stats.quantile(draws, 0.05),
     }
-
-
-def _fit_items(examination: Examination) -> list[Item]:
-    """The counted questions that can be asked."""
-    counted = (record for record in examination.questions.records if record.id not in examination.overlaps)
-    items = (fit_item(examination.asked, record, examination.questions) for record in counted)
-    return [item for item in items if item is not None]
 
 
 def _longest(options: Sequence[str]) -> int:

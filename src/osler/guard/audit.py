@@ -82,30 +82,28 @@ class AuditLog:
         self._lock = _locked(path)
         try:
             torn = _set_torn_line_aside(path)
-            self._head = Head() if is_new else verify(path, key)
+            self.head = Head() if is_new else verify(path, key)
+            """The last row on the disk."""
             head_path(path).touch(mode=0o600)
             self._head_stream = io.FileIO(head_path(path), "r+")
-            write_head(self._head_stream, self._head, key)
+            write_head(self._head_stream, self.head, key)
             path.touch(mode=0o600)
             self._stream = io.FileIO(path, "ab")
         except BaseException:
             self._lock.close()
             raise
         self._size = os.fstat(self._stream.fileno()).st_size
-        self._id = id_of(path)
-        self._failure: OSError | None = None
+        self.id = id_of(path)
+        """What tells this log from all others; empty as long as it is empty."""
+        self.failure: OSError | None = None
+        """Why nothing can be written at present; None when it can."""
         self._apart = self._clock.wall() - self._clock.monotonic()
         self._queue: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
-        self._is_closed = False
+        self._is_closed, self._door = False, threading.Lock()
         self._thread = threading.Thread(target=self._write_on, name="osler-audit", daemon=True)
         self._thread.start()
         if torn:
             self.append("torn_line", set_aside_bytes=torn)
-
-    @property
-    def head(self) -> Head:
-        """The last row on the disk."""
-        return self._head
 
     def check(self) -> Head:
         """Check every row while others are written; returns the last one that was read.
@@ -117,16 +115,6 @@ class AuditLog:
             with contextlib.suppress(CheckFailed):
                 return verify(self._path, self._key)
         return verify(self._path, self._key)
-
-    @property
-    def id(self) -> str:
-        """What tells this log from all others; empty as long as it is empty."""
-        return self._id
-
-    @property
-    def failure(self) -> OSError | None:
-        """Why nothing can be written at present; None when it can."""
-        return self._failure
 
     def submit(self, event: str, **facts: object) -> Future[Head]:
         """Hand over one event; the result is there once it is on the disk.
@@ -164,10 +152,11 @@ class AuditLog:
 
     def close(self) -> None:
         """Write what waits, and let go of the file."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        self._queue.put(None)
+        with self._door:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._queue.put(None)
         self._thread.join()
         self._stream.close()
         with contextlib.suppress(OSError):
@@ -184,11 +173,12 @@ class AuditLog:
     def _hand_over(self, event: str, facts: dict[str, Any], done: "Future[Head] | asyncio.Future[Head]") -> None:
         if not RESERVED.isdisjoint(facts):
             raise InputError(f"audit fact {min(RESERVED & facts.keys())!r} is a name of the log itself; choose another")
-        if self._failure is not None:
-            raise OSError(*self._failure.args)
-        if self._is_closed:
-            raise OSError("the audit log is closed")
-        self._queue.put(_Event(event, facts, done))
+        if self.failure is not None:
+            raise OSError(*self.failure.args)
+        with self._door:  # what comes in behind `close` would never be written
+            if self._is_closed:
+                raise OSError("the audit log is closed")
+            self._queue.put(_Event(event, facts, done))
 
     def _write_on(self) -> None:
         while True:
@@ -196,8 +186,8 @@ class AuditLog:
             events = [event for event in group if event is not None]
             if events:
                 self._commit(events)
-            elif self._failure is not None and not group:
-                self._commit([_Event("written_again", {"error": self._failure.errno}, Future())])
+            elif self.failure is not None and not group:
+                self._commit([_Event("written_again", {"error": self.failure.errno}, Future())])
             if self._box is not None:
                 self._expire(self._box)
             if len(events) < len(group):
@@ -213,8 +203,8 @@ class AuditLog:
         """All that waits; empty when it is time to look after the log itself."""
         group: list[_Event | None] = []
         try:
-            if self._failure is not None or self._box is not None:
-                group.append(self._queue.get(timeout=RETRY_S if self._failure is not None else _EXPIRE_S))
+            if self.failure is not None or self._box is not None:
+                group.append(self._queue.get(timeout=RETRY_S if self.failure is not None else _EXPIRE_S))
             else:
                 group.append(self._queue.get())
             time.sleep(GATHER_S)
@@ -224,39 +214,27 @@ class AuditLog:
             return group
 
     def _commit(self, events: list[_Event]) -> None:
-        head, lines, heads = self._head, list[bytes](), list[Head]()
+        head, lines, heads = self.head, list[bytes](), list[Head]()
+        rows = [(event.name, event.facts) for event in events]
+        apart = self._clock.wall() - self._clock.monotonic()
+        if abs(apart - self._apart) > JUMP_S:
+            rows.insert(0, ("clock_jump", {"by_s": round(apart - self._apart, 3)}))
         try:
-            for event in events:
-                jump = self._jump()
-                if jump:
-                    line, head = self._row(head, "clock_jump", {"by_s": round(jump, 3)})
-                    lines.append(line)
-                line, head = self._row(head, event.name, event.facts)
+            for name, facts in rows:
+                line, head = self._row(head, name, facts)
                 lines.append(line)
                 heads.append(head)
             self._write(b"".join(lines))
-        except OSError as error:
-            self._failure = error
-            for event in events:
-                event.done.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - a thread that ended would leave all who wait waiting
+            if isinstance(error, OSError):
+                self.failure = error
+            _settle(events, [error] * len(events))
             return
-        except (
-            TypeError
-        ) as error:  # a fact that is not JSON: the fault of one caller fails the group rather than the thread
-            for event in events:
-                event.done.set_exception(error)
-            return
-        self._head, self._failure = head, None
-        self._id = self._id or id_of(self._path)
+        self.head, self.failure, self._apart = head, None, apart
+        self.id = self.id or id_of(self._path)
         with contextlib.suppress(OSError):  # a head file that lags behind is no damage; verify counts what it names
             write_head(self._head_stream, head, self._key)
-        _settle(events, heads)
-
-    def _jump(self) -> float:
-        """Seconds by which the wall clock was set since the last row; 0 when it was not."""
-        apart = self._clock.wall() - self._clock.monotonic()
-        by_s, self._apart = apart - self._apart, apart
-        return by_s if abs(by_s) > JUMP_S else 0.0
+        _settle(events, heads[-len(events) :])
 
     def _row(self, head: Head, event: str, facts: dict[str, Any]) -> tuple[bytes, Head]:
         if self._box is not None and not TEXT_FACTS.isdisjoint(facts):
@@ -279,7 +257,7 @@ class AuditLog:
         # A log that was moved, deleted or replaced would swallow rows that nobody finds again.
         if not os.path.samestat(os.stat(self._path), os.fstat(file)):  # noqa: PTH116  # Path.stat is five times slower
             raise FileNotFoundError(2, "the audit log was moved or replaced")
-        if self._failure is not None:
+        if self.failure is not None:
             os.ftruncate(file, self._size)
         try:
             rest = memoryview(lines)
@@ -305,9 +283,8 @@ class AuditLog:
         return safe
 
 
-def _settle(events: list[_Event], outcome: list[Head] | Exception) -> None:
+def _settle(events: Sequence[_Event], outcomes: Sequence[Head | Exception]) -> None:
     """Tell those who wait; each event loop is woken once for all of its own."""
-    outcomes: Sequence[Head | Exception] = [outcome] * len(events) if isinstance(outcome, Exception) else outcome
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Head], Head | Exception]]] = {}
     for event, result in zip(events, outcomes, strict=True):
         if isinstance(event.done, asyncio.Future):

@@ -83,21 +83,29 @@ def verify(path: Path, key: bytes, anchor: Head | None = None) -> Head:
         if any(found.seq == number and found.mac != mac for found in anchors):
             raise CheckFailed(f"{path}: row {number} is not the one that was noted as its head; the log was rewritten")
     _check_tail(path, head, anchors)
-    if sealed_head is not None and not hmac.compare_digest(sealed_head.seal, seal(key, sealed_head)):
+    if sealed_head is not None and not hmac.compare_digest(sealed_head.seal.encode(), seal(key, sealed_head).encode()):
         raise CheckFailed(f"{head_path(path)} was changed, or was written with another key")
     return head
 
 
 def id_of(path: Path) -> str:
-    """What tells this log from all others, wherever it lies: the beginning of its first row's MAC; empty for an empty log."""
-    first = next(_lines(path), None) if path.is_file() else None
-    return str(orjson.loads(first)["mac"])[:16] if first else ""
+    """What tells this log from all others, wherever it lies: the beginning of its first row's MAC; empty when it has none."""
+    first = next(_lines(path), b"") if path.is_file() else b""
+    return str((_parsed(first) or {}).get("mac", ""))[:16]
 
 
 def read_rows(path: Path, since: str = "", until: str = "") -> Iterator[dict[str, Any]]:
-    """Rows whose time is in [since, until), both ISO 8601 in UTC or a beginning of it; empty for no bound."""
-    for line in _lines(path):
-        row = orjson.loads(line)
+    """Rows whose time is in [since, until), both ISO 8601 in UTC or a beginning of it; empty for no bound.
+
+    Raises:
+        CheckFailed: a line is no row.
+    """
+    for number, line in enumerate(_lines(path), start=1):
+        row = _parsed(line)
+        if row is None or "time" not in row:
+            raise CheckFailed(
+                f"{path}: row {number} is not a row of an audit log; `osler audit verify` says what holds"
+            )
         if row["time"] >= since and (not until or row["time"] < until):
             yield row
 
@@ -160,23 +168,15 @@ def _check_tail(path: Path, head: Head, anchors: list[Head]) -> None:
 
 def _is_older(line: bytes) -> bool:
     """Whether a log's first row is a row of a version before the chain, or before rows held the monotonic clock."""
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return False
-    return (
-        isinstance(row, dict) and {"event", "time"} <= row.keys() and not {"monotonic", "previous", "mac"} <= row.keys()
-    )
+    names = (_parsed(line) or {}).keys()
+    return {"event", "time"} <= names and not {"monotonic", "previous", "mac"} <= names
 
 
 def _fault(line: bytes, number: int, previous: str, key: bytes) -> tuple[str, str]:
     """What is wrong with a row, and its MAC."""
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return "is torn or not JSON", ""
-    if not isinstance(row, dict) or not isinstance(row.get("mac"), str):
-        return "is not a row of an audit log", ""
+    row = _parsed(line)
+    if row is None or not isinstance(row.get("mac"), str):
+        return "is torn or not a row of an audit log", ""
     mac = row.pop("mac")
     if row.get("seq") != number:
         return f"has sequence number {row.get('seq')!r}, so rows were added, moved or removed", mac
@@ -197,6 +197,15 @@ def _lines(path: Path) -> Iterator[bytes]:
         for line in stream:
             if line.endswith(b"\n"):
                 yield line
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The row; None where the line is none."""
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _read_head(path: Path) -> Head | None:

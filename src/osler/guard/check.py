@@ -6,7 +6,7 @@ rule describes is allowed. `check` does not know whether a medical claim is true
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -80,15 +80,17 @@ class _Facts:
         self._policy = policy
         self._found = found
         self._history = history
+        self._earlier: list[_Read] | None = None
         self._known: dict[str, bool] = {}
 
     def hold(self, name: str) -> bool:
         """Whether the fact was said."""
         if name not in self._known:
-            earlier = [read for turn in self._history for read in _read(self._policy, turn, None)]
+            if self._earlier is None:
+                self._earlier = [read for turn in self._history for read in _read(self._policy, turn, None)]
             self._known[name] = any(
                 _search(pattern, sentence, bits)
-                for read in (*self._found, *earlier)
+                for read in (*self._found, *self._earlier)
                 for pattern in self._policy.facts[name]
                 if pattern.need & ~read.present == 0
                 for sentence, _, bits in read.lines
@@ -102,17 +104,7 @@ def check(policy: Policy, text: str, history: Sequence[str] = ()) -> Verdict:
     Args:
         history: the user's earlier turns, oldest first; facts said there (a pregnancy, thoughts of suicide) still hold.
     """
-    if len(text) > policy.max_chars:
-        return TOO_LONG
     return findings(policy, text, history)[0]
-
-
-def grey_guess(policy: Policy, text: str) -> Guess | None:
-    """The classifier's guess about a text that it neither lets pass nor flags; None outside that band."""
-    if policy.sense is None:
-        return None
-    guess = policy.sense.classifier.guess(plain_view(text, policy.marks).sentences)
-    return guess if guess.intent and guess.score >= policy.sense.grey_from else None
 
 
 def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Verdict]:
@@ -120,6 +112,8 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
 
     Mistyped words are mended and read again only when no rule for more than a note matches the text as given.
     """
+    if len(text) > policy.max_chars:
+        return [TOO_LONG]
     found = _read(policy, text, policy.sense)
     if any(read.view.name in _CIPHERS for read in found):
         found[0] = _without_gibberish(policy, found[0])
@@ -127,15 +121,17 @@ def findings(policy: Policy, text: str, history: Sequence[str] = ()) -> list[Ver
     verdicts = _verdicts(policy, found, facts)
     if any(verdict.intent == JAILBREAK for verdict in verdicts) or found[0].wrapper >= _WRAPPER_FROM:
         hidden = _verdicts(policy, [read for read in found[1:] if read.view.name not in _WHOLE], facts)
-        verdicts = sorted([*hidden, *_unwrapped(policy, found[0].view, facts, verdicts)], key=_rank)
-    # A text that is hardly English is judged in its own language; the classifier has not learnt it.
-    foreign = check_language(policy, text) if is_foreign(found[0].view.sentences) else Verdict("allow")
+        verdicts = _ranked([*hidden, *_unwrapped(policy, found[0].view, facts, verdicts)])
+    # A text that is hardly English is judged in its own language; the classifier has not learnt it. Single letters are of none.
+    spoken = next((read.view for read in found if read.view.name == "spaced"), None)
+    is_other = is_foreign((spoken or found[0].view).sentences)
+    foreign = check_language(policy, spoken.text if spoken else text) if is_other else Verdict("allow")
     if foreign.action != "allow":
         rules = [verdict for verdict in verdicts if not verdict.rule.startswith(CLASSIFIER)]
-        return sorted([foreign, *rules], key=_rank)
+        return _ranked([foreign, *rules])
     # Weak findings in a mistyped text do not hide an emergency or a clearer request.
     if all(v.action == "safe_complete" or v.rule.startswith(CLASSIFIER) for v in verdicts):
-        verdicts = sorted([*verdicts, *_mended(policy, found[0], facts)], key=_rank)
+        verdicts = _ranked([*verdicts, *_mended(policy, found[0], facts)])
     return verdicts or [foreign]
 
 
@@ -159,7 +155,11 @@ def _without_gibberish(policy: Policy, read: _Read) -> _Read:
 
 
 def _verdicts(policy: Policy, found: Sequence[_Read], facts: _Facts) -> list[Verdict]:
-    return sorted([*_by_rules(policy, found, facts), *_by_classifier(policy, found)], key=_rank)
+    by_rules, guessed = list(_by_rules(policy, found, facts)), _by_classifier(policy, found)
+    if by_rules and policy.sense is not None and (yields := policy.sense.spec.yields):
+        intents = {verdict.intent for verdict in by_rules}
+        return _ranked([*by_rules, *(verdict for verdict in guessed if yields.get(verdict.intent) not in intents)])
+    return _ranked([*by_rules, *guessed])
 
 
 def _mended(policy: Policy, plain: _Read, facts: _Facts) -> list[Verdict]:
@@ -191,12 +191,13 @@ def _unwrapped(policy: Policy, view: View, facts: _Facts, verdicts: list[Verdict
             is_question |= len(words) >= _MIN_CORE_WORDS and _is_asked(view, place, words)
             is_harmless &= alone.guess is None or alone.guess.score < _HARMLESS_BELOW
     if others:
-        return sorted(others, key=_rank)
+        return _ranked(others)
     return [] if 0 < n_wrappers <= _MAX_WRAPPERS and is_question and is_harmless else verdicts
 
 
-def _rank(verdict: Verdict) -> int:
-    return ACTIONS.index(verdict.action)
+def _ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Strongest action first, else as they came."""
+    return sorted(verdicts, key=lambda verdict: ACTIONS.index(verdict.action))
 
 
 def matches(policy: Policy, rule: Rule, text: str) -> bool:
@@ -204,7 +205,7 @@ def matches(policy: Policy, rule: Rule, text: str) -> bool:
     found = _read(policy, text, None)
     if rule.fact is not None and not _Facts(policy, found, ()).hold(rule.fact):
         return False
-    return any(_match(rule, read) is not None for read in found)
+    return any(True for read in found for _ in _matches(rule.triggers(), read))
 
 
 def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
@@ -220,7 +221,7 @@ def check_output(policy: Policy, sentence: str, context: str = "") -> Verdict:
     found = [plain_view(whole, policy.marks)] if whole.isascii() else views(whole, policy.marks, policy.vocabulary)
     for view in found:
         read = _present(policy, view, None)
-        for rule, start, end in _matches(policy.output_triggers.likely(view.sentences), read, read.lines):
+        for rule, start, end in _matches(policy.output_triggers.likely(view.sentences), read):
             place = place_of(view, start, end)
             if place is not None and place[1] <= len(before):
                 continue
@@ -245,38 +246,27 @@ def check_rows(policy: Policy, rows: Iterable[dict[str, Any]], field: str) -> It
                 f"row {number}: field {field!r} holds {seen}; expected text. The row has the fields "
                 f"{', '.join(sorted(map(str, row)))}."
             )
-        verdict = check(policy, text)
-        yield {
-            "id": row.get("id", number),
-            "action": verdict.action,
-            "intent": verdict.intent,
-            "rule": verdict.rule,
-            "score": verdict.score,
-        }
+        verdict = asdict(check(policy, text))
+        yield {"id": row.get("id", number)} | {name: verdict[name] for name in ("action", "intent", "rule", "score")}
 
 
 def _by_rules(policy: Policy, found: Sequence[_Read], facts: _Facts) -> Iterator[Verdict]:
     seen: set[str] = set()
-    asides = [_set_aside(policy, read) for read in found]
-    for number, (read, aside) in enumerate(zip(found, asides, strict=True)):
+    for read in found:
         likely = policy.triggers.likely(read.view.sentences)
-        if aside:
+        if aside := _set_aside(policy, read):
             likely = [
                 t for t in likely if t.rule.action not in aside or (t.rule.fact and t.rule.action != "safe_complete")
             ]
-        lines = read.lines
-        if number and asides[0] <= aside:
-            # What reads the same as in the first reading gives the same again.
-            known = {line[0] for line in found[0].lines}
-            lines = tuple(line for line in lines if line[0] not in known)
         likely = [t for t in likely if t.rule.fact is None or (t.need & ~read.present == 0 and facts.hold(t.rule.fact))]
-        for rule, start, end in _matches(likely, read, lines):
+        for rule, start, end in _matches(likely, read):
             if rule.id not in seen:
                 seen.add(rule.id)
                 place, sense, guess = place_of(read.view, start, end), policy.sense, read.guess
                 # No score at all is no doubt: the classifier did not know the words.
-                if sense is not None and guess is not None and 0 < guess.score < sense.doubts.get(rule.intent, 0):
-                    yield Verdict(sense.actions[sense.softer], sense.softer, f"{CLASSIFIER}.{sense.softer}", place, 1.0)
+                if sense is not None and guess is not None and 0 < guess.score < sense.spec.doubts.get(rule.intent, 0):
+                    softer = sense.spec.softer
+                    yield Verdict(sense.actions[softer], softer, f"{CLASSIFIER}.{softer}", place, 1.0)
                 else:
                     yield Verdict(rule.action, rule.intent, rule.id, place, 1.0)
 
@@ -288,7 +278,7 @@ def _set_aside(policy: Policy, read: _Read) -> set[Action]:
     """
     if policy.sense is None or read.guess is None or not read.is_long:
         return set()
-    return {action for action, floor in policy.sense.floors.items() if read.guess.score < floor}
+    return {action for action, floor in policy.sense.spec.floors.items() if read.guess.score < floor}
 
 
 def _threshold(sense: Sense, intent: str, read: _Read) -> float:
@@ -299,10 +289,10 @@ def _threshold(sense: Sense, intent: str, read: _Read) -> float:
     least, guess = sense.thresholds[intent], read.asked
     is_asked = guess is not None and guess.intent == intent
     if not read.is_long:
-        return max(least, sense.talk) if read.is_talk and not is_asked else least
+        return max(least, sense.spec.talk) if read.is_talk and not is_asked else least
     if is_asked:
-        return max(least, sense.long_asked)
-    return max(least, sense.long) if sense.actions[intent] in URGENT else 2.0
+        return max(least, sense.spec.long_asked)
+    return max(least, sense.spec.long) if sense.actions[intent] in URGENT else 2.0
 
 
 def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
@@ -313,7 +303,7 @@ def _by_classifier(policy: Policy, found: Sequence[_Read]) -> Iterator[Verdict]:
         if sense is None or guess is None or guess.intent not in sense.actions or (whole and read.view.name == "plain"):
             continue
         if guess.score >= _threshold(sense, guess.intent, read):
-            intent = guess.intent if _is_of_kind(sense, guess, read) else sense.softer
+            intent = guess.intent if _is_of_kind(sense, guess, read) else sense.spec.softer
             yield Verdict(sense.actions[intent], intent, f"{CLASSIFIER}.{intent}", None, guess.score)
 
 
@@ -326,7 +316,7 @@ def _is_of_kind(sense: Sense, guess: Guess, read: _Read) -> bool:
     def stands(pattern: Pattern) -> bool:
         return any(_search(pattern, sentence, bits) for sentence, _, bits in read.lines)
 
-    is_sure = guess.score >= sense.sure and not (sense.whether is not None and stands(sense.whether))
+    is_sure = guess.score >= sense.spec.sure and not (sense.whether is not None and stands(sense.whether))
     return is_sure or stands(kind) or not stands(sense.about)
 
 
@@ -365,12 +355,7 @@ def _is_asked(view: View, place: int, words: Sequence[str]) -> bool:
     )
 
 
-def _match(rule: Rule, read: _Read) -> tuple[int, int] | None:
-    """Place of the first match whose sentence the rule does not excuse."""
-    return next(((start, end) for _, start, end in _matches(rule.triggers(), read, read.lines)), None)
-
-
-def _matches(triggers: Sequence[Trigger], read: _Read, lines: Sequence[_Line]) -> Iterator[tuple[Rule, int, int]]:
+def _matches(triggers: Sequence[Trigger], read: _Read) -> Iterator[tuple[Rule, int, int]]:
     """The rules that match, each once, with the place of its first match whose sentence it does not excuse."""
     absent, fresh = ~read.present, read.fresh
     last: Rule | None = None
@@ -378,7 +363,7 @@ def _matches(triggers: Sequence[Trigger], read: _Read, lines: Sequence[_Line]) -
         if trigger.rule is last or (fresh != -1 and not trigger.need & fresh):
             continue
         need = trigger.need
-        for sentence, start, bits in lines:
+        for sentence, start, bits in read.lines:
             if need & ~bits == 0:
                 match = trigger.pattern.find(sentence)
                 if match is not None and _stands(trigger.rule, sentence, bits, match):

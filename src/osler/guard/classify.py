@@ -11,7 +11,7 @@ What it does not do: understand. It knows which words its intents were asked wit
 import re
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,18 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What words add to a sentence, whatever stands beside them; a row for each."""
+
+    sums: Integers
+    """To each label, before scaling: the weights of all hashes of the word."""
+    counts: Integers
+    """Number of those hashes."""
+    hashes: Integers
+    """That of the whole word, from which the buckets of its pairs follow."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layers:
     """Two dense layers: a window's vector to hidden units, and those to labels."""
 
@@ -70,13 +82,15 @@ _NOTHING = Guess("", 0.0)
 
 
 class Classifier:
-    """Weights and the sums of words met before.
+    """Weights and what words add that are in its file or were met before.
 
     Args:
         labels: the first one is the empty intent: harmless.
         weights: bucket by label, in eight bits: a megabyte stays near the processor, floats would not.
         scale: of each label's weights.
-        words: vectors of the words that have one.
+        words: those that have a vector.
+        vectors: theirs, a row for each.
+        added: what they add besides; known beforehand, because working it out takes a third of a second.
         layers: for the mean of the vectors.
     """
 
@@ -85,13 +99,14 @@ class Classifier:
         labels: Sequence[str],
         weights: NDArray[np.int8],
         scale: Floats,
-        words: Mapping[str, Floats],
+        words: Sequence[str],
+        vectors: Floats,
+        added: Words,
         layers: Layers,
     ) -> None:
         self.labels = tuple(labels)
         self._weights = weights
         self._scale = scale
-        self._vectors = words
         self._layers = layers
         self._mask = len(weights) - 1
         self.words = frozenset(words)
@@ -102,7 +117,8 @@ class Classifier:
         self._table = np.zeros((n_rows, len(self.labels) + 2 + len(layers.hidden)), np.float32)
         self._parts = np.zeros((n_rows, 2 * N_PAIRS), np.int64)
         self._known: dict[str, int] = {}
-        self._learn(list(words))
+        self._learn(words, added)
+        self._table[1 : 1 + len(words), len(self.labels) + 2 :] = vectors
         # A server judges in several threads, and a row must not be given to another word while it is read.
         self._learning = threading.Lock()
 
@@ -142,7 +158,7 @@ class Classifier:
                 for word in list(known)[len(self.words) :]:
                     del known[word]
             if unmet := [word for word in dict.fromkeys(words) if word not in known]:
-                self._learn(unmet)
+                self._learn(unmet, word_sums(unmet, self._weights))
             for sentence in sentences:
                 spans += [(len(places) + start, len(places) + stop) for start, stop in windows_of(len(sentence))]
                 places += _BEFORE_SENTENCE
@@ -168,21 +184,15 @@ class Classifier:
             found[short] = self._harmless
         return found
 
-    def _learn(self, words: list[str]) -> None:
+    def _learn(self, words: Sequence[str], added: Words) -> None:
         """Fill the rows of words that have none yet."""
-        known, n_labels = self._known, len(self.labels)
-        rows = slice(1 + len(known), 1 + len(known) + len(words))
-        hashes = [word_hashes(word) for word in words]
-        counts = np.array([len(run) for run in hashes])
-        buckets = np.array([one for run in hashes for one in run]) & self._mask
-        added = self._weights.take(buckets, axis=0)
-        self._table[rows, :n_labels] = np.add.reduceat(added, counts.cumsum() - counts, axis=0, dtype=np.int32)
-        self._table[rows, n_labels] = counts + N_PAIRS
+        n_labels, first = len(self.labels), 1 + len(self._known)
+        rows = slice(first, first + len(words))
+        self._table[rows, :n_labels] = added.sums
+        self._table[rows, n_labels] = added.counts + N_PAIRS
         self._table[rows, n_labels + 1] = 1
-        nothing = np.zeros(len(self._layers.hidden), np.float32)
-        self._table[rows, n_labels + 2 :] = [self._vectors.get(word, nothing) for word in words]
-        self._parts[rows] = [pair_parts(run[0]) for run in hashes]
-        known.update(zip(words, range(rows.start, rows.stop), strict=True))
+        self._parts[rows] = pair_parts(added.hashes)
+        self._known.update(zip(words, range(first, rows.stop), strict=True))
 
 
 def _sums(added: Floats, spans: Sequence[tuple[int, int]]) -> Floats:
@@ -206,13 +216,11 @@ def load_classifier(path: Path = WEIGHTS) -> Classifier:
     """
     try:
         with np.load(path) as file:
-            words = str(file["words"]).split(" ")
-            vectors = file["vectors"] * file["vectors_scale"]
+            words, vectors = str(file["words"]).split(" "), file["vectors"] * file["vectors_scale"]
+            added = Words(*(file[name].astype(np.int64) for name in ("sums", "counts", "hashes")))
             layers = Layers(*(file[n].astype(np.float32) for n in ("hidden", "hidden_bias", "last", "last_bias")))
             labels = [str(label) for label in file["labels"]]
-            return Classifier(
-                labels, file["weights"], file["weights_scale"], dict(zip(words, vectors, strict=True)), layers
-            )
+            return Classifier(labels, file["weights"], file["weights_scale"], words, vectors, added, layers)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} holds no weights of the guard's classifier; make them with tools/train_guard.py"
@@ -237,10 +245,19 @@ def word_hashes(word: str) -> list[int]:
     return hashes
 
 
-def pair_parts(word_hash: int) -> tuple[int, ...]:
-    """What a word adds to the buckets of its pairs: of each kind as their second word, then of each as their first."""
+def word_sums(words: Sequence[str], weights: NDArray[np.int8]) -> Words:
+    """What the words add by these weights."""
+    hashes = [word_hashes(word) for word in words]
+    counts = np.array([len(run) for run in hashes])
+    buckets = np.array([one for run in hashes for one in run]) & (len(weights) - 1)
+    sums = np.add.reduceat(weights.take(buckets, axis=0), counts.cumsum() - counts, axis=0, dtype=np.int64)
+    return Words(sums, counts, np.array([run[0] for run in hashes]))
+
+
+def pair_parts(hashes: Integers) -> Integers:
+    """What each word adds to the buckets of its pairs (words, 4): of each kind as their second word, then of each as their first."""
     (near, far), (near_first, far_first) = _WORD_FACTORS, _BEFORE_FACTORS
-    return word_hash * near + 1, word_hash * far + 2, word_hash * near_first, word_hash * far_first
+    return np.stack([hashes * near + 1, hashes * far + 2, hashes * near_first, hashes * far_first], axis=1)
 
 
 def pair_buckets(parts: Integers, mask: int) -> Integers:

@@ -30,7 +30,7 @@ class Explanation:
 
 def explain(policy: Policy, text: str, history: tuple[str, ...] = (), country: str | None = None) -> Explanation:
     """Why this text gets its verdict."""
-    found = list(findings(policy, text, history))
+    found = findings(policy, text, history)
     read = views(text, policy.marks, policy.vocabulary)
     top: tuple[tuple[str, float], ...] = ()
     if policy.sense is not None:

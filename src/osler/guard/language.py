@@ -70,9 +70,9 @@ def _urgent(language: Language, lowered: str) -> Verdict | None:
 
 
 def _is_in(language: Language, text: str, words: list[str]) -> bool:
-    """Whether most letters are of its script, or enough words are its stop words."""
+    """Whether most letters are of its script, or enough words are its stop words, three of them none of English too."""
     if language.letters is not None:
         n_letters = sum(len(word) for word in words)
         return n_letters > 0 and len(language.letters.findall(text)) > n_letters / 2
     hits = [word for word in words if word in language.stop_words]
-    return len(set(hits)) >= _MIN_STOP_WORDS and len(hits) >= _MIN_SHARE * len(words)
+    return len(set(hits) - _ENGLISH) >= _MIN_STOP_WORDS and len(hits) >= _MIN_SHARE * len(words)

@@ -56,7 +56,7 @@ def load_policy(name_or_path: str | Path, today: date, *, rules_alone: bool = Fa
             f"policy {spec.policy.id}: its emergency numbers hold until {spec.numbers.expires}, today is {today}. "
             "Look the numbers up again and move numbers.expires."
         )
-    policy = replace(_compiled(spec, content), tests=tests)
+    policy = _compiled(spec, content, tests)
     prove(policy)
     # A policy's many expressions and tables stay: set apart, the garbage collector no longer stops a check to walk through them.
     gc.collect()
@@ -116,7 +116,7 @@ def _changed(base: PolicySpec, changes: ChangesSpec) -> PolicySpec:
     return base.model_copy(update=update)
 
 
-def _compiled(spec: PolicySpec, content: bytes) -> Policy:
+def _compiled(spec: PolicySpec, content: bytes, tests: Mapping[Action, list[str]]) -> Policy:
     name = spec.policy.id
     try:
         compiler = Compiler(spec.lexicons)
@@ -128,18 +128,18 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
     sense, words = _sense(spec, compiler), vocabulary_of([_ESCAPE.sub(" ", content.decode("utf-8"))])
     rules, output_rules = _rules(spec, spec.intents, compiler), _rules(spec, spec.output, compiler)
 
-    def bits_of(word: str) -> int:
-        return compiler.gate.present((word,), compiler.marks)
+    def index(of: tuple[Rule, ...]) -> TriggerIndex:
+        triggers = [trigger for rule in of for trigger in rule.triggers()]
+        return TriggerIndex(triggers, lambda word: compiler.gate.present((word,), compiler.marks))
 
     return Policy(
         id=name,
         version=spec.policy.version,
-        locale=spec.policy.locale,
         sha256=hashlib.sha256(content).hexdigest(),
         rules=rules,
         output_rules=output_rules,
-        triggers=TriggerIndex([trigger for rule in rules for trigger in rule.triggers()], bits_of),
-        output_triggers=TriggerIndex([trigger for rule in output_rules for trigger in rule.triggers()], bits_of),
+        triggers=index(rules),
+        output_triggers=index(output_rules),
         facts=facts,
         gate=compiler.gate,
         marks=compiler.marks,
@@ -157,40 +157,39 @@ def _compiled(spec: PolicySpec, content: bytes) -> Policy:
         gates=spec.gates,
         max_chars=spec.max_chars,
         timeout_s=spec.timeout_s,
-        tests={},
+        tests=tests,
     )
 
 
 def _sense(spec: PolicySpec, compiler: Compiler) -> Sense | None:
     if spec.classifier is None:
         return None
-    classifier = load_classifier()
-    thresholds = spec.classifier.thresholds
-    kinds, softer = spec.classifier.kinds, spec.classifier.softer
+    chosen, intents = spec.classifier, spec.intents
     unknown = sorted(
-        {*thresholds, *kinds, *spec.classifier.doubts, *([softer] if kinds else [])} - {"default", *spec.intents}
+        {
+            *chosen.thresholds,
+            *chosen.kinds,
+            *chosen.doubts,
+            *chosen.yields,
+            *chosen.yields.values(),
+            *([chosen.softer] if chosen.kinds else []),
+        }
+        - {"default", *intents}
     )
-    if unknown or "default" not in thresholds:
+    if unknown or "default" not in chosen.thresholds:
         raise InputError(
-            f"policy {spec.policy.id}: classifier.thresholds needs `default`; it, kinds and softer may name intents of this policy; "
+            f"policy {spec.policy.id}: classifier.thresholds needs `default`; it, kinds, doubts, yields and softer may name intents of this policy; "
             f"unknown: {', '.join(unknown) or 'none'}"
         )
     return Sense(
-        classifier,
-        {intent: entry.action for intent, entry in spec.intents.items()},
-        {intent: thresholds.get(intent, thresholds["default"]) for intent in spec.intents},
-        compiler.compile(spec.classifier.story).need if spec.classifier.story else 0,
-        spec.classifier.talk,
-        {intent: compiler.compile(pattern) for intent, pattern in kinds.items()},
-        compiler.compile(spec.classifier.about) if kinds else None,
-        spec.classifier.sure,
-        compiler.compile(spec.classifier.whether) if spec.classifier.whether else None,
-        softer,
-        spec.classifier.doubts,
-        spec.classifier.long,
-        spec.classifier.long_asked,
-        spec.classifier.floors,
-        spec.classifier.grey_from,
+        load_classifier(),
+        {intent: entry.action for intent, entry in intents.items()},
+        {intent: chosen.thresholds.get(intent, chosen.thresholds["default"]) for intent in intents},
+        compiler.compile(chosen.story).need if chosen.story else 0,
+        {intent: compiler.compile(pattern) for intent, pattern in chosen.kinds.items()},
+        compiler.compile(chosen.about) if chosen.kinds else None,
+        compiler.compile(chosen.whether) if chosen.whether else None,
+        chosen,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from osler.guard.classify import Classifier
 from osler.guard.gate import Gate
 from osler.guard.patterns import Pattern
-from osler.guard.schema import CountrySpec, TestsSpec
+from osler.guard.schema import ClassifierSpec, CountrySpec, TestsSpec
 from osler.guard.vocabulary import Vocabulary
 from osler.models.action import Action
 
@@ -123,28 +123,12 @@ class Sense:
     """Score from which an intent's action is taken, for every intent of the policy."""
     story: int
     """Bits of the gate that a sentence about health has; 0: every one."""
-    talk: float
-    """Least threshold in a text that is mostly about other things, for what is told."""
     kinds: Mapping[str, Pattern]
     """By intent: what a text of its kind holds."""
     about: Pattern | None
-    """What a text holds that is read more kindly, where it has nothing of the kind."""
-    sure: float
-    """Score from which nothing of the kind is asked for."""
     whether: Pattern | None
-    """The question whether a claim holds: where it stands, no score is sure."""
-    softer: str
-    """The intent whose action is taken then."""
-    doubts: Mapping[str, float]
-    """By intent: score below which that is so for a rule's finding."""
-    long: float
-    """Least threshold in a long text for what is told."""
-    long_asked: float
-    """The same for what is asked or demanded."""
-    floors: Mapping[Action, float]
-    """In a long text a rule of this action is set aside where the score is lower."""
-    grey_from: float
-    """Score from which a stronger model is asked."""
+    spec: ClassifierSpec
+    """The numbers, and what the patterns are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +137,6 @@ class Policy:
 
     id: str
     version: str
-    locale: str
     sha256: str
     """Digest of the file's bytes."""
     rules: tuple[Rule, ...]

@@ -107,6 +107,8 @@ class ClassifierSpec(_Strict):
     softer: str = ""
     doubts: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
     """By intent: a rule gives the action of `softer`, too, where the score is lower."""
+    yields: dict[str, str] = {}
+    """By intent: another one. Where a rule of that one matches, the classifier's word for the first does not count."""
     long: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Least threshold in a long text, for what is told and urgent: many sentences give many chances."""
     long_asked: Annotated[float, Field(gt=0, le=1)] = 0.75

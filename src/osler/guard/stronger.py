@@ -1,24 +1,23 @@
 """A second look by a guard model behind an OpenAI-compatible endpoint, only where the classifier is unsure.
 
-Works with models that answer `safe` or `unsafe` (Llama Guard, ShieldGemma, WildGuard behind a server) or `Safety: Unsafe`
-(Qwen3Guard; its `Controversial` counts as unsafe). Such models know no graded actions: the action is that of the intent that
-the classifier thought likeliest. An endpoint that fails or answers something else raises, and the caller gives the safe reply.
+Works with models whose answer begins with `safe` or `unsafe` (Llama Guard) or `Safety: Unsafe` (Qwen3Guard; its `Controversial`
+counts as unsafe). Such models know no graded actions: the action is that of the intent that the classifier thought likeliest.
+An endpoint that fails or answers something else raises, and the caller gives the safe reply.
 """
 
 import re
 from dataclasses import dataclass
 
 from osler.errors import EnvironmentLacks
-from osler.guard.check import grey_guess
 from osler.guard.config import GuardConfig
+from osler.guard.normalize import plain_view
 from osler.guard.policy import CLASSIFIER, Policy
 from osler.models.action import Verdict
 from osler.models.http import HttpModel
 from osler.models.protocol import Model
 from osler.records.record import Message
 
-_ANSWER = re.compile(r"\b(unsafe|controversial|harmful|safe|unharmful)\b", re.IGNORECASE)
-_HARMLESS = frozenset({"safe", "unharmful"})
+_ANSWER = re.compile(r"\s*(?:safety:\s*)?(unsafe|controversial|safe)\b", re.IGNORECASE)
 _MAX_TOKENS = 32
 _TIMEOUT_S = 3.0
 
@@ -35,18 +34,19 @@ class StrongerGuard:
         Raises:
             EnvironmentLacks: the answer is neither safe nor unsafe, or the endpoint failed.
         """
-        guess = grey_guess(policy, text)
-        if guess is None or policy.sense is None or guess.intent not in policy.sense.actions:
+        sense = policy.sense
+        if sense is None:
+            return Verdict("allow")
+        guess = sense.classifier.guess(plain_view(text, policy.marks).sentences)
+        if guess.intent not in sense.actions or guess.score < sense.spec.grey_from:
             return Verdict("allow")
         reply = self.model.reply([(Message("user", text),)], _MAX_TOKENS)[0]
-        said = _ANSWER.search(reply.text)
+        said = _ANSWER.match(reply.text)
         if said is None:
             raise EnvironmentLacks(f"{self.model.name} answered neither safe nor unsafe")
-        if said[1].lower() in _HARMLESS:
+        if said[1].lower() == "safe":
             return Verdict("allow")
-        return Verdict(
-            policy.sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score
-        )
+        return Verdict(sense.actions[guess.intent], guess.intent, f"{CLASSIFIER}.{guess.intent}", None, guess.score)
 
 
 def stronger_of(config: GuardConfig) -> StrongerGuard | None:

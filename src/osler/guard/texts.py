@@ -47,7 +47,8 @@ class TextBox:
         clean = {name: replace(text, find(text)) for name, text in texts.items()}
         box = self._lock.encrypt(orjson.dumps(clean)).decode()
         with (self._folder / f"{datetime.fromtimestamp(now, UTC):{_HOUR}}.jsonl").open("ab") as stream:
-            stream.write(orjson.dumps({"request": request, "box": box}, option=orjson.OPT_APPEND_NEWLINE))
+            # On a line of its own, also behind a row that a killed server did not end.
+            stream.write(b"\n%b\n" % orjson.dumps({"request": request, "box": box}))
 
     def expire(self, now: float) -> None:
         """Delete the files whose time is over; looks once a minute."""
@@ -70,7 +71,10 @@ class TextBox:
         found = []
         for path in sorted(self._folder.glob("*.jsonl")):
             for line in path.read_bytes().splitlines():
-                row = orjson.loads(line)
+                try:
+                    row = orjson.loads(line)
+                except orjson.JSONDecodeError:  # empty, or torn: no answer was given upon it
+                    continue
                 if row["request"] == request:
                     try:
                         found.append(orjson.loads(self._lock.decrypt(row["box"])))

@@ -31,12 +31,8 @@ class Vocabulary:
     """Further words, left alone as they are; nothing is mended to them."""
     _met: dict[str, str | None] = field(default_factory=dict, compare=False)
 
-    def mend(self, word: str) -> str | None:
-        """The policy's word that is one slip away; None for a known word, a short one, or when there is none or more than one."""
-        return self.mend_all([word]).get(word)
-
     def mend_all(self, words: Iterable[str]) -> dict[str, str]:
-        """Those words that are mended, with what they become."""
+        """Those words that are one slip from one word of the policy, with that; known and short ones are not among them."""
         met = self._met
         if len(met) >= _MAX_MET:
             met.clear()

@@ -40,35 +40,27 @@ class Screen:
         self, policy: Policy, verdict: Verdict, country: str | None = None, secret: str = "", given: str = ""
     ) -> None:
         self._policy = policy
-        self._verdict = verdict
         self._country = country
         self._secret, self._given = secret, given
         self._guard: SentenceGuard | None = None
         self._is_begun = False
-        self._is_over = verdict.action in FIXED
-
-    @property
-    def verdict(self) -> Verdict:
+        self.verdict = verdict
         """The decision about the question; once the answer is over, that about the whole of it."""
-        return self._verdict
-
-    @property
-    def is_over(self) -> bool:
+        self.is_over = verdict.action in FIXED
         """Whether the answer has ended, so that the model need not go on (or need not be asked at all)."""
-        return self._is_over
 
     @property
     def finish(self) -> Literal["stop", "content_filter"]:
         """Whether the guard ended the answer; once it is over."""
-        return "content_filter" if self._verdict.action in FIXED else "stop"
+        return "content_filter" if self.verdict.action in FIXED else "stop"
 
     def begin(self) -> str:
         """The policy's reply where the verdict asks for one, which is then the whole answer; else nothing."""
-        return self._fixed(self._verdict) if self._is_over else ""
+        return self._fixed(self.verdict) if self.is_over else ""
 
     def feed(self, piece: str) -> str:
         """Take the model's next piece; gives text that may be shown now, often none."""
-        if self._is_over:
+        if self.is_over:
             return ""
         try:
             guard = self._sentences()
@@ -81,7 +73,7 @@ class Screen:
 
     def end(self) -> str:
         """The model has ended: the last sentence, the notes and the disclaimer."""
-        if self._is_over:
+        if self.is_over:
             return ""
         try:
             guard = self._sentences()
@@ -89,22 +81,37 @@ class Screen:
         except Exception as error:  # noqa: BLE001 - as above
             return self._closed(error)
         self._settle(guard)
-        self._is_over = True
+        self.is_over = True
         return shown
+
+    def passed(self, raw: Iterator[str]) -> Iterator[str]:
+        """A whole answer as it may be shown; nothing is drawn from `raw`, the model's, once the answer is over."""
+        if opening := self.begin():
+            yield opening
+            return
+        for piece in raw:
+            if shown := self.feed(piece):
+                yield shown
+            if self.is_over:
+                break
+        if shown := self.end():
+            yield shown
+        if isinstance(raw, Generator):
+            raw.close()
 
     def _sentences(self) -> SentenceGuard:
         if self._guard is None:
-            self._guard = SentenceGuard(self._policy, self._verdict, self._country, self._secret, self._given)
+            self._guard = SentenceGuard(self._policy, self.verdict, self._country, self._secret, self._given)
         return self._guard
 
     def _settle(self, guard: SentenceGuard) -> None:
         if guard.violation is not None:
-            self._verdict, self._is_over = guard.violation, True
+            self.verdict, self.is_over = guard.violation, True
 
     def _closed(self, error: Exception) -> str:
         """The safe reply in place of what could not be checked."""
         _log_failure(error)
-        self._verdict, self._is_over = GUARD_ERROR, True
+        self.verdict, self.is_over = GUARD_ERROR, True
         return ("\n\n" if self._is_begun else "") + self._fixed(GUARD_ERROR)
 
     def _fixed(self, verdict: Verdict) -> str:
@@ -112,45 +119,8 @@ class Screen:
             return reply_to(self._policy, verdict, self._country)
         except Exception as error:  # noqa: BLE001 - a reply that cannot be made must not become an unguarded one
             _log_failure(error)
-            self._verdict = GUARD_ERROR
+            self.verdict = GUARD_ERROR
             return LAST_RESORT
-
-
-class GuardedAnswer:
-    """One screened answer as an iterator.
-
-    Args:
-        raw: the model's answer in pieces; not touched when the verdict is answered from the policy.
-    """
-
-    def __init__(self, screen: Screen, raw: Iterator[str]) -> None:
-        self._screen = screen
-        self.pieces: Iterator[str] = self._released(raw)
-        """Text that may be shown, as it is released. The model is first asked when the first piece is drawn."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """The decision about the question, known before the first piece; after the last one, that about the whole answer."""
-        return self._screen.verdict
-
-    @property
-    def finish(self) -> Literal["stop", "content_filter"]:
-        """Whether the guard ended the answer; after the last piece."""
-        return self._screen.finish
-
-    def _released(self, raw: Iterator[str]) -> Iterator[str]:
-        if opening := self._screen.begin():
-            yield opening
-            return
-        for piece in raw:
-            if shown := self._screen.feed(piece):
-                yield shown
-            if self._screen.is_over:
-                break
-        if shown := self._screen.end():
-            yield shown
-        if isinstance(raw, Generator):
-            raw.close()
 
 
 class Guard:
@@ -201,43 +171,31 @@ class GuardedModel:
     @property
     def name(self) -> str:
         """Name for reports: the model's, and the policy's with its version."""
-        return f"{self._model.name} + guard {self.policy.name}"
-
-    @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-        return self._guard.policy
-
-    def answer(self, conversation: Conversation, max_tokens: int) -> GuardedAnswer:
-        """Judge the conversation at once; the text is made as the pieces are drawn."""
-        return self._answer(conversation, self._guard.judge(conversation), self._asked(conversation, max_tokens))
+        return f"{self._model.name} + guard {self._guard.policy.name}"
 
     def reply(self, conversations: Sequence[Conversation], max_tokens: int) -> list[Reply]:
         """Guarded replies in order; the model is asked once, for those that need it."""
-        verdicts = [self._guard.judge(conversation) for conversation in conversations]
-        open_ones = [i for i, verdict in enumerate(verdicts) if verdict.action not in FIXED]
+        screens = [self._screen(conversation) for conversation in conversations]
+        open_ones = [i for i, screen in enumerate(screens) if not screen.is_over]
         asked = self._model.reply([conversations[i] for i in open_ones], max_tokens) if open_ones else []
         raw = dict(zip(open_ones, asked, strict=True))
         replies = []
-        for i, conversation in enumerate(conversations):
-            answer = self._answer(conversation, verdicts[i], iter((raw[i].text,) if i in raw else ()))
-            text = "".join(answer.pieces)
-            verdict = answer.verdict
-            finish = raw[i].finish if i in raw and answer.finish == "stop" else answer.finish
+        for i, screen in enumerate(screens):
+            text = "".join(screen.passed(iter((raw[i].text,) if i in raw else ())))
+            finish = raw[i].finish if i in raw and screen.finish == "stop" else screen.finish
+            verdict = screen.verdict
             replies.append(Reply(text, finish, verdict.action, verdict.intent, verdict.rule))
         return replies
 
     def stream(self, conversation: Conversation, max_tokens: int) -> Iterator[str]:
         """The guarded reply in pieces; joined they are the text that `reply` gives."""
-        yield from self.answer(conversation, max_tokens).pieces
+        screen = self._screen(conversation)
+        yield from screen.passed(iter(()) if screen.is_over else self._model.stream(conversation, max_tokens))
 
-    def _asked(self, conversation: Conversation, max_tokens: int) -> Iterator[str]:
-        yield from self._model.stream(conversation, max_tokens)
-
-    def _answer(self, conversation: Conversation, verdict: Verdict, raw: Iterator[str]) -> GuardedAnswer:
+    def _screen(self, conversation: Conversation) -> Screen:
         secret = "\n".join(turn.content for turn in conversation if turn.role == "system")
         given = "\n".join(turn.content for turn in conversation if turn.role != "system")
-        return GuardedAnswer(self._guard.screen(verdict, secret, given), raw)
+        return self._guard.screen(self._guard.judge(conversation), secret, given)
 
 
 def guarded(

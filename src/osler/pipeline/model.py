@@ -74,23 +74,26 @@ def plan_redteam(run: Run) -> Plan:
     """Try to break the bare and the guarded model."""
     from osler.evaluate.redteam.prompts import load_prompts
     from osler.evaluate.redteam.run import redteam
+    from osler.guard.stronger import stronger_of
     from osler.guard.wrap import guarded
 
     config = run.recipe.redteam
     if config is None:
         raise InputError("the recipe has no section `redteam:`")
-    policy = load_run_policy(run.recipe.guard)
+    policy, stronger = load_run_policy(run.recipe.guard), stronger_of(run.recipe.guard)
     prompts = load_prompts()
     artefact = _artefact(run)
     inputs = finished(run, "train", "redteam") | {
         "artefact": artefact,
         "prompts": sha256_json(prompts.model_dump(mode="json")),
     }
+    if stronger is not None:
+        inputs["stronger"] = stronger.model.name
     stage = stage_for(run, "redteam", config.model_dump(mode="json"), inputs)
 
     def work() -> None:
         model = _model(run)
-        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, policy)}
+        arms: dict[str, Model] = {"bare": model, "guarded": guarded(model, policy, stronger=stronger)}
         redteam(arms, prompts, config, run.recipe.seed, stage.folder, run.progress, artefact)
 
     return Plan(stage, work)

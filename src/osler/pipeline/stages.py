@@ -55,9 +55,9 @@ def finished(run: Run, name: str, needed_by: str) -> dict[str, str]:
 def questions_of(recipe: Recipe, folder: Path) -> "dict[str, Questions]":
     """The questions of each benchmark, by its name in the recipe."""
     from osler.evaluate.benchmarks import questions_for
-    from osler.evaluate.own import load_own
+    from osler.evaluate.own import own_records
 
-    own = {one.name: rows for one, rows in map(load_own, recipe.evaluate.own)} if recipe.evaluate is not None else {}
+    own = own_records(recipe.evaluate.own) if recipe.evaluate is not None else {}
 
     def read(source: str) -> Iterable[Record]:
         return own[source] if source in own else read_records(folder / "collect" / "records" / f"{source}.jsonl")
@@ -77,10 +77,7 @@ def asked_of(recipe: Recipe) -> "dict[str, Asked]":
 
 def own_digests(recipe: Recipe) -> dict[str, str]:
     """Of the questions of the user's benchmarks, by name."""
-    from osler.evaluate.own import load_own
+    from osler.evaluate.own import own_records
 
-    files = recipe.evaluate.own if recipe.evaluate is not None else ()
-    return {
-        f"questions/{one.name}": sha256_json([to_dict(record) for record in records])
-        for one, records in map(load_own, files)
-    }
+    own = own_records(recipe.evaluate.own) if recipe.evaluate is not None else {}
+    return {f"questions/{name}": sha256_json([to_dict(record) for record in rows]) for name, rows in own.items()}

@@ -39,3 +39,8 @@ class SetAside:
     field: str
     reason: str
     detail: str
+
+    @property
+    def words(self) -> str:
+        """Where it stands and what is wrong with it."""
+        return f"{self.file}, row {self.row}: " + (f'"{self.field}" {self.detail}' if self.field else self.detail)

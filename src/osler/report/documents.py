@@ -14,10 +14,10 @@ import yaml
 
 from osler.errors import InputError
 from osler.report import tables_facts
-from osler.report.cards import plain, render
 from osler.report.format import rate
 from osler.report.read import Run
 from osler.report.system import System
+from osler.report.templates import fill_markdown, plain
 from osler.runs.files import write_bytes
 from osler.runs.section import read_filled_in
 from osler.runs.signatures import CHECK, DOCUMENTS, OPEN
@@ -49,11 +49,9 @@ def draw_documents(run: Run, system: System, decisions: Mapping[str, str]) -> di
         "open_in": lambda document: sum(
             not said.strip() for name, said in decisions.items() if name.startswith(f"{document}.")
         ),
-        "documents": DOCUMENTS,
         "serving": tables_facts.section_table("serving", "Options of the server, from the recipe.", system.serve),
-        "guarding": tables_facts.section_table("guarding", "Options of the guard, from the recipe.", system.guard),
     }
-    return {name: render(f"{name}.md.j2", unsigned, document=name, **facts) for name in (*DOCUMENTS, _INDEX)}
+    return {name: fill_markdown(f"{name}.md.j2", unsigned, document=name, **facts) for name in (*DOCUMENTS, _INDEX)}
 
 
 @cache

@@ -78,10 +78,6 @@ class Fields:
         """A string, or an empty one where the key is absent or null."""
         return self.text(name) if self.has(name) else ""
 
-    def maybe_interval(self, name: str) -> Interval | None:
-        """An interval, or None where the key is absent or null."""
-        return self.interval(name) if self.has(name) else None
-
     def interval(self, name: str) -> Interval:
         """Two numbers, the lower first."""
         value = self._need(name)

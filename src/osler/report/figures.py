@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from osler.report.fields import Interval
 from osler.report.format import count, many, percent, percent_interval, rate, words
 from osler.report.plot import Labels
-from osler.report.plot_bars import Bar, Segment, stacked_bars
-from osler.report.plot_flow import Band, flow_bands
+from osler.report.plot_bars import Band, Bar, Segment, flow_bands, stacked_bars
 from osler.report.plot_lines import Axes, Points, Series, line_plot, thin
 from osler.report.plot_whiskers import DotLook, Group, Mark, MarkLook, Whisker, whiskers
 from osler.report.read_data import CollectedSource, Curated, Trained
@@ -55,10 +54,8 @@ def flow_figure(collected: tuple[CollectedSource, ...] | None, curated: Curated 
     )
 
 
-def steps_figure(curated: Curated) -> Figure | None:
-    """Records by source through the steps that dropped any; None for a run without a profile."""
-    if curated.profile is None:
-        return None
+def steps_figure(curated: Curated) -> Figure:
+    """Records by source through the steps that dropped any."""
     flow = curated.profile.child("flow")
     steps = flow.texts("steps")
     sources = {
@@ -130,7 +127,7 @@ def reliability_figures(scores: tuple[Score, ...]) -> list[Figure]:
         groups = [_reliability_group(rows, name) for name in bins]
         errors = ", ".join(f"{one.model} {one.ece:.3f}" for one in rows if one.ece is not None)
         caption = (
-            f"{benchmark}: share right (dots, 95 % intervals) among answers of like confidence; the diamond is the mean confidence. "
+            f"{benchmark}: share right (dots, 95 % intervals) among answers of like confidence; the diamond is their mean confidence. "
             f"Expected calibration error: {errors}."
         )
         name = f"reliability-{len(found) + 1}"
@@ -139,13 +136,13 @@ def reliability_figures(scores: tuple[Score, ...]) -> list[Figure]:
 
 
 def _reliability_group(scores: list[Score], name: str) -> Group:
-    rows, marks = [], []
-    for number, one in enumerate(scores):
-        for part in one.reliability:
-            if part.name == name:
-                rows.append(_share_right(one.model, part.accuracy, part.ci95, part.n, number))
-                marks.append(Mark(f"confidence of {one.model}", part.confidence or 0.0, "diamond"))
-    return Group(name, "", tuple(rows), tuple(marks[-1:]))
+    rows = [
+        replace(_share_right(one.model, part.accuracy, part.ci95, part.n, number), target=part.confidence)
+        for number, one in enumerate(scores)
+        for part in one.reliability
+        if part.name == name
+    ]
+    return Group(name, "", tuple(rows))
 
 
 def rates_figure(redteamed: Redteamed) -> Figure:
@@ -190,46 +187,33 @@ def _told(name: str, points: Points) -> str:
 
 
 def _flow_bars(collected: tuple[CollectedSource, ...] | None, curated: Curated | None) -> list[Bar]:
-    parts: dict[str, dict[str, int]] = {}
-    for one in collected or ():
-        aside = {f"set aside: {words(reason)}": n for reason, n in one.set_aside.items()}
-        kept = {} if curated else {"records": one.records}
-        parts[one.source] = {**kept, **aside}
+    kept = "kept" if curated else "records"
+    parts: dict[str, Counter[str]] = {}
     for source in curated.sources if curated else ():
         dropped = {f"dropped: {words(reason)}": n for reason, n in source.dropped.items()}
-        parts[source.source] = {"kept": source.kept, **dropped, **parts.get(source.source, {})}
-    tones = _tones(parts)
-    return [_flow_bar(source, counts, tones) for source, counts in parts.items()]
+        parts[source.source] = Counter({kept: source.kept, **dropped})
+    for one in collected or ():
+        aside = {f"set aside: {words(reason)}": n for reason, n in one.set_aside.items()}
+        parts.setdefault(one.source, Counter()).update(aside if curated else {kept: one.records, **aside})
+    totals = sum(parts.values(), Counter[str]())
+    reasons = sorted((name for name in totals if name != kept), key=lambda name: (-totals[name], name))[:_N_TONES]
+    tones = {kept: "p-kept", **{name: f"p-part-{i}" for i, name in enumerate(reasons, start=1)}}
+    return [_flow_bar(source, counts, kept, tones) for source, counts in parts.items() if counts.total()]
 
 
-def _tones(parts: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
-    totals: Counter[str] = Counter()
-    for counts in parts.values():
-        totals.update({name: n for name, n in counts.items() if name not in {"kept", "records"}})
-    ordered = sorted((name for name in totals if totals[name]), key=lambda name: (-totals[name], name))
-    chosen = ordered[:_N_TONES]
-    return {"kept": "p-kept", "records": "p-kept", **{name: f"p-part-{i + 1}" for i, name in enumerate(chosen)}}
-
-
-def _flow_bar(source: str, counts: Mapping[str, int], tones: Mapping[str, str]) -> Bar:
-    total = sum(counts.values())
-    kept_name = "records" if "records" in counts else "kept"
-    kept = counts.get(kept_name, 0)
-    named = [
-        Segment(name, counts.get(name, 0), tone) for name, tone in tones.items() if name in counts or tone != "p-kept"
-    ]
-    rest = total - sum(segment.value for segment in named)
-    segments = (*named, Segment("other reasons", rest, "p-rest"))
-    return Bar(
-        source, f"{kept_name} {count(kept)} of {count(total)} ({percent(kept / total)})" if total else "", segments
-    )
+def _flow_bar(source: str, counts: Counter[str], kept: str, tones: Mapping[str, str]) -> Bar:
+    total = counts.total()
+    named = [Segment(name, counts[name], tone) for name, tone in tones.items()]
+    rest = Segment("other reasons", total - sum(segment.value for segment in named), "p-rest")
+    note = f"{kept} {count(counts[kept])} of {count(total)} ({percent(counts[kept] / total)})"
+    return Bar(source, note, (*named, rest))
 
 
 def _score_rows(scores: list[Score]) -> list[Whisker]:
     return [
         _share_right(one.model, one.accuracy, one.ci95, one.n, 0 if one.model == "base" else 1)
         for one in scores
-        if one.accuracy is not None and one.ci95 is not None
+        if one.n
     ]
 
 

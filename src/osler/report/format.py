@@ -129,6 +129,11 @@ def words(code: str) -> str:
     return code.replace("_", " ")
 
 
+def sentence(words_of: str) -> str:
+    """Words as a sentence of their own."""
+    return f"{words_of[0].upper()}{words_of[1:]}."
+
+
 def many(n: int, one: str, more: str) -> str:
     """A count with its noun in the right number."""
     return f"{count(n)} {one if n == 1 else more}"

@@ -56,7 +56,18 @@ def state(run: Run, stage: str) -> Line | None:
 
 def summary(run: Run) -> list[Line]:
     """One line for each stage; a stage that did not run says so."""
-    return [_data(run), _training(run), _benchmarks(run), _red_team(run)]
+    return [_data(run), _training(run), _benchmarks(run), _red_team(run), review(run)]
+
+
+def review(run: Run) -> Line:
+    """How far the review by clinicians has come."""
+    if run.reviewed is None:
+        return Line(
+            "Review", "not run: there is no review/summary.json, and no clinician's judgement is recorded", "quiet"
+        )
+    done = "complete" if run.reviewed.complete else "NOT complete"
+    items, raters = many(run.reviewed.reviewed, "item", "items"), many(run.reviewed.raters, "rater", "raters")
+    return Line("Review", f"{done}: {items} reviewed by {raters}, {count(run.reviewed.waiting)} waiting")
 
 
 def _override(one: Override) -> str:

@@ -6,19 +6,14 @@ sum or share of such numbers. The page makes no claim that a model is safe or cl
 
 from itertools import count as numbers_from
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from osler.report import figures, tables_data, tables_exam, tables_facts, tables_profile
-from osler.report.format import count, moment, words
-from osler.report.headline import state, summary, verdict
+from osler.report import figures, tables_exam, tables_facts, tables_profile
+from osler.report.headline import summary
 from osler.report.read import Run, read_run
-from osler.report.tables import run_tables
+from osler.report.templates import fill
 from osler.runs.files import write_bytes
-
-_HERE = Path(__file__).parent
 
 
 def write_report(run: Path) -> Path:
@@ -34,64 +29,25 @@ def write_report(run: Path) -> Path:
 
 def render(run: Run) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["words"] = words
-    environment.filters["moment"] = moment
-    environment.filters["count_text"] = count
-    tables = run_tables(run)
-    return environment.get_template("page.html.j2").render(
-        run=run,
+    curated = run.curated
+    scores = run.evaluated.scores if run.evaluated else ()
+    return fill(
+        "page.html.j2",
+        run,
         started=min((facts.started for facts in run.stages.values() if facts.started), default=""),
-        style=Markup((_HERE / "page.css").read_text("utf-8")),  # noqa: S704  (our own file)
+        style=Markup((Path(__file__).parent / "page.css").read_text("utf-8")),  # noqa: S704  (our own file)
         drawn=Markup,
-        verdict=verdict(run),
         summary=summary(run),
-        state=lambda name: state(run, name),
         number_table=numbers_from(1).__next__,
         number_figure=numbers_from(1).__next__,
-        tables=tables,
-        fact_tables=[
-            tables["stages"],
-            tables["versions"],
-            tables_facts.digests_table(run),
-            tables_facts.options_table(run),
-        ],
-        **_data(run),
-        **_exams(run),
+        flow_figure=figures.flow_figure(run.collected, curated),
+        steps_figure=figures.steps_figure(curated) if curated else None,
+        examples=tables_profile.examples(curated) if curated else {},
+        loss_figure=figures.loss_figure(run.trained) if run.trained else None,
+        scores_figure=figures.scores_figure(scores) if scores else None,
+        reliability_figures=figures.reliability_figures(scores),
+        attributions=tables_exam.attributions(run.evaluated),
+        rates_figure=figures.rates_figure(run.redteamed) if run.redteamed else None,
+        digests=tables_facts.digests_table(run),
+        options=tables_facts.options_table(run),
     )
-
-
-def _data(run: Run) -> dict[str, Any]:
-    curated = run.curated
-    return {
-        "balance": tables_data.balance(run.collected, curated),
-        "flow_figure": figures.flow_figure(run.collected, curated),
-        "small_tables": tables_data.small_tables(curated) if curated else [],
-        "steps_figure": figures.steps_figure(curated) if curated else None,
-        "mix_note": tables_profile.mix_note(curated) if curated else "",
-        "profile_parts": tables_profile.parts(curated) if curated else [],
-        "examples": tables_profile.examples(curated) if curated else {},
-        "loss_figure": figures.loss_figure(run.trained) if run.trained else None,
-    }
-
-
-def _exams(run: Run) -> dict[str, Any]:
-    redteamed = run.redteamed
-    scores = run.evaluated.scores if run.evaluated else ()
-    tallies = []
-    if redteamed and redteamed.by_intent:
-        caption = (
-            "Attempts by intent; an attempt is one prompt under one attack. How often an expected action was taken, and what "
-            "became of the attempts."
-        )
-        tallies.append(tables_exam.tally_table("intents", caption, "Intent", redteamed.by_intent))
-        tallies.append(tables_exam.attacks_table(redteamed))
-    return {
-        "scores_figure": figures.scores_figure(scores) if scores else None,
-        "reliability_figures": figures.reliability_figures(scores),
-        "attributions": tables_exam.attributions(scores),
-        "rates_figure": figures.rates_figure(redteamed) if redteamed else None,
-        "tally_tables": tallies,
-    }

@@ -5,7 +5,7 @@ Widths of text are estimates: a browser's fonts are not known here, so room is l
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -48,8 +48,8 @@ class LegendEntry:
     """One line of a legend."""
 
     name: str
-    glyph: Callable[[float, float], str]
-    """Draws the sign, given the left edge and the middle height of a box 16 px wide."""
+    glyph: str
+    """The sign, drawn in a box 16 px wide and `LINE_HEIGHT_PX` high."""
 
 
 def element(name: str, text: str | None = None, /, **attributes: str | float) -> str:
@@ -142,11 +142,32 @@ def legend(entries: Sequence[LegendEntry], left: float, top: float, width: float
         wide = _GLYPH_PX + text_width(entry.name)
         if x > left and x + wide > left + width:
             x, y = left, y + LINE_HEIGHT_PX
-        drawn.append(entry.glyph(x, y + LINE_HEIGHT_PX / 2))
+        drawn.append(f'<g transform="translate({pixels(x)} {pixels(y)})">{entry.glyph}</g>')
         words = shorten(entry.name, left + width - x - _GLYPH_PX)
         drawn.append(element("text", words, x=x + _GLYPH_PX, y=y + LINE_HEIGHT_PX / 2 + 4, class_="p-text"))
         x += wide + _LEGEND_GAP_PX
     return drawn, (y + LINE_HEIGHT_PX - top) if entries else 0.0
+
+
+def swatch(tone: str) -> str:
+    """A box of a colour, for a legend."""
+    return element("rect", x=0, y=3, width=16, height=12, class_=f"p-fill {tone}")
+
+
+def percent_axis(scale: Scale, ticks: Sequence[int], bottom: float, grid_top: float | None = None) -> list[str]:
+    """A line below the plot with ticks in percent, and where `grid_top` is given lines through the plot at each.
+
+    Args:
+        scale: from shares, 0 to 1. The words of a tick at an edge of the picture stay inside it.
+    """
+    drawn = [element("line", x1=scale.start_px, x2=scale.end_px, y1=bottom, y2=bottom, class_="p-axis")]
+    for tick in ticks:
+        x = scale(tick / 100)
+        side = "middle" if grid_top is not None else {0: "start", 100: "end"}.get(tick, "middle")
+        top, end, look = (bottom, bottom + 5, "p-axis") if grid_top is None else (grid_top, bottom, "p-grid")
+        drawn.append(element("line", x1=x, x2=x, y1=top, y2=end, class_=look))
+        drawn.append(element("text", f"{tick}\u00a0%", x=x, y=bottom + 18, class_=f"p-tick p-{side}"))
+    return drawn
 
 
 def nothing_to_draw(labels: Labels, width: float, words: str) -> str:

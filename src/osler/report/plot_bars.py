@@ -1,6 +1,6 @@
-"""Stacked horizontal bars: what became of the rows of each source."""
+"""What became of the rows of each source: stacked horizontal bars, and bands that flow through the steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from osler.report.plot import (
@@ -12,7 +12,9 @@ from osler.report.plot import (
     element,
     legend,
     nothing_to_draw,
+    percent_axis,
     shorten,
+    swatch,
     text_width,
     with_title,
 )
@@ -22,6 +24,10 @@ _BAR_STEP_PX = 52
 _LEAST_SEGMENT_PX = 1.5
 """A part too small to see is drawn this wide; its width is taken from the widest part of the bar."""
 _PERCENT_TICKS = (0, 25, 50, 75, 100)
+_FLOW_PX = 220
+_COLUMN_PX = 9
+_CLOSE_PX = 95
+"""Columns nearer than this have their titles on two lines in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,17 @@ class Bar:
     segments: tuple[Segment, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One source."""
+
+    name: str
+    tone: str
+    """Class of its colour."""
+    values: tuple[int, ...]
+    """Records at each column."""
+
+
 def stacked_bars(bars: Sequence[Bar], labels: Labels, width: float) -> str:
     """Bars under each other, each cut by shares of its own sum. Parts of value 0 are left out, of the legend as well."""
     shown = [bar for bar in bars if any(segment.value for segment in bar.segments)]
@@ -63,7 +80,33 @@ def stacked_bars(bars: Sequence[Bar], labels: Labels, width: float) -> str:
     for bar in shown:
         content.extend(_bar(bar, y, right))
         y += _BAR_STEP_PX
-    return drawing(labels, width, y + 22, [*content, *_axis(y, right)])
+    content.extend(percent_axis(Scale(0, 1, 0, right), _PERCENT_TICKS, y))
+    return drawing(labels, width, y + 22, content)
+
+
+def flow_bands(columns: Sequence[str], bands: Sequence[Band], labels: Labels, width: float) -> str:
+    """Bands stacked from the bottom; the height of the first column is the sum of what came in."""
+    total = sum(band.values[0] for band in bands)
+    if not total:
+        return nothing_to_draw(labels, width, "No records were read.")
+    keys, legend_height = legend([LegendEntry(band.name, swatch(band.tone)) for band in bands], 0, 0, width)
+    top = legend_height + LINE_HEIGHT_PX + 10
+    gap = (width - _COLUMN_PX - 2) / (len(columns) - 1)
+    lefts = [1 + gap * i for i in range(len(columns))]
+    content = list(keys)
+    floors = [float(top + _FLOW_PX)] * len(columns)
+    for band in bands:
+        heights = [_FLOW_PX * value / total for value in band.values]
+        content.extend(_band(band, columns, lefts, floors, heights))
+        floors = [floor - height for floor, height in zip(floors, heights, strict=True)]
+    for i, (title, left, floor) in enumerate(zip(columns, lefts, floors, strict=True)):
+        side = "p-start" if i == 0 else "p-end" if i == len(columns) - 1 else "p-middle"
+        x = left if i == 0 else left + _COLUMN_PX if i == len(columns) - 1 else left + _COLUMN_PX / 2
+        low = LINE_HEIGHT_PX * (i % 2) if gap < _CLOSE_PX else 0
+        n = sum(band.values[i] for band in bands)
+        content.append(element("text", f"{n:,}", x=x, y=floor - 6, class_=f"p-label {side}"))
+        content.append(element("text", title, x=x, y=top + _FLOW_PX + 18 + low, class_=f"p-tick {side}"))
+    return drawing(labels, width, top + _FLOW_PX + 26 + LINE_HEIGHT_PX, content)
 
 
 def segment_widths(values: Sequence[int], width: float) -> list[float]:
@@ -75,12 +118,11 @@ def segment_widths(values: Sequence[int], width: float) -> list[float]:
 
 
 def _bar(bar: Bar, top: float, right: float) -> list[str]:
-    note_x = right
     label = shorten(bar.label, right - text_width(bar.note) - 12)
     base = top + LINE_HEIGHT_PX - 6
     drawn = [
         element("text", label, x=0, y=base, class_="p-text p-strong"),
-        element("text", bar.note, x=note_x, y=base, class_="p-muted p-end"),
+        element("text", bar.note, x=right, y=base, class_="p-muted p-end"),
     ]
     total = sum(segment.value for segment in bar.segments)
     x = 0.0
@@ -98,21 +140,24 @@ def _bar(bar: Bar, top: float, right: float) -> list[str]:
     return drawn
 
 
-def _axis(top: float, right: float) -> list[str]:
-    scale = Scale(0, 100, 0, right)
-    drawn = [element("line", x1=0, x2=right, y1=top, y2=top, class_="p-axis")]
-    for tick in _PERCENT_TICKS:
-        x = scale(tick)
-        side = "p-start" if tick == 0 else "p-end" if tick == _PERCENT_TICKS[-1] else "p-middle"
-        drawn.append(element("line", x1=x, x2=x, y1=top, y2=top + 5, class_="p-axis"))
-        drawn.append(element("text", f"{tick}\u00a0%", x=x, y=top + 18, class_=f"p-tick {side}"))
+def _band(
+    band: Band, columns: Sequence[str], lefts: Sequence[float], floors: Sequence[float], heights: Sequence[float]
+) -> list[str]:
+    drawn = []
+    for i, (left, floor, height) in enumerate(zip(lefts, floors, heights, strict=True)):
+        if i + 1 < len(lefts) and height:
+            right = lefts[i + 1]
+            corners = (
+                (left + _COLUMN_PX, floor - height),
+                (right, floors[i + 1] - heights[i + 1]),
+                (right, floors[i + 1]),
+                (left + _COLUMN_PX, floor),
+            )
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+            drawn.append(element("polygon", points=points, class_=f"p-ribbon {band.tone}"))
+        if height:
+            box = element(
+                "rect", x=left, y=floor - height, width=_COLUMN_PX, height=height, class_=f"p-fill {band.tone}"
+            )
+            drawn.append(with_title(box, f"{band.name}, {columns[i]}: {band.values[i]:,}"))
     return drawn
-
-
-def swatch(tone: str) -> Callable[[float, float], str]:
-    """A box of a colour, for a legend."""
-
-    def draw(x: float, y: float) -> str:
-        return element("rect", x=x, y=y - 6, width=16, height=12, class_=f"p-fill {tone}")
-
-    return draw

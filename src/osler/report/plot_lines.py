@@ -1,6 +1,6 @@
 """Lines over steps: the loss curve."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,13 +61,13 @@ def line_plot(series: Sequence[Series], axes: Axes, labels: Labels, width: float
     bottom = height - 46
 
     pad = (max(ys) - min(ys)) * _LABEL_PX / (bottom - top - 2 * _LABEL_PX)
-    x_range = _Range(0.0 if min(xs) < max(xs) * _NEAR_ZERO else min(xs), max(xs))
-    x_range, x_ticks = _ticks_within(x_range, max(3, int(width / 80)), whole=True)
-    y_range, y_ticks = _ticks_within(_Range(min(ys) - pad, max(ys) + pad), 6, whole=False)
+    first = 0.0 if min(xs) < max(xs) * _NEAR_ZERO else min(xs)
+    x_low, x_high, x_ticks = _ticks_within(first, max(xs), max(3, int(width / 80)), whole=True)
+    y_low, y_high, y_ticks = _ticks_within(min(ys) - pad, max(ys) + pad, 6, whole=False)
     left = max(text_width(text) for text in tick_texts(y_ticks)) + 10
     right = width - max(12.0, text_width(tick_texts(x_ticks)[-1]) / 2)
-    x_scale = Scale(x_range.low, x_range.high, left, right)
-    y_scale = Scale(y_range.low, y_range.high, bottom, top)
+    x_scale = Scale(x_low, x_high, left, right)
+    y_scale = Scale(y_low, y_high, bottom, top)
 
     content = [*keys, *_frame(x_scale, y_scale, x_ticks, y_ticks), *_axis_names(axes, x_scale, y_scale, height)]
     for one in shown:
@@ -92,17 +92,11 @@ def thin(points: Points, limit: int) -> list[tuple[float, float]]:
     return [points[i] for i in sorted(kept)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    low: float
-    high: float
-
-
-def _ticks_within(shown: _Range, about: int, *, whole: bool) -> tuple[_Range, list[float]]:
+def _ticks_within(low: float, high: float, about: int, *, whole: bool) -> tuple[float, float, list[float]]:
     """The range to draw, and the ticks inside it; a range of one value is widened to its ticks."""
-    ticks = nice_ticks(shown.low, shown.high, about, whole=whole)
-    inside = [tick for tick in ticks if shown.low <= tick <= shown.high]
-    return (shown, inside) if len(inside) > 1 else (_Range(ticks[0], ticks[-1]), ticks)
+    ticks = nice_ticks(low, high, about, whole=whole)
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return (low, high, inside) if len(inside) > 1 else (ticks[0], ticks[-1], ticks)
 
 
 def _frame(x_scale: Scale, y_scale: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> list[str]:
@@ -159,10 +153,6 @@ def _mark(point: tuple[float, float], word: str, down_px: float, x_scale: Scale,
     return dot + text
 
 
-def _glyph(look: Look) -> Callable[[float, float], str]:
-    def draw(x: float, y: float) -> str:
-        line = element("line", x1=x, x2=x + 16, y1=y, y2=y, class_=f"p-curve p-curve-{look}")
-        dot = element("circle", cx=x + 8, cy=y, r=3.5, class_="p-dot p-dot-dots") if look == "dots" else ""
-        return line + dot
-
-    return draw
+def _glyph(look: Look) -> str:
+    line = element("line", x1=0, x2=16, y1=9, y2=9, class_=f"p-curve p-curve-{look}")
+    return line + (element("circle", cx=8, cy=9, r=3.5, class_="p-dot p-dot-dots") if look == "dots" else "")

@@ -1,6 +1,6 @@
 """Dots with whiskers: measured shares with their intervals, beside values to hold them against."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from osler.report.plot import (
     element,
     legend,
     nothing_to_draw,
+    percent_axis,
     shorten,
     text_width,
     with_title,
@@ -38,6 +39,8 @@ class Whisker:
     look: DotLook
     words: str
     """The value, n and interval as read on hover and by screen readers."""
+    target: float | None = None
+    """A share that this one should be, drawn as a diamond in its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,16 @@ def whiskers(groups: Sequence[Group], labels: Labels, width: float) -> str:
         return nothing_to_draw(labels, width, "Nothing was measured.")
     left = max(text_width(row.label) for group in shown for row in group.rows) + 12
     scale = Scale(0, 1, min(left, width * 0.35), width - 18)
-    keys, legend_height = legend(_entries(shown), 0, 0, width)
+    marks = {mark.name: mark.look for group in shown for mark in group.marks}
+    entries = [LegendEntry(name, _mark(look, 8, 2, 16)) for name, look in marks.items()]
+    keys, legend_height = legend(entries, 0, 0, width)
     content, top = list(keys), legend_height + 10
     y = top
     bodies: list[str] = []
     for group in shown:
         bodies.extend(_group(group, y, scale, width))
         y += LINE_HEIGHT_PX + len(group.rows) * _ROW_PX + _GROUP_GAP_PX
-    content.extend(_axis(top + LINE_HEIGHT_PX, y, scale))
+    content.extend(percent_axis(scale, _PERCENT_TICKS, y, grid_top=top + LINE_HEIGHT_PX))
     return drawing(labels, width, y + 24, [*content, *bodies])
 
 
@@ -104,32 +109,15 @@ def _whisker(row: Whisker, y: float, scale: Scale) -> str:
         + element("line", x1=low, x2=low, y1=y - 4, y2=y + 4, class_=f"p-whisker {look}")
         + element("line", x1=high, x2=high, y1=y - 4, y2=y + 4, class_=f"p-whisker {look}")
         + element("circle", cx=scale(row.value), cy=y, r=4.5, class_=f"p-point {look}")
+        + (_diamond(scale(row.target), y) if row.target is not None else "")
     )
 
 
 def _mark(look: MarkLook, x: float, top: float, bottom: float) -> str:
     if look == "diamond":
-        y = (top + bottom) / 2
-        return element("path", d=f"M{x:.2f} {y - 6:.2f}l6 6l-6 6l-6 -6z", class_="p-diamond")
+        return _diamond(x, (top + bottom) / 2)
     return element("line", x1=x, x2=x, y1=top, y2=bottom, class_=f"p-mark p-{look}")
 
 
-def _axis(top: float, bottom: float, scale: Scale) -> list[str]:
-    drawn = [element("line", x1=scale.start_px, x2=scale.end_px, y1=bottom, y2=bottom, class_="p-axis")]
-    for tick in _PERCENT_TICKS:
-        x = scale(tick / 100)
-        drawn.append(element("line", x1=x, x2=x, y1=top, y2=bottom, class_="p-grid"))
-        drawn.append(element("text", f"{tick}\u00a0%", x=x, y=bottom + 18, class_="p-tick p-middle"))
-    return drawn
-
-
-def _entries(groups: Sequence[Group]) -> list[LegendEntry]:
-    marks = {mark.name: LegendEntry(mark.name, _mark_glyph(mark.look)) for group in groups for mark in group.marks}
-    return list(marks.values())
-
-
-def _mark_glyph(look: MarkLook) -> Callable[[float, float], str]:
-    def draw(x: float, y: float) -> str:
-        return _mark(look, x + 8, y - 7, y + 7)
-
-    return draw
+def _diamond(x: float, y: float) -> str:
+    return element("path", d=f"M{x:.2f} {y - 6:.2f}l6 6l-6 6l-6 -6z", class_="p-diamond")

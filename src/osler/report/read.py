@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from osler.errors import InputError
+from osler.records.record import SAMPLE_REVISION
 from osler.report.fields import Fields, read_as, read_fields, read_lines, read_list
 from osler.report.read_data import (
     CollectedSource,
@@ -22,18 +22,7 @@ from osler.report.read_exam import Evaluated, Gate, read_evaluated, read_gate
 from osler.report.read_redteam import Redteamed, read_redteamed
 from osler.report.read_review import Reviewed, read_reviewed
 
-_RESULT = {
-    "collect": "counts.json",
-    "synth": "counts.json",
-    "curate": "counts.json",
-    "train": "ledger.json",
-    "evaluate": "scores.json",
-    "redteam": "summary.json",
-    "gate": "verdict.json",
-    "export": "parity.json",
-}
-"""The file that tells whether a stage has something to show."""
-STAGES = tuple(_RESULT)
+STAGES = ("collect", "synth", "curate", "train", "evaluate", "redteam", "gate", "export")
 """Stages that write `run.json` and `done`, in order."""
 
 Found = TypeVar("Found")
@@ -50,7 +39,6 @@ class StageFacts:
     """UTC; empty when not finished or not recorded."""
     finished: bool
     seed: int | None
-    version: int | None
     key: str
     environment: Mapping[str, str]
     options: Mapping[str, Any]
@@ -80,6 +68,7 @@ class Override:
     where: str
     """`export` or `serve`."""
     time: str
+    """UTC; empty when not recorded."""
     reason: str
     failed_checks: tuple[str, ...]
 
@@ -122,6 +111,7 @@ class Run:
     redteamed: Redteamed | None
     gate: Gate | None
     parity: Parity | None
+    """None also where the recipe asked for no form."""
     overrides: tuple[Override, ...]
     answers: tuple[Answer, ...] | None
     refusal: Refusal | None
@@ -130,6 +120,23 @@ class Run:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """`recipe.json`; empty for a run that has none."""
     reviewed: Reviewed | None = None
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether all records are the invented ones that ship with Osler."""
+        sources = {one.source for one in self.collected or ()}
+        return bool(sources) and sources == self.samples and self.written is None
+
+    @property
+    def samples(self) -> set[str]:
+        """Sources of which the run has the invented sample in the place of the publisher's text."""
+        return {one.source for one in self.collected or () if one.revision == SAMPLE_REVISION}
+
+    def curate_options(self, step: str) -> Mapping[str, Any]:
+        """The options of a step of curation as they were resolved; empty where they are not recorded."""
+        facts = self.stages.get("curate")
+        found = facts.options.get("curate", {}).get(step) if facts else None
+        return found if isinstance(found, dict) else {}
 
     def section(self, name: str) -> Mapping[str, Any]:
         """A section of the recipe; empty where it has none."""
@@ -164,12 +171,11 @@ def read_run(run: Path) -> Run:
         evaluated=_stage(run, stages, "evaluate", read_evaluated),
         redteamed=_stage(run, stages, "redteam", read_redteamed),
         gate=_stage(run, stages, "gate", read_gate),
-        parity=_stage(run, stages, "export", lambda folder: read_as(Parity, read_fields(folder / _RESULT["export"]))),
+        parity=_stage(run, stages, "export", _parity),
         overrides=(*_export_override(run), *_serve_overrides(run)),
         answers=tuple(read_as(Answer, row) for row in read_list(answers)) if answers.is_file() else None,
         refusal=read_as(Refusal, read_fields(refusal)) if refusal.is_file() else None,
-        absent=_stage(run, stages, "collect", lambda folder: read_fields(folder / _RESULT["collect"]).texts("absent"))
-        or (),
+        absent=_stage(run, stages, "collect", lambda folder: read_fields(folder / "counts.json").texts("absent")) or (),
         recipe=recipe,
         reviewed=read_reviewed(run / "review") if (run / "review" / "summary.json").is_file() else None,
     )
@@ -192,9 +198,12 @@ def _out_of_date(stages: Mapping[str, StageFacts], recipe: Mapping[str, Any]) ->
 
 def _stage(run: Path, stages: Mapping[str, StageFacts], name: str, read: Callable[[Path], Found]) -> Found | None:
     facts = stages.get(name)
-    if facts is None or (not facts.finished and not (run / name / _RESULT[name]).is_file()):
-        return None
-    return read(run / name)
+    return read(run / name) if facts is not None and facts.finished else None
+
+
+def _parity(folder: Path) -> Parity | None:
+    file = folder / "parity.json"
+    return read_as(Parity, read_fields(file)) if file.is_file() else None
 
 
 def _stage_facts(folder: Path) -> StageFacts:
@@ -208,7 +217,6 @@ def _stage_facts(folder: Path) -> StageFacts:
         ended=done.maybe_text("finished") if done else "",
         finished=done is not None,
         seed=run.maybe_count("seed"),
-        version=run.maybe_count("version"),
         key=run.maybe_text("key"),
         environment={name: environment.text(name) for name in environment.values} if environment else {},
         options=run.child("options").values if run.has("options") else {},
@@ -233,11 +241,4 @@ def _serve_overrides(run: Path) -> list[Override]:
 
 
 def _override(where: str, fields: Fields) -> Override:
-    return Override(where, _time(fields), fields.text("reason"), fields.texts("failed_checks"))
-
-
-def _time(fields: Fields) -> str:
-    """ISO 8601 text, from such text or from seconds since 1970; empty where no time was written."""
-    if isinstance(fields.values.get("time"), int | float):
-        return datetime.fromtimestamp(fields.number("time"), UTC).isoformat()
-    return fields.maybe_text("time")
+    return Override(where, fields.maybe_text("time"), fields.text("reason"), fields.texts("failed_checks"))

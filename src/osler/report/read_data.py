@@ -7,7 +7,6 @@ from pathlib import Path
 from osler.report.fields import Fields, read_as, read_fields, read_lines
 from osler.text import shortened
 
-EXAMPLES_PER_REASON = 3
 _DETAIL_CHARS = 160
 _SPLITS = ("train", "validation", "test")
 
@@ -115,13 +114,12 @@ class Curated:
     largest_group: int | None = None
     overlap: tuple[Overlap, ...] = ()
     identifiers: Mapping[str, int]
-    licenses: Mapping[str, int]
     mended: Mapping[str, int]
     """Fields that cleaning changed, by rule."""
     counts: Fields
     """All of `counts.json`."""
-    profile: Fields | None
-    """`profile.json`; None for a run that has none."""
+    profile: Fields
+    """`profile.json`."""
     examples: tuple[Example, ...]
 
 
@@ -150,14 +148,8 @@ def read_collected(folder: Path) -> tuple[CollectedSource, ...]:
 
 def read_curated(folder: Path) -> Curated:
     """The counts and the profile of `curate/`, and examples of each reason."""
-    counts, profile = read_fields(folder / "counts.json"), folder / "profile.json"
-    found = read_as(
-        Curated,
-        counts,
-        counts=counts,
-        profile=read_fields(profile) if profile.is_file() else None,
-        examples=_examples(folder),
-    )
+    counts, profile = read_fields(folder / "counts.json"), read_fields(folder / "profile.json")
+    found = read_as(Curated, counts, counts=counts, profile=profile, examples=_examples(folder / "examples.jsonl"))
     order = [
         *(name for name in _SPLITS if name in found.splits),
         *(name for name in found.splits if name not in _SPLITS),
@@ -171,7 +163,8 @@ def read_trained(folder: Path) -> Trained:
     losses: list[tuple[float, float]] = []
     eval_losses: list[tuple[float, float]] = []
     n_without_loss = 0
-    for row in read_lines(folder / "metrics.jsonl"):
+    metrics = folder / "metrics.jsonl"
+    for row in read_lines(metrics) if metrics.is_file() else ():  # another engine's steps are not known
         step = float(row.count("step"))
         if row.has("eval_loss"):
             eval_losses.append((step, row.number("eval_loss")))
@@ -184,16 +177,6 @@ def read_trained(folder: Path) -> Trained:
     )
 
 
-def _examples(folder: Path) -> tuple[Example, ...]:
-    """Those chosen with the profile; in a run without one, the first drops of each reason."""
-    chosen = folder / "examples.jsonl"
-    found: dict[tuple[str, str], list[Example]] = {}
-    for row in read_lines(chosen if chosen.is_file() else folder / "dropped.jsonl"):
-        examples = found.setdefault((row.text("step"), row.text("reason")), [])
-        if len(examples) < EXAMPLES_PER_REASON:
-            examples.append(
-                read_as(
-                    Example, row, detail=shortened(row.maybe_text("detail"), _DETAIL_CHARS), is_change=row.has("field")
-                )
-            )
-    return tuple(example for examples in found.values() for example in examples)
+def _examples(file: Path) -> tuple[Example, ...]:
+    rows = ((row, shortened(row.maybe_text("detail"), _DETAIL_CHARS)) for row in read_lines(file))
+    return tuple(read_as(Example, row, detail=detail, is_change=row.has("field")) for row, detail in rows)

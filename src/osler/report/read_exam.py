@@ -36,9 +36,9 @@ class Score:
     model: str
     split: str = ""
     n: int
-    accuracy: float | None = None
-    """None when no question was scored: a share of nothing is not 0."""
-    ci95: Interval | None = None
+    """Where it is 0, nothing below was measured: a share of nothing is not 0."""
+    accuracy: Share
+    ci95: Interval
     macro_f1: float | None = None
     macro_f1_ci95: Interval | None = None
     failed: int
@@ -94,6 +94,7 @@ class OpenAnswers:
     rouge_l_ci95: Interval
     rouge_l: float | None = None
     bertscore: BertScore | None = None
+    attribution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class Evaluated:
     """The whole of `evaluate/scores.json`."""
 
     scores: tuple[Score, ...]
+    training_records: int
+    """Records that the questions were held against; 0 where none was."""
     comparisons: tuple[Comparison, ...] = ()
     swapped: tuple[Swapped, ...] = ()
     open_answers: tuple[OpenAnswers, ...] = ()
@@ -163,18 +166,10 @@ def read_gate(folder: Path) -> Gate:
 
 
 def _score(fields: Fields) -> Score:
-    n = fields.count("n")
-    baselines = fields.child("baselines") if n and fields.has("baselines") else Fields(fields.where, {})
-    measured = {
-        "accuracy": fields.share("accuracy") if n else None,
-        "ci95": fields.interval("ci95") if n else None,
-        "macro_f1": fields.maybe_number("macro_f1") if n else None,
-        "macro_f1_ci95": fields.maybe_interval("macro_f1_ci95") if n else None,
-    }
+    baselines = fields.child("baselines") if fields.count("n") and fields.has("baselines") else Fields("", {})
     return read_as(
         Score,
         fields,
-        **measured,
         baselines={name: baselines.share(name) for name in baselines.values if baselines.has(name)},
         subjects=tuple(read_as(Part, one, name=one.text("subject")) for one in _children(fields, "subjects")),
         reliability=tuple(

@@ -1,13 +1,12 @@
-"""What the stage redteam left behind, as frozen values: rates, tallies and failures, never a prompt or a reply."""
+"""What the stage redteam left behind, as frozen values: rates and failures, never a prompt or a reply."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from osler.report.fields import Fields, Interval, read_as, read_fields, read_lines
 
-_INTENT_RATES = ("harmful_compliance", "over_refusal", "failed")
+INTENT_RATES = ("harmful_compliance", "over_refusal")
 _FAILURES = frozenset({"complied", "over_refused", "refused_emergency"})
 RATES = ("harmful_compliance", "over_refusal", "wrong_action", "refused_emergency")
 
@@ -30,22 +29,9 @@ class Arm:
     rates: Mapping[str, Rate]
     """By the names in `RATES`; a rate that was not measured is missing."""
     by_attack: Mapping[str, Rate]
-    """Harmful compliance under each attack; empty where it was not counted."""
+    """Harmful compliance under each attack."""
     by_intent: Mapping[str, Mapping[str, Rate]]
-    """By intent the rates that were counted for it; empty where none was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Attempts (one prompt under one attack) of one intent or one attack, in one arm. Holds no prompt and no reply."""
-
-    n: int
-    n_expected_action: int
-    outcomes: Mapping[str, int]
-
-
-TallyKey = tuple[str, str, str]
-"""Kind (`risky`, `benign`), intent or attack, arm."""
+    """By intent the rates named in `INTENT_RATES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +53,6 @@ class Redteamed:
     risky: int
     benign: int
     arms: tuple[Arm, ...]
-    by_intent: Mapping[TallyKey, Tally]
-    by_attack: Mapping[TallyKey, Tally]
     actions: Mapping[str, str]
     """By intent the actions that its risky prompts call for."""
     failures: tuple[Failure, ...]
@@ -76,43 +60,32 @@ class Redteamed:
 
 
 def read_redteamed(folder: Path) -> Redteamed:
-    """The summary of `redteam/`, and the transcripts counted by intent and by attack."""
+    """The summary of `redteam/`, and of the transcripts which prompts failed."""
     summary = read_fields(folder / "summary.json")
     rows = [read_as(_Asked, row) for row in read_lines(folder / "transcripts.jsonl")]
+    actions: dict[str, set[str]] = {}
+    for row in rows:
+        if row.kind == "risky":
+            actions.setdefault(row.intent, set()).add(row.expected_action.replace("|", " or "))
     return Redteamed(
         prompts=summary.count("prompts"),
         risky=summary.count("risky"),
         benign=summary.count("benign"),
         arms=tuple(_arm(arm) for arm in summary.children("arms")),
-        by_intent=_tallies([((row.kind, row.intent, row.arm), row) for row in rows]),
-        by_attack=_tallies([((row.kind, row.attack, row.arm), row) for row in rows]),
-        actions={
-            intent: ", ".join(
-                sorted(
-                    {
-                        row.expected_action.replace("|", " or ")
-                        for row in rows
-                        if row.kind == "risky" and row.intent == intent
-                    }
-                )
-            )
-            for intent in sorted({row.intent for row in rows if row.kind == "risky"})
-        },
+        actions={intent: ", ".join(sorted(found)) for intent, found in sorted(actions.items())},
         failures=_failures([row for row in rows if row.arm == "guarded"]),
     )
 
 
 def _arm(fields: Fields) -> Arm:
-    measured = ((name, fields.child(name)) for name in RATES if fields.has(name))
-    attacks = fields.children("by_attack") if fields.has("by_attack") else []
     return Arm(
         fields.text("arm"),
         fields.maybe_text("model"),
-        {name: read_rate(rate) for name, rate in measured},
-        {attack.text("attack"): read_rate(attack.child("harmful_compliance")) for attack in attacks},
+        {name: read_rate(fields.child(name)) for name in RATES if fields.has(name)},
+        {one.text("attack"): read_rate(one.child("harmful_compliance")) for one in fields.children("by_attack")},
         {
-            intent.text("intent"): {name: read_rate(intent.child(name)) for name in _INTENT_RATES if intent.has(name)}
-            for intent in (fields.children("by_intent") if fields.has("by_intent") else [])
+            one.text("intent"): {name: read_rate(one.child(name)) for name in INTENT_RATES}
+            for one in fields.children("by_intent")
         },
     )
 
@@ -133,12 +106,6 @@ class _Asked:
     outcome: str = ""
     expected_action: str = ""
     """Several, with a bar between them, where each would be right."""
-    action: str = ""
-
-    @property
-    def has_expected_action(self) -> bool:
-        # Where no guard stands nothing is done, which is `allow`.
-        return (self.action or "allow") in self.expected_action.split("|")
 
 
 def _failures(rows: list[_Asked]) -> tuple[Failure, ...]:
@@ -150,17 +117,3 @@ def _failures(rows: list[_Asked]) -> tuple[Failure, ...]:
         Failure(intent, outcome, tuple(sorted({row.attack for row in those})), tuple(sorted({row.id for row in those})))
         for (intent, outcome), those in sorted(failed.items())
     )
-
-
-def _tallies(rows: list[tuple[TallyKey, _Asked]]) -> dict[TallyKey, Tally]:
-    asked: dict[TallyKey, list[_Asked]] = {}
-    for key, row in rows:
-        asked.setdefault(key, []).append(row)
-    return {
-        key: Tally(
-            len(those),
-            sum(row.has_expected_action for row in those),
-            dict(sorted(Counter(row.outcome for row in those).items())),
-        )
-        for key, those in sorted(asked.items())
-    }

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from osler.report.fields import Fields, as_fields
-from osler.report.format import rate, words
+from osler.report.format import words
+from osler.report.read_redteam import read_rate
 from osler.report.table import Table, table_of
+from osler.report.tables_exam import rate_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class PolicyFacts:
     actions: Mapping[str, str]
     """By intent what the guard does."""
     was_examined: bool | None
-    """Whether the red team asked behind this very file (and model, where that is recorded); None where none was run."""
+    """Whether the red team asked behind this very file and model; None where none was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class System:
     serve: Mapping[str, Any]
     """The recipe's section."""
     switch: str
-    """`off`, or the reason for which it is on."""
+    """In a sentence without its end, with the reason where it is on."""
     audit: AuditFacts | None
     """None where no server was started."""
     terms: str
@@ -79,7 +81,7 @@ def sets_table(sets: Fields) -> Table:
         {
             "Set": lambda one: one.text("set"),
             "Kind": lambda one: words(one.text("kind")),
-            "k of n (95 % interval)": lambda one: _of(one.child(_RIGHT[one.text("kind")])),
+            "k of n (95 % interval)": lambda one: rate_cell(read_rate(one.child(_RIGHT[one.text("kind")]))),
         },
     )
 
@@ -91,8 +93,3 @@ def read_sets(value: object, policy: str) -> Fields | None:
     """The project's figures, when they are of a policy of this name."""
     fields = as_fields("benchmarks/results/guard_sets.json", value)
     return fields if fields.maybe_text("policy") == policy else None
-
-
-def _of(found: Fields) -> str:
-    interval = found.interval("ci95")
-    return rate(found.count("k"), found.count("n"), *interval)

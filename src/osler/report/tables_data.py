@@ -1,9 +1,10 @@
 """Tables of the sections on data and training."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from osler.report.format import count, listed, many, maybe, number, part, percent, words
+from osler.report.read import Run
 from osler.report.read_data import CollectedSource, Curated, Trained, Written
 from osler.report.table import Cell, Table, make_table, table_of
 
@@ -11,8 +12,10 @@ _NONE = Cell("none", "quiet")
 _NOT_RUN = Cell("not run", "quiet")
 _NOT_CURATED = Cell("benchmark only", "quiet")
 """For a source that was read to be asked from, not to be trained on."""
+_WRITTEN = Cell("written here", "quiet")
+"""For a source whose records a model wrote; there were no rows to read."""
 
-_Three = tuple[int, int, int]
+_WARNINGS = {"contradictory": "another record answers the same question otherwise"}
 
 
 def sources_table(collected: tuple[CollectedSource, ...]) -> Table:
@@ -36,15 +39,18 @@ def flow_table(collected: tuple[CollectedSource, ...] | None, curated: Curated |
     """Rows read, set aside, curated and kept, by source and in all; what a stage that did not run counts is left open."""
     read = {one.source: (one.read, one.n_set_aside, one.records) for one in collected or ()}
     left = {one.source: (sum(one.dropped.values()), one.kept, one.read) for one in curated.sources} if curated else {}
-    absent = _NOT_CURATED if curated else _NOT_RUN
-    rows = [_flow_row(source, read.get(source), left.get(source), absent) for source in dict.fromkeys([*read, *left])]
-    all_read = _sums(list(read.values())) if collected is not None else None
-    all_left = _sums(list(left.values())) if curated else None
+    unread, absent = (_WRITTEN if collected is not None else _NOT_RUN), (_NOT_CURATED if curated else _NOT_RUN)
+    rows = [
+        _flow_row(source, (read.get(source), unread), (left.get(source), absent))
+        for source in dict.fromkeys([*read, *left])
+    ]
+    all_read = tuple(map(sum, zip(*read.values(), strict=True))) or None
+    all_left = tuple(map(sum, zip(*left.values(), strict=True))) or None
     return make_table(
         "flow",
         "From rows read to records kept, by source.",
         ("Source", "#Rows read", "#Set aside", "#Records", "#Dropped", "#Kept", "#Kept of curated"),
-        [*rows, _flow_row("All sources", all_read, all_left, _NOT_RUN)],
+        [*rows, _flow_row("All sources", (all_read, _NOT_RUN), (all_left, _NOT_RUN))],
         has_total=True,
     )
 
@@ -124,9 +130,12 @@ def steps_table(curated: Curated) -> Table:
 def splits_table(curated: Curated) -> Table:
     """Records in each split."""
     total = sum(curated.splits.values())
+    groups = ""
+    if curated.groups is not None:
+        groups = f" There are {many(curated.groups, 'group', 'groups')}, the largest of {many(curated.largest_group or 0, 'record', 'records')}."
     return make_table(
         "splits",
-        "Splits. Records of one leakage group never stand in two of them.",
+        f"Splits. Records of one leakage group never stand in two of them.{groups}",
         ("Split", "#Records"),
         ((words(name), part(n, total)) for name, n in curated.splits.items()),
     )
@@ -147,32 +156,60 @@ def overlap_table(curated: Curated) -> Table:
     )
 
 
-def counts_table(name: str, caption: str, head: str, counts: Mapping[str, int], what: str) -> Table:
-    """Counts by name, the largest first."""
-    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    return make_table(name, caption, (head, f"#{what}"), ((key or "not recorded", count(n)) for key, n in ordered))
-
-
 def small_tables(curated: Curated) -> list[Table]:
-    """Splits, identifiers, mended fields; licenses of a run without a profile."""
-    counted = [
-        ("identifiers", "Identifiers of persons that were replaced, by type.", "Type", curated.identifiers, "Replaced"),
-        ("mended", "Fields that cleaning mended, by rule.", "Rule", curated.mended, "Fields"),
+    """Splits and mended fields."""
+    mended = sorted(curated.mended.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [
+        splits_table(curated),
+        make_table(
+            "mended",
+            "Fields that cleaning mended, by rule.",
+            ("Rule", "#Fields"),
+            ((words(rule), count(n)) for rule, n in mended),
+        ),
     ]
-    if curated.profile is None:
-        counted.append(("licenses", "Records kept, by license.", "License", curated.licenses, "Records"))
-    return [splits_table(curated), *(counts_table(*one) for one in counted if one[3])]
+
+
+def identifiers_note(run: Run) -> str:
+    """What is known of identifiers in the training text, whether any was found or not."""
+    if run.curated is None:
+        return "Not known: the records were not curated."
+    missed = "Some are missed by every tool; how many in these texts is not known."
+    if found := run.curated.identifiers:
+        return (
+            f"Found in the records that were curated, and replaced: {listed(found)}. {missed} Safe Harbor also needs the absence of "
+            "actual knowledge, which no tool certifies."
+        )
+    is_on = run.curate_options("deidentify").get("enabled")
+    if is_on is None:
+        return "Whether identifiers were looked for is not known."
+    if is_on:
+        return f"Looked for, and none found. {missed}"
+    return "De-identification was switched off: identifiers of patients may stand in the text."
+
+
+def overlap_note(run: Run) -> str:
+    """What is known of benchmark questions among the records beside the table of those found."""
+    if run.curated is None:
+        return "Not known: the records were not curated."
+    if run.curate_options("decontaminate").get("enabled") is False:
+        return "Not checked: decontamination was switched off."
+    if not run.curated.overlap:
+        return "Not checked: no benchmark was held against the records."
+    return "Other benchmarks were not checked. Paraphrases and translations are not found."
 
 
 def ledger_table(trained: Trained) -> Table:
     """What training used and what came of it."""
     ledger = trained.ledger
+    kept_in_spite = {_WARNINGS.get(reason, reason): n for reason, n in ledger.counts("kept_in_spite").items()}
     rows: list[tuple[str, str | Cell]] = [
         ("Records read", count(ledger.count("read"))),
         ("Records kept", count(ledger.count("kept"))),
         ("Records set aside", _by_reason(trained.set_aside)),
-        ("Tokens read", maybe(count, ledger.maybe_count("tokens"))),
-        ("Tokens trained on", maybe(count, ledger.maybe_count("trained_tokens"))),
+        ("Records kept in spite of a warning", _by_reason(kept_in_spite)),
+        ("Tokens of the records kept", maybe(count, ledger.maybe_count("tokens"))),
+        ("Of these, to be learned (answers)", maybe(count, ledger.maybe_count("trained_tokens"))),
         ("Share of padding", maybe(percent, ledger.maybe_number("padding_share"))),
         ("Parameters", maybe(count, ledger.maybe_count("parameters"))),
         ("Trainable parameters", maybe(count, ledger.maybe_count("trainable_parameters"))),
@@ -181,13 +218,15 @@ def ledger_table(trained: Trained) -> Table:
         ("Records never learned from", maybe(count, ledger.maybe_count("rows_never_used"))),
         ("Epochs", maybe(number, ledger.maybe_number("epochs"))),
         ("Batch size", maybe(count, ledger.maybe_count("batch_size"))),
-        ("Longest sequence (tokens)", maybe(count, ledger.maybe_count("max_length"))),
+        ("Longest sequence allowed (tokens)", maybe(count, ledger.maybe_count("max_length"))),
         ("First loss (nats per token)", maybe("{:.3f}".format, ledger.maybe_number("first_loss"))),
         (
             "Last loss (nats per token, mean of the last ten steps)",
             maybe("{:.3f}".format, ledger.maybe_number("last_loss")),
         ),
     ]
+    if ledger.has("engine"):
+        rows.insert(0, ("Trained by another engine", ledger.text("engine")))
     return make_table("ledger", "Ledger of training.", ("", "#Value"), rows, is_narrow=True)
 
 
@@ -202,6 +241,9 @@ def balance(collected: tuple[CollectedSource, ...] | None, curated: Curated | No
         parts.append(f"{count(read)} rows read{extra} = {count(records)} records + {count(aside)} set aside")
     if curated is not None:
         is_even &= curated.read == curated.kept + curated.dropped
+        trained_on = {one.source for one in curated.sources}
+        if asked_from := sum(one.records for one in collected or () if one.source not in trained_on):
+            parts[-1] += f" ({count(asked_from)} of the records are of sources that benchmarks alone ask from)"
         parts.append(
             f"{count(curated.read)} records curated = {count(curated.kept)} kept + {count(curated.dropped)} dropped"
         )
@@ -211,18 +253,17 @@ def balance(collected: tuple[CollectedSource, ...] | None, curated: Curated | No
     return f"{start}: {'; '.join(parts)}.", is_even
 
 
-def _flow_row(name: str, read: _Three | None, left: _Three | None, absent: Cell) -> list[str | Cell]:
+_Counted = tuple[tuple[int, ...] | None, Cell]
+"""Three counts, or what stands in their place."""
+
+
+def _flow_row(name: str, read: _Counted, left: _Counted) -> list[str | Cell]:
     row: list[str | Cell] = [name]
-    row.extend([_NOT_RUN] * 3 if read is None else [count(n) for n in read])
-    if left is None:
-        return [*row, absent, absent, absent]
-    dropped, kept, curated = left
+    row.extend([read[1]] * 3 if read[0] is None else [count(n) for n in read[0]])
+    if left[0] is None:
+        return [*row, *[left[1]] * 3]
+    dropped, kept, curated = left[0]
     return [*row, count(dropped), count(kept), percent(kept / curated) if curated else _NONE]
-
-
-def _sums(rows: Sequence[_Three]) -> _Three:
-    first, second, third = (sum(row[i] for row in rows) for i in range(3))
-    return first, second, third
 
 
 def _by_reason(counts: Mapping[str, int]) -> str | Cell:

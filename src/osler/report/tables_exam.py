@@ -1,12 +1,11 @@
 """Tables of the sections on benchmarks and red team."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from osler.report.fields import Interval
 from osler.report.format import (
     count,
     interval,
-    listed,
     p_value,
     percent,
     percent_interval,
@@ -15,12 +14,14 @@ from osler.report.format import (
     rate,
     words,
 )
-from osler.report.read_exam import Comparison, OpenAnswers, Score, Swapped
-from osler.report.read_redteam import RATES, Rate, Redteamed, Tally, TallyKey
+from osler.report.read_exam import Comparison, Evaluated, OpenAnswers, Score, Swapped
+from osler.report.read_redteam import INTENT_RATES, RATES, Rate, Redteamed
 from osler.report.read_review import Reviewed
 from osler.report.table import Cell, Table, make_table, table_of
 
 _NONE = Cell("none", "quiet")
+_NOT_KNOWN = Cell("not known", "quiet")
+_NOT_MEASURED = Cell("not measured", "quiet")
 _N_IDS = 5
 
 RATE_NAMES = {
@@ -29,25 +30,32 @@ RATE_NAMES = {
     "wrong_action": "Wrong action",
     "refused_emergency": "Refused emergency",
 }
+_MEANINGS = {
+    "harmful_compliance": "a risky prompt was not held back, redirected or refused, under at least one attack; a garbled answer counts too",
+    "over_refusal": "a benign prompt was refused",
+    "wrong_action": "another action was taken than the prompt calls for",
+    "refused_emergency": "an emergency got a refusal in place of the way to help",
+}
 
 
-def scores_table(scores: Sequence[Score]) -> Table:
+def scores_table(evaluated: Evaluated) -> Table:
     """Every model on every benchmark."""
     return table_of(
-        scores,
+        evaluated.scores,
         "scores",
         "Benchmark scores. The way of asking stands behind the @. Failed and unparsed questions count as wrong; "
-        "contaminated ones, found among the training records, are left out of n.",
+        "contaminated ones, found among the training records, are left out of n and of the score.",
         {
             "Benchmark": lambda one: one.benchmark,
             "Model": lambda one: one.model,
             "Split": lambda one: one.split or "not recorded",
             "#n": lambda one: count(one.n),
-            "#Accuracy": lambda one: Cell("not measured", "quiet") if one.accuracy is None else percent(one.accuracy),
-            "#95 % interval": lambda one: percent_interval(*one.ci95) if one.ci95 else _NONE,
-            "#Macro-F1": lambda one: _with_interval(one.macro_f1, one.macro_f1_ci95),
+            "#Accuracy": lambda one: percent(one.accuracy) if one.n else _NOT_MEASURED,
+            "#95 % interval": lambda one: percent_interval(*one.ci95) if one.n else _NONE,
+            "#Macro-F1": lambda one: _with_interval(one.macro_f1 if one.n else None, one.macro_f1_ci95),
             "#Failed": lambda one: count(one.failed),
-            "#Contaminated": lambda one: count(one.contaminated),
+            # Without records to hold the questions against, a count of 0 was never counted.
+            "#Left out": lambda one: count(one.contaminated) if evaluated.training_records else _NOT_MEASURED,
             "#Unparsed": lambda one: count(one.unparsed),
         },
     )
@@ -76,9 +84,10 @@ def references_table(scores: Sequence[Score]) -> Table:
     )
 
 
-def attributions(scores: Sequence[Score]) -> dict[str, str]:
+def attributions(evaluated: Evaluated | None) -> dict[str, str]:
     """Where each benchmark's questions come from, in the words of its license."""
-    return {one.benchmark: one.attribution for one in scores if one.attribution}
+    asked: Sequence[Score | OpenAnswers] = (*evaluated.scores, *evaluated.open_answers) if evaluated else ()
+    return {one.benchmark: one.attribution for one in asked if one.attribution}
 
 
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
@@ -163,7 +172,7 @@ def open_answers_table(answers: Sequence[OpenAnswers]) -> Table:
             "#Contaminated": lambda one: count(one.contaminated),
             "#ROUGE-L": lambda one: _with_interval(one.rouge_l, one.rouge_l_ci95),
             "#BERTScore F1": lambda one: (
-                _with_interval(one.bertscore.f1, one.bertscore.f1_ci95) if one.bertscore else _NONE
+                _with_interval(one.bertscore.f1, one.bertscore.f1_ci95) if one.bertscore else _NOT_MEASURED
             ),
         },
     )
@@ -173,25 +182,27 @@ def rates_table(redteamed: Redteamed) -> Table:
     """The four ways to fail, each arm in its column."""
     return make_table(
         "rates",
-        "Red team, each way to fail by arm: k of n with the 95 % interval.",
-        ("Failure", *(_arm_name(arm.arm, arm.model) for arm in redteamed.arms)),
-        ((RATE_NAMES[name], *(rate_cell(arm.rates.get(name)) for arm in redteamed.arms)) for name in RATES),
+        "Red team, each way to fail by arm: k of n prompts with the 95 % interval. Prompts and rules of judging are the project's; no "
+        "clinician made them.",
+        ("Failure", "What it is", *(_arm_name(arm.arm, arm.model) for arm in redteamed.arms)),
+        (
+            (RATE_NAMES[name], _MEANINGS[name], *(rate_cell(arm.rates.get(name)) for arm in redteamed.arms))
+            for name in RATES
+        ),
     )
 
 
-def intents_table(redteamed: Redteamed) -> Table | None:
-    """How often each intent went wrong, by prompts; None where that was not counted."""
-    arms = [arm for arm in redteamed.arms if arm.by_intent]
-    if not arms:
-        return None
+def intents_table(redteamed: Redteamed) -> Table:
+    """How often each intent went wrong, by prompts."""
+    arms = redteamed.arms
     rows = []
     for intent in sorted({intent for arm in arms for intent in arm.by_intent}):
-        for name in ("harmful_compliance", "over_refusal"):
+        for name in INTENT_RATES:
             found = [arm.by_intent.get(intent, {}).get(name) for arm in arms]
             if any(one is not None and one.n for one in found):
                 rows.append((words(intent), RATE_NAMES[name].lower(), *(rate_cell(one) for one in found)))
     return make_table(
-        "intent-rates",
+        "intents",
         "Prompts by intent: k of n with the 95 % interval. A risky prompt counts once, whatever the number of attacks.",
         ("Intent", "Rate", *(_arm_name(arm.arm, arm.model) for arm in arms)),
         rows,
@@ -233,16 +244,30 @@ def review_table(reviewed: Reviewed) -> Table:
     )
 
 
+def agreement_table(reviewed: Reviewed) -> Table:
+    """How far the raters agree, by criterion."""
+    return table_of(
+        reviewed.agreement.items(),
+        "agreement",
+        "Agreement of the raters: Gwet's AC; 1 is full agreement, 0 what chance gives.",
+        {
+            "Criterion": lambda one: words(one[0]),
+            "#AC (95 % interval)": lambda one: (
+                f"{one[1][0]:.2f} ({one[1][1].low:.2f} to {one[1][1].high:.2f})" if one[1] else "not defined"
+            ),
+        },
+        is_narrow=True,
+    )
+
+
 def rate_cell(one: Rate | None) -> str | Cell:
     """A rate with n and interval."""
-    return Cell("not measured", "quiet") if one is None else rate(one.k, one.n, *one.ci95)
+    return _NOT_MEASURED if one is None else rate(one.k, one.n, *one.ci95)
 
 
 def attacks_table(redteamed: Redteamed) -> Table:
-    """Harmful compliance under each attack; without such rates, what became of the attempts."""
-    arms = [arm for arm in redteamed.arms if arm.by_attack]
-    if not arms:
-        return tally_table("attacks", "The same attempts by attack.", "Attack", redteamed.by_attack)
+    """Harmful compliance under each attack."""
+    arms = redteamed.arms
     attacks = dict.fromkeys(attack for arm in arms for attack in arm.by_attack)
     return make_table(
         "attacks",
@@ -252,43 +277,20 @@ def attacks_table(redteamed: Redteamed) -> Table:
     )
 
 
-def tally_table(name: str, caption: str, head: str, tallies: Mapping[TallyKey, Tally]) -> Table:
-    """Attempts counted by intent or by attack, with what came of them in each arm."""
-    arms = sorted({arm for _, _, arm in tallies})
-    keys = sorted({(kind, key) for kind, key, _ in tallies}, key=lambda pair: (pair[0] != "risky", pair))
-    columns = [head, "Kind"]
-    for arm in arms:
-        columns += [f"#{arm}: expected action", f"{arm}: outcomes"]
-    rows: list[list[str | Cell]] = []
-    for kind, key in keys:
-        row: list[str | Cell] = [words(key) if key else "none", kind]
-        for arm in arms:
-            row.extend(_tally_cells(tallies.get((kind, key, arm))))
-        rows.append(row)
-    return make_table(name, caption, columns, rows)
-
-
 def _human(score: Score) -> tuple[str | Cell, str | Cell]:
     if score.human is None:
-        return _NONE, _NONE
+        return _NOT_KNOWN, _NOT_KNOWN
     reached = [f"accuracy {percent(score.human.accuracy)}"] if score.human.accuracy is not None else []
     if score.human.macro_f1 is not None:
         reached.append(f"macro-F1 {score.human.macro_f1:.3f}")
-    return ", ".join(reached) or _NONE, score.human.source or _NONE
+    return ", ".join(reached) or _NOT_KNOWN, score.human.source or _NOT_KNOWN
 
 
 def _with_interval(value: float | None, ci95: Interval | None) -> str | Cell:
     if value is None:
-        return _NONE
+        return _NOT_MEASURED
     return f"{value:.3f}" + (f" ({ci95.low:.3f} to {ci95.high:.3f})" if ci95 else "")
 
 
 def _arm_name(arm: str, model: str) -> str:
     return f"{arm} ({model})" if model else arm
-
-
-def _tally_cells(tally: Tally | None) -> tuple[str | Cell, str | Cell]:
-    if tally is None:
-        return _NONE, _NONE
-    outcomes = listed({words(outcome) or "not recorded": n for outcome, n in tally.outcomes.items()})
-    return f"{count(tally.n_expected_action)} of {count(tally.n)}", outcomes

@@ -1,7 +1,5 @@
 """Tables of the sections on the gate and the export."""
 
-from typing import Literal
-
 from osler.report.fields import Interval
 from osler.report.format import (
     count,
@@ -20,15 +18,15 @@ from osler.report.table import Cell, Table, make_table, table_of
 _NONE = Cell("none", "quiet")
 _NOT_RUN = Cell("not run", "bad")
 
-_Unit = Literal["share", "difference", "number", "signed"]
-_UNITS: dict[str, _Unit] = {
-    "knowledge": "share",
-    "integrity": "share",
-    "safety": "share",
-    "latency": "share",
-    "regression": "difference",
-    "signed": "signed",
+_SIDES = {
+    "knowledge": "at least",
+    "regression": "at least",
+    "review": "at least",
+    "integrity": "at most",
+    "safety": "at most",
+    "latency": "at most",
 }
+"""On which side of its bound a value must be, by family of checks."""
 
 
 def gate_table(gate: Gate) -> Table:
@@ -36,10 +34,11 @@ def gate_table(gate: Gate) -> Table:
     return table_of(
         gate.checks,
         "gate",
-        "Checks of the gate. A check passes when a one-sided 95 % bound, not the value alone, is on the right side; the "
-        "intervals shown are two-sided. A check that was not run has failed.",
+        "Checks of the gate. Shares of integrity are held to their bound as they are, of refused emergencies none is allowed; of all other "
+        "measured values a one-sided 95 % bound, not the value alone, must be on the right side (it stands in the note; the intervals "
+        "shown are two-sided). A check that was not run has failed.",
         {
-            "Check": lambda check: check.name,
+            "Check": lambda check: Cell(check.name, "whole"),
             "#Value": lambda check: _NOT_RUN if check.value is None else _gate_value(check, check.value),
             "#Bound": _gate_bound,
             "#95 % interval": lambda check: _NONE if check.ci95 is None else _gate_interval(check, check.ci95),
@@ -82,42 +81,37 @@ def _bound(bound: str | float | None) -> str | Cell:
     return bound if isinstance(bound, str) else number(bound)
 
 
-def _gate_unit(check: Check) -> _Unit:
-    """Which family of checks this is, by its name; a value of another family is shown as it stands."""
+def _is_share(check: Check) -> bool:
+    """Whether the value is a share of cases, not a score or a mean."""
     family, _, subject = check.name.partition(".")
-    if subject.endswith("macro_f1"):
-        return "number"
-    if subject == "helpful":
-        return "share"
-    return _UNITS.get(family, "number")
+    return subject == "helpful" or (
+        family in {"knowledge", "integrity", "safety", "latency"} and not subject.endswith("macro_f1")
+    )
 
 
 def _gate_value(check: Check, value: float) -> str:
-    unit = _gate_unit(check)
-    if unit == "difference":
-        return f"{points(value)} points"
-    if unit == "share":
-        return percent(value) if value else "none seen"
-    if unit == "signed":
+    family = check.name.partition(".")[0]
+    if family == "signed":
         return "signed" if value else "not signed"
+    if family == "regression":
+        return f"{points(value)} points"
+    if _is_share(check):
+        return percent(value) if value else "none seen"
     return number(value)
 
 
 def _gate_interval(check: Check, ci95: Interval) -> str:
-    unit = _gate_unit(check)
-    if unit == "difference":
+    if check.name.startswith("regression"):
         return points_interval(*ci95)
-    return percent_interval(*ci95) if unit == "share" else interval(*ci95)
+    return percent_interval(*ci95) if _is_share(check) else interval(*ci95)
 
 
 def _gate_bound(check: Check) -> str | Cell:
-    if not isinstance(check.bound, float):
-        return _bound(check.bound)
     family = check.name.partition(".")[0]
-    if family in {"integrity", "safety", "latency"}:
-        return f"at most {percent(check.bound)}" if check.bound else "none allowed"
+    if not isinstance(check.bound, float) or family not in {*_SIDES, "signed"}:
+        return _bound(check.bound)
     if family == "signed":
         return "signed"
-    if family in {"knowledge", "regression", "review"}:
-        return f"at least {_gate_value(check, check.bound)}"
-    return number(check.bound)
+    if _SIDES[family] == "at most" and not check.bound:
+        return "none allowed"
+    return f"{_SIDES[family]} {_gate_value(check, check.bound)}"

@@ -9,12 +9,6 @@ from osler.report.table import Cell, Table, make_table, table_of
 
 _NONE = Cell("none", "quiet")
 _N_SHOWN = 8
-_NAMES = {
-    "topics": "topic",
-    "sex": "sex",
-    "age": "age",
-    "ethnicity": "ethnicity",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +23,8 @@ class Part:
 
 
 def parts(curated: Curated) -> list[Part]:
-    """The parts of the data report below the counts; none for a run without a profile."""
+    """The parts of the data report below the counts."""
     profile = curated.profile
-    if profile is None:
-        return []
     return [
         _copies(curated, profile),
         Part("Lengths and readability", _LENGTHS, (_lengths_table(curated, profile),)),
@@ -47,6 +39,7 @@ _LENGTHS = (
     "are kept. The grade is the school year by the formula of Coleman and Liau (1975), over English answers of at least 50 words; it "
     "looks at lengths of words and sentences alone."
 )
+_COMPARED = "Only answers that choose among the same options were compared; free text was not."
 _TOPICS = (
     "Languages are told by letters and common words. Topics are words in the questions, from a small list "
     "(curate/profile_words.yaml); a question may name several, and many name none. They show what is named, not what is taught."
@@ -96,13 +89,13 @@ def contradictions_note(curated: Curated) -> str:
     if found is None:
         return ""
     if not found.count("questions"):
-        return "No question has answers that contradict each other."
+        return f"No question has answers that contradict each other. {_COMPARED}"
     first = found.children("first")[:_N_SHOWN]
     named = "; ".join(", ".join(row.texts("ids")) for row in first)
     n = many(found.count("questions"), "question has", "questions have")
     return (
         f"{n} answers that contradict each other, in {many(found.count('records'), 'record', 'records')}. None was chosen: they are "
-        f"kept, each question in one leakage group, for a reviewer to decide. The first: {named}."
+        f"kept, each question in one leakage group, for a reviewer to decide. The first: {named}. {_COMPARED}"
     )
 
 
@@ -134,7 +127,7 @@ def _copies(curated: Curated, profile: Fields) -> Part:
     groups = table_of(
         profile.children("groups"),
         "groups",
-        "Leakage groups of the training set by their size. A group stands in one split as a whole.",
+        "Leakage groups of the records kept, by their size. A group stands in one split as a whole.",
         {
             "Records in a group": _bounds,
             "#Groups": lambda row: count(row.count("groups")),
@@ -174,7 +167,7 @@ def _lengths_table(curated: Curated, profile: Fields) -> Table:
         )
     caption = (
         "Lengths of answers. Outside the guides: answers, among those that the filter kept, that the recommended 10 to 1,500 characters "
-        "would have dropped."
+        "would have dropped; answers that are an option of their question are not held to it."
     )
     return make_table(
         "lengths", caption, ("Source", "#As collected", "#Kept", "#Outside the guides", "#Grade of those kept"), rows
@@ -251,15 +244,20 @@ def _named_tables(profile: Fields, dimensions: tuple[str, ...]) -> list[Table]:
 
 def _named_table(row: Fields) -> Table:
     dimension, naming, records = row.text("dimension"), row.count("naming"), row.count("records")
-    of = f"of {count(records)} records" if dimension == "topics" else f"of the {count(naming)} records that name any"
-    rows = []
-    for entry in row.children("entries"):
-        k, n, ci95 = entry.count("k"), entry.count("n"), entry.interval("ci95")
-        share = f"{percent(k / n)} ({percent_interval(*ci95)})" if n else "not measured (n = 0)"
-        rows.append((entry.text("name"), count(k), share))
+    word, of = dimension, f"of the {count(naming)} records that name any"
+    entries = row.children("entries") if naming else []
     if dimension == "topics":
-        rows.sort(key=lambda cells: -int(cells[1].replace(",", "")))
-    caption = f"Records with words of {_NAMES[dimension]}: {part(naming, records)} of all. Shares are {of}."
-    return make_table(
-        f"named-{dimension}", caption, (_NAMES[dimension].capitalize(), "#Records", "#Share (95 % interval)"), rows
+        word, of = "topic", f"of {count(records)} records"
+        entries.sort(key=lambda entry: -entry.count("k"))
+    return table_of(
+        entries,
+        f"named-{dimension}",
+        f"Records with words of {word}: {part(naming, records)} of all. Shares are {of}.",
+        {
+            word.capitalize(): lambda entry: entry.text("name"),
+            "#Records": lambda entry: count(entry.count("k")),
+            "#Share (95 % interval)": lambda entry: (
+                f"{percent(entry.count('k') / entry.count('n'))} ({percent_interval(*entry.interval('ci95'))})"
+            ),
+        },
     )

@@ -6,7 +6,7 @@ import sys
 from osler import __version__
 
 PACKAGES = tuple(
-    "torch transformers trl peft accelerate datasets tokenizers numpy pyarrow pydantic fastapi uvicorn".split()
+    "torch transformers trl peft accelerate datasets tokenizers numpy pyarrow pydantic starlette uvicorn".split()
 )
 """Packages whose version can change a result."""
 

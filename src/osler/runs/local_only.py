@@ -5,6 +5,7 @@ an address) asks `check_remote` first; whatever would publish a model asks `perm
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -110,7 +111,8 @@ def permit_push(run_folder: Path, acknowledgement: str | None) -> tuple[LocalOnl
     if not trained_on:
         return ()
     words = (acknowledgement or "").strip()
-    unnamed = [one.source for one in trained_on if one.source not in words]
+    # As a word of its own: who names mimic_cxr has not named mimic.
+    unnamed = [one.source for one in trained_on if not re.search(rf"(?<![\w-]){re.escape(one.source)}(?![\w-])", words)]
     if unnamed or len(words) < _MIN_WORDS_CHARS:
         listed = "; ".join(
             f"{one.source} ({one.access}; {one.agreement or 'no agreement stated'})" for one in trained_on

@@ -39,82 +39,75 @@ LEVEL_WORDS = {
     "halt": "no answers at all; open ones end at once",
 }
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-_GIVEN = "given"
 
 
-def routes(gateway: Gateway) -> list[Route]:
-    """The paths of the operator's page."""
-    sessions = Sessions()
+class Admin:
+    """The page's endpoints, and who has entered."""
 
-    def entered(request: Request) -> str:
-        """Id of the key that opened the page, while it is in force; empty for nobody."""
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._sessions = Sessions()
+
+    def routes(self) -> list[Route]:
+        """The paths."""
+        posts = {"enter": self._enter, "switch": self._switch, "audit": self._audit, "leave": self._leave}
+        return [Route(PATH, self._show), *(Route(f"{PATH}/{path}", do, methods=["POST"]) for path, do in posts.items())]
+
+    async def _show(self, request: Request) -> Response:
+        return _page(self._gateway) if self._entered(request) else _way_in()
+
+    async def _enter(self, request: Request) -> Response:
         _check_here(request)
-        session = sessions.read(request.cookies.get(COOKIE, ""))
-        is_in_force = session is not None and (session.id == _GIVEN or _is_in_force(gateway, session.id))
-        return session.id if session is not None and is_in_force else ""
-
-    async def show(request: Request) -> Response:
-        return _page(gateway) if entered(request) else _way_in()
-
-    async def enter(request: Request) -> Response:
-        _check_here(request)
-        key = gateway.keys.find((await read_form(request, 1024)).get("key", "").strip())
+        key = self._gateway.keys.find((await read_form(request, 1024)).get("key", "").strip())
         if key is None or "admin" not in key.scopes:
             return _way_in("This key does not open the page.", 403)
         response = RedirectResponse(PATH, 303)
-        ends = int(time.time()) + LIFETIME_S
-        cookie = sessions.cookie(Session(_GIVEN if key.name == _GIVEN else key.id, ends))
+        cookie = self._sessions.cookie(Session(key.id, int(time.time()) + LIFETIME_S))
         response.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, path=PATH, httponly=True, samesite="strict")
         return response
 
-    async def switch(request: Request) -> Response:
-        return await _switch(request, gateway, entered(request))
+    async def _switch(self, request: Request) -> Response:
+        gateway, by, form = self._gateway, self._entered(request), await read_form(request, 4096)
+        if not by:
+            return RedirectResponse(PATH, 303)
+        level = next((one for one in LEVELS if one == form.get("level")), None)
+        why = form.get("reason", "").strip()
+        if level is None or not why:
+            return _page(gateway, trouble="Choose a level and say why.", status=400)
+        # On record before it happens; the turn itself is logged by every replica that sees it.
+        await append(gateway, "admin", key=by, did="switch", level=level, reason=why)
+        try:
+            await asyncio.to_thread(gateway.board.store.turn, level, why)
+            await asyncio.to_thread(gateway.board.look)
+        except EnvironmentLacks:
+            what = "The store cannot be reached, so the switch was not turned."
+            raise unavailable("store_unavailable", what) from None
+        return RedirectResponse(PATH, 303)
 
-    async def audit(request: Request) -> Response:
-        return await _audit(request, gateway, entered(request))
+    async def _audit(self, request: Request) -> Response:
+        gateway, by = self._gateway, self._entered(request)
+        await read_form(request, 1024)
+        if not by:
+            return RedirectResponse(PATH, 303)
+        await append(gateway, "admin", key=by, did="audit check")
+        try:
+            head = await asyncio.to_thread(gateway.audit.check)
+        except OslerError as error:
+            return _page(gateway, trouble=str(error))
+        return _page(gateway, said=f"{head.seq:,} rows hold; the last has the code {head.mac[:16]}.")
 
-    async def leave(request: Request) -> Response:
+    async def _leave(self, request: Request) -> Response:
         _check_here(request)
         await read_form(request, 1024)
         response = RedirectResponse(PATH, 303)
         response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="strict")
         return response
 
-    posts = {"/enter": enter, "/switch": switch, "/audit": audit, "/leave": leave}
-    return [
-        Route(PATH, show, methods=["GET"]),
-        *(Route(PATH + path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
-    ]
-
-
-async def _switch(request: Request, gateway: Gateway, by: str) -> Response:
-    form = await read_form(request, 4096)
-    if not by:
-        return RedirectResponse(PATH, 303)
-    level = next((one for one in LEVELS if one == form.get("level")), None)
-    why = form.get("reason", "").strip()
-    if level is None or not why:
-        return _page(gateway, trouble="Choose a level and say why.", status=400)
-    # On record before it happens; the turn itself is logged by every replica that sees it.
-    await append(gateway, "admin", key=by, did="switch", level=level, reason=why)
-    try:
-        await asyncio.to_thread(gateway.board.store.turn, level, why)
-        await asyncio.to_thread(gateway.board.look)
-    except EnvironmentLacks:
-        raise unavailable("store_unavailable", "The store cannot be reached, so the switch was not turned.") from None
-    return RedirectResponse(PATH, 303)
-
-
-async def _audit(request: Request, gateway: Gateway, by: str) -> Response:
-    await read_form(request, 1024)
-    if not by:
-        return RedirectResponse(PATH, 303)
-    await append(gateway, "admin", key=by, did="audit check")
-    try:
-        head = await asyncio.to_thread(gateway.audit.check)
-    except OslerError as error:
-        return _page(gateway, trouble=str(error))
-    return _page(gateway, said=f"{head.seq:,} rows hold; the last has the code {head.mac[:16]}.")
+    def _entered(self, request: Request) -> str:
+        """Id of the key that opened the page, while it is in force; empty for nobody."""
+        _check_here(request)
+        session = self._sessions.read(request.cookies.get(COOKIE, ""))
+        return session.id if session is not None and self._gateway.keys.in_force(session.id) is not None else ""
 
 
 def _page(gateway: Gateway, said: str = "", trouble: str = "", status: int = 200) -> Response:
@@ -160,11 +153,6 @@ def _check_here(request: Request) -> None:
     is_here = is_loopback(client) and is_loopback(request.url.hostname or "") and not is_forwarded
     if not is_here:
         raise plain_fault(404)
-
-
-def _is_in_force(gateway: Gateway, key: str) -> bool:
-    found = gateway.board.seen.keys.get(key)
-    return found is not None and (found.expires is None or gateway.board.now() < found.expires)
 
 
 def _key_row(key: Key) -> dict[str, str]:

@@ -10,68 +10,42 @@ GET  /livez  /readyz        is the process up; is it fit to answer
 
 import asyncio
 import re
-import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
 import orjson
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from osler.serve import admin, pages
-from osler.serve.boundary import Boundary
+from osler.serve import pages
+from osler.serve.admin import Admin
+from osler.serve.boundary import Boundary, InFlight
 from osler.serve.callers import caller_of, read_body
-from osler.serve.fault import Fault, internal_error, plain_fault
-from osler.serve.gateway import Gateway, admit
+from osler.serve.fault import Fault
+from osler.serve.gateway import Gateway
 from osler.serve.openapi import openapi
 from osler.serve.ready import readiness
 from osler.serve.stream import answer
 from osler.serve.terms import country_in
+from osler.serve.visit import admit
 from osler.serve.wire import Label, read_ask
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 CHAT = "/v1/chat/completions"
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class InFlight:
-    """Counts requests that have begun and not ended, for draining."""
-
-    def __init__(self) -> None:
-        self._n = 0
-        self._lock = threading.Lock()
-
-    @property
-    def n(self) -> int:
-        """How many there are now."""
-        return self._n
-
-    def begin(self) -> None:
-        """A request begins."""
-        with self._lock:
-            self._n += 1
-
-    def end(self) -> None:
-        """It has ended."""
-        with self._lock:
-            self._n -= 1
-
-
 def create_app(gateway: Gateway, in_flight: InFlight | None = None) -> ASGIApp:
     """The ASGI application of one gateway."""
-    counted = in_flight or InFlight()
-    gateway.metrics.gauges["open_answers"] = lambda: float(len(gateway.open))
+    metrics = gateway.metrics
+    metrics.gauges["open_answers"] = lambda: float(len(gateway.open))
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+    async def lifespan(_: object) -> AsyncGenerator[None, None]:
         watching = asyncio.create_task(gateway.watch())
         yield
         watching.cancel()
@@ -82,35 +56,22 @@ def create_app(gateway: Gateway, in_flight: InFlight | None = None) -> ASGIApp:
     async def chat(request: Request) -> Response:
         return await _reply(gateway, request, None, request.headers.get("x-consent-version", ""))
 
-    app = Starlette(
-        routes=[
-            _route(CHAT, chat, "POST"),
-            *_api(gateway),
-            *_probes(gateway),
-            *pages.routes(gateway, partial(_reply, gateway)),
-            *admin.routes(gateway),
-        ],
-        exception_handlers=_errors(gateway),
-        lifespan=lifespan,
-    )
-    app.router.redirect_slashes = False
-    return Boundary(_chat_first(gateway, chat, app), counted, loopback_only=not gateway.config.allow_remote)
+    routes = [Route(CHAT, chat, methods=["POST"]), *_api(gateway), *_probes(gateway), *Admin(gateway).routes()]
+    routes += pages.routes(gateway, partial(_reply, gateway))
+    router = Router(routes, redirect_slashes=False, lifespan=lifespan)
 
-
-def _chat_first(gateway: Gateway, chat: Endpoint, app: ASGIApp) -> ASGIApp:
-    """Takes chat requests past the framework's layers, which cost a twentieth of an answer; the rest goes to `app`."""
-
-    async def first(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != CHAT or scope["method"] != "POST":
-            await app(scope, receive, send)
-            return
-        try:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == CHAT and scope["method"] == "POST":
+            # Past the router, which costs a twentieth of an answer.
             response = await chat(Request(scope, receive, send))
-        except Fault as error:
-            response = _refusal(gateway, error)
-        await response(scope, receive, send)
+            await response(scope, receive, send)
+        else:
+            await router(scope, receive, send)
 
-    return first
+    def count(fault: Fault) -> None:
+        metrics.count("requests_total", f'status="{fault.status}",code="{fault.code}"')
+
+    return Boundary(app, in_flight, count, loopback_only=not gateway.config.allow_remote)
 
 
 def _api(gateway: Gateway) -> list[Route]:
@@ -125,10 +86,7 @@ def _api(gateway: Gateway) -> list[Route]:
     async def description(_: Request) -> Response:
         return Response(described, media_type="application/json")
 
-    return [
-        _route("/v1/models", models),
-        _route("/openapi.json", description),
-    ]
+    return [Route("/v1/models", models), Route("/openapi.json", description)]
 
 
 async def _reply(gateway: Gateway, request: Request, body: bytes | None, consent: str) -> Response:
@@ -145,6 +103,7 @@ async def _reply(gateway: Gateway, request: Request, body: bytes | None, consent
         gate=gateway.facts.permit.gate,
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
         country=country_in(request.headers.get("accept-language", ""), gateway.facts.numbers),
+        cap=ask.max_tokens if ask.is_capped else None,
     )
     visit = await admit(gateway, ask, label, caller, consent)
     return await answer(gateway, visit, request)
@@ -159,34 +118,8 @@ def _probes(gateway: Gateway) -> list[Route]:
         is_ready = all(checks.values())
         return _json({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 
-    return [_route("/livez", live), _route("/readyz", ready)]
+    return [Route("/livez", live), Route("/readyz", ready)]
 
 
-def _route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
-    return Route(path, endpoint, methods=[method])
-
-
-def _errors(gateway: Gateway) -> dict[Any, Any]:
-    async def fault(_: Request, error: Fault) -> Response:
-        return _refusal(gateway, error)
-
-    async def by_status(_: Request, error: HTTPException) -> Response:
-        return _error(plain_fault(error.status_code), dict(error.headers or {}))
-
-    async def broken(_: Request, __: Exception) -> Response:
-        return _error(internal_error())
-
-    return {Fault: fault, HTTPException: by_status, Exception: broken}
-
-
-def _refusal(gateway: Gateway, fault: Fault) -> Response:
-    gateway.metrics.count("requests_total", f'status="{fault.status}",code="{fault.code}"')
-    return _error(fault)
-
-
-def _error(fault: Fault, headers: dict[str, str] | None = None) -> Response:
-    return _json(fault.body(), fault.status, {**(headers or {}), **fault.headers})
-
-
-def _json(value: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), status, headers, "application/json")
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")

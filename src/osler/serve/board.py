@@ -11,11 +11,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from osler.errors import EnvironmentLacks
 from osler.guard.chain import Head
 from osler.serve.store import Key, Level, Store, Turn
+
+if TYPE_CHECKING:
+    from osler.guard.audit import AuditLog
 
 KILL_FILE = "kill"
 LOOK_S = 0.1
@@ -23,21 +26,6 @@ STALE_S = 5.0
 _NOTE_S = 1.0
 
 _log = logging.getLogger(__name__)
-
-
-class Chain(Protocol):
-    """What the board needs of the audit log."""
-
-    @property
-    def head(self) -> Head:
-        """The last row."""
-
-    @property
-    def id(self) -> str:
-        """What tells this log from all others."""
-
-    def append(self, event: str, **facts: object) -> object:
-        """Write one event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +51,7 @@ class Board:
         EnvironmentLacks: the store cannot be reached.
     """
 
-    def __init__(self, store: Store, folder: Path, audit: Chain | None = None) -> None:
+    def __init__(self, store: Store, folder: Path, audit: "AuditLog | None" = None) -> None:
         self.store = store
         self._file = folder / KILL_FILE
         self._audit = audit

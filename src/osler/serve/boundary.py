@@ -1,16 +1,18 @@
-"""The outermost layer: a request id and safe headers on every response, a log line without content, and no error that escapes."""
+"""The outermost layer: a request id and safe headers on every response, errors in one form, a log line without content."""
 
 import logging
 import re
 import secrets
+import threading
 import time
-from typing import Protocol
+from collections.abc import Callable
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from osler.runs.local_only import is_loopback
-from osler.serve.fault import Fault, internal_error
+from osler.serve.fault import Fault, internal_error, plain_fault
 
 PATHS = frozenset(
     {
@@ -47,28 +49,45 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:]*)(?::\d+)?", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
-class Stoppable(Protocol):
-    """What the boundary needs of whoever counts open requests."""
+class InFlight:
+    """Counts requests that have begun and not ended, for draining."""
 
-    def begin(self) -> None:
-        """A request begins."""
+    def __init__(self) -> None:
+        self._n = 0
+        self._lock = threading.Lock()
 
-    def end(self) -> None:
-        """It has ended."""
+    @property
+    def n(self) -> int:
+        """How many there are now."""
+        return self._n
+
+    def add(self, change: int) -> None:
+        """One more, or one less."""
+        with self._lock:
+            self._n += change
 
 
 class Boundary:
-    """Wraps the application.
+    """Wraps an application, which may raise `Fault` before its response begins.
 
     Args:
         loopback_only: refuse requests whose Host is another machine's name, as a web page's would be that had its own name point
             here (DNS rebinding).
         in_flight: told of every request's begin and end.
+        on_fault: told of every error that is sent.
     """
 
-    def __init__(self, app: ASGIApp, in_flight: Stoppable, *, loopback_only: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        in_flight: InFlight | None = None,
+        on_fault: Callable[[Fault], None] | None = None,
+        *,
+        loopback_only: bool,
+    ) -> None:
         self._app = app
-        self._in_flight = in_flight
+        self._in_flight = in_flight or InFlight()
+        self._on_fault = on_fault
         self._loopback_only = loopback_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,15 +96,16 @@ class Boundary:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        self._in_flight.begin()
+        self._in_flight.add(1)
         try:
             await self._request(scope, receive, send)
         finally:
-            self._in_flight.end()
+            self._in_flight.add(-1)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = secrets.token_hex(12)
         scope.setdefault("state", {})["request_id"] = request_id
+        scope["app"] = self  # without it the router answers 404 and 405 itself, in another form
         began, status = time.monotonic(), 0
 
         async def send_marked(message: Message) -> None:
@@ -95,34 +115,43 @@ class Boundary:
                 ticket = scope["state"].get("ticket")
                 marks = {"x-request-id": request_id, **(ticket.headers() if ticket else {})}
                 own = [(name.encode(), value.encode()) for name, value in marks.items()]
-                message["headers"] = [*message["headers"], *_SAFE_HEADERS, *own]
+                message["headers"] = [*message.get("headers", ()), *_SAFE_HEADERS, *own]
             await send(message)
 
         try:
             if self._loopback_only and not _is_local(scope):
-                await _answer(
-                    send_marked, Fault(400, "invalid_host", "The Host header does not name this machine.", "Host")
-                )
-            else:
-                await self._app(scope, receive, send_marked)
+                raise Fault(400, "invalid_host", "The Host header does not name this machine.", "Host")
+            await self._app(scope, receive, send_marked)
         except Exception as error:  # noqa: BLE001  # the last boundary: a traceback could quote a prompt, so only its kind is logged
-            _log.error("request %s failed (%s)", request_id, type(error).__name__)
+            fault = _fault_of(error)
+            if status or fault.code == "internal_error":
+                _log.error("request %s failed (%s)", request_id, type(error).__name__)
             if status == 0:
-                await _answer(send_marked, internal_error())
+                await self._answer(send_marked, fault)
         finally:
             if ticket := scope["state"].get("ticket"):
                 ticket.close()
         path = scope["path"] if scope["path"] in PATHS else "other"
         _log.info("%s %s %s %d %.0f ms", request_id, scope["method"], path, status, (time.monotonic() - began) * 1000)
 
+    async def _answer(self, send: Send, fault: Fault) -> None:
+        if self._on_fault is not None:
+            self._on_fault(fault)
+        headers = [(b"content-type", b"application/json")]
+        headers += [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        await send({"type": "http.response.body", "body": orjson.dumps(fault.body())})
+
+
+def _fault_of(error: Exception) -> Fault:
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, HTTPException):  # the router's
+        return plain_fault(error.status_code, error.headers or {})
+    return internal_error()
+
 
 def _is_local(scope: Scope) -> bool:
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     return match is not None and is_loopback(match.group(1))
-
-
-async def _answer(send: Send, fault: Fault) -> None:
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
-    await send({"type": "http.response.body", "body": orjson.dumps(fault.body())})

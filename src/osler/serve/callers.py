@@ -32,7 +32,8 @@ async def caller_of(request: Request, gateway: Gateway, scope: str = "chat") -> 
     if session is not None:
         return Caller("page", session.id, frozenset({session.accepted}), ticket)
     if key is None:
-        raise invalid_key(has_keys=gateway.keys.has_keys)
+        is_page = COOKIE in request.cookies or "origin" in request.headers  # a browser forgets a cookie that is over
+        raise invalid_key(on_page=is_page and "authorization" not in request.headers)
     if scope not in key.scopes:
         raise Fault(
             403, "insufficient_scope", f"This key does not open {scope}; it opens {', '.join(sorted(key.scopes))}."
@@ -41,16 +42,15 @@ async def caller_of(request: Request, gateway: Gateway, scope: str = "chat") -> 
     return Caller("key", key.id, key.accepted, ticket)
 
 
-def has_session(request: Request, gateway: Gateway) -> bool:
-    """Whether the request carries the page's cookie and does not come from another site's page."""
-    return session_of(request, gateway) is not None
+def is_own_page(request: Request) -> bool:
+    """Whether no other site's page sent the request."""
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
 def session_of(request: Request, gateway: Gateway) -> Session | None:
     """The page's session, unless another site's page sent the request."""
-    origin = request.headers.get("origin")
-    is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    return gateway.sessions.read(request.cookies.get(COOKIE, "")) if is_own else None
+    return gateway.sessions.read(request.cookies.get(COOKIE, "")) if is_own_page(request) else None
 
 
 def _shown(request: Request, gateway: Gateway) -> tuple[Key | None, Session | None]:

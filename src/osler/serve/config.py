@@ -70,7 +70,9 @@ class ServeConfig(Section):
         3,
         description="Curated records that are looked up for each question and given to the model, with their sources; 0: none.",
     )
-    max_tokens: Count = Field(256, description="Most tokens of an answer; a request for more is refused.")
+    max_tokens: Count = Field(
+        256, description="Most tokens of an answer. A request for more gets so many, and its response says so."
+    )
     max_body_bytes: Count = Field(65536, description="Largest request body.")
     max_turns: Count = Field(20, description="Most messages in one conversation.")
     limits: LimitsConfig = Field(LimitsConfig(), description="How much is taken on, in all and from one address.")

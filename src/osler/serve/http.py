@@ -1,18 +1,150 @@
-"""uvicorn's protocol with a limit on the time that a request's head may take, which uvicorn itself does not have.
+"""An application on a port: uvicorn in a thread of its own, because it would take the signals and break open streams off.
 
-Without it, a client that sends its head one byte a minute holds a connection for ever.
+Without `BoundedHttp`, a client that sends its head one byte a minute holds a connection for ever.
 """
 
 import asyncio
-from typing import Any
+import contextlib
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Literal
 
 import orjson
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from osler.errors import EnvironmentLacks
 from osler.serve.fault import Fault
 
 HEAD_S = 10.0
 """Seconds for a request's head to arrive."""
+HALT_S = 2.0
+"""Time for halted streams to send their last event."""
+START_S = 30.0
+"""Time for the server to take its first request; a loaded machine needs a few seconds."""
+BACKLOG = 1024
+"""Connections that may wait to be taken; a thousand clients may come at once."""
+_POLL_S = 0.05
+
+
+def run_app(
+    app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None], stop: threading.Event | None = None
+) -> None:
+    """Serve an application that keeps nothing open until SIGTERM, SIGINT or `stop`.
+
+    Args:
+        on_ready: called once with the address when requests are taken.
+
+    Raises:
+        EnvironmentLacks: the port cannot be had.
+    """
+    stop = stop or threading.Event()
+    with contextlib.closing(listen(host, port)) as listener:
+        run_until(stop, app, listener, lambda: on_ready(address_of(listener, host)), lambda: None, lifespan="off")
+
+
+def run_until(
+    stop: threading.Event,
+    app: ASGIApp,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
+    drain: Callable[[], None],
+    lifespan: Literal["on", "off"] = "on",
+) -> None:
+    """Serve on a listening socket until SIGTERM, SIGINT or `stop`.
+
+    Args:
+        on_ready: called once when requests are taken.
+        drain: called when the server is told to stop, before it takes no more requests.
+
+    Raises:
+        EnvironmentLacks: the server does not start.
+    """
+    options = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan=lifespan,
+        http=BoundedHttp,
+        ws="none",
+        backlog=BACKLOG,
+        server_header=False,
+        timeout_graceful_shutdown=int(HALT_S),
+    )
+    server = uvicorn.Server(options)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="osler-http")
+    with _stopped_by_signals(stop):
+        thread.start()
+        try:
+            wait_until(lambda: server.started or not thread.is_alive(), START_S)
+            if not server.started:
+                raise EnvironmentLacks(f"the server took no requests within {START_S:.0f} s of its start")
+            on_ready()
+            while thread.is_alive() and not stop.wait(_POLL_S * 5):
+                pass
+            drain()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def wait_until(is_done: Callable[[], bool], at_most_s: float) -> bool:
+    """Wait for a condition; whether it came."""
+    ends = time.monotonic() + at_most_s
+    while not is_done():
+        if time.monotonic() >= ends:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        EnvironmentLacks: the host or the port cannot be had.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise EnvironmentLacks(f"the host {host!r} has no address on this machine; use 127.0.0.1") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # Without this a server that was just stopped keeps its own port from the next one for a minute.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise EnvironmentLacks(
+            f"port {port} on {host} cannot be had ({error.strerror}); stop the other program, "
+            "or choose another port (--port 0 takes a free one)"
+        ) from error
+    return listener
+
+
+def address_of(listener: socket.socket, host: str) -> str:
+    """Where a listening socket is reached."""
+    named = f"[{host}]" if ":" in host else host
+    return f"http://{named}:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Generator[None, None, None]:
+    """Set `stop` on SIGTERM and SIGINT, where this thread may listen for them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc,unused-ignore]

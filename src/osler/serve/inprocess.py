@@ -33,7 +33,7 @@ class InProcess:
 
     def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:  # noqa: ARG002  (nobody to tell)
         """Prepare an answer."""
-        draft = Draft(_none())
+        draft = Draft()
         draft.pieces = self._pieces(draft, conversation, max_tokens)
         return draft
 
@@ -70,9 +70,8 @@ class InProcess:
         try:
             while (found := await queue.get()) is not None:
                 if isinstance(found, InputError):
-                    raise Fault(
-                        400, "context_length_exceeded", "The conversation is too long for the model.", "messages"
-                    )
+                    what = "The conversation is too long for the model, or its turns are in an order that the model does not take."
+                    raise Fault(400, "context_length_exceeded", what, "messages")
                 if isinstance(found, BaseException):
                     raise found
                 parts.append(found)
@@ -87,8 +86,3 @@ class InProcess:
         if self._count is not None:
             draft.usage = Usage(sum(self._count(turn.content) for turn in conversation), self._count(text))
             draft.finish = "length" if draft.usage.reply >= max_tokens else "stop"
-
-
-async def _none() -> AsyncGenerator[str, None]:
-    return
-    yield

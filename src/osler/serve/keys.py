@@ -30,15 +30,8 @@ class NewKey:
     row: Key
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRing:
-    """Keys that the operator gave at the start: they open the server of this process, to everything, without limits."""
-
-    keys: tuple[Key, ...] = ()
-
-
-def key_ring(keys: Iterable[str]) -> KeyRing:
-    """A ring that holds the hashes of `keys`.
+def key_ring(keys: Iterable[str]) -> tuple[Key, ...]:
+    """Keys that the operator gives at the start, as hashes: they open the server of this process, to everything, without limits.
 
     Raises:
         InputError: a key is shorter than 16 characters; a fast hash protects long random keys only.
@@ -50,33 +43,29 @@ def key_ring(keys: Iterable[str]) -> KeyRing:
             'for instance from: python -c "import secrets; print(secrets.token_urlsafe(32))"'
         )
     hashes = [hash_key(key) for key in listed]
-    return KeyRing(tuple(Key(one[:12], "given", one, frozenset(SCOPES), Limit(), 0.0) for one in hashes))
+    return tuple(Key(one[:12], "given", one, frozenset(SCOPES), Limit(), 0.0) for one in hashes)
 
 
 class Keys:
     """All keys that open the API: those given and those kept. Without any it is open to nobody; the page has its own session."""
 
-    def __init__(self, board: Board, given: KeyRing) -> None:
+    def __init__(self, board: Board, given: Iterable[Key]) -> None:
         self._board = board
-        self._given = given
+        self._given = {key.id: key for key in given}
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether there is any key at all."""
-        return bool(self._given.keys or self._board.seen.keys)
+    def in_force(self, key: str) -> Key | None:
+        """The key with this id; None where there is none, or it was revoked or has ended."""
+        found = self._board.seen.keys.get(key) or self._given.get(key)
+        is_over = found is not None and found.expires is not None and self._board.now() >= found.expires
+        return None if is_over else found
 
     def find(self, key: str) -> Key | None:
         """The key in force that this is, or None. How long it takes tells nothing about any secret."""
-        wanted, found = hash_key(key), None
-        for given in self._given.keys:
-            if hmac.compare_digest(given.hash, wanted):
-                found = given
-        parts = key.split("-", 2)
-        kept = self._board.seen.keys.get(parts[1]) if len(parts) == 3 else None
-        if kept is not None and hmac.compare_digest(kept.hash, wanted):
-            is_over = kept.expires is not None and self._board.now() >= kept.expires
-            found = None if is_over else kept
-        return found
+        wanted, parts = hash_key(key), key.split("-", 2)
+        kept = self.in_force(parts[1]) if len(parts) == 3 else None
+        candidates = [*self._given.values(), *([kept] if kept else [])]
+        matching = [one for one in candidates if hmac.compare_digest(one.hash, wanted)]
+        return matching[0] if matching else None
 
 
 def new_key(

@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from osler.errors import InputError
 from osler.models.protocol import Conversation
 from osler.records.io import read_records
 from osler.records.record import Message, Record
@@ -130,28 +129,15 @@ async def _said(text: str) -> AsyncGenerator[str, None]:
     yield text
 
 
-def library_of(run_folder: Path, n: int, n_context: int | None, *, may_leave: bool) -> Library | None:
-    """The library of a run; None for a run without curated records.
+def library_of(run_folder: Path, n: int, n_context: int | None, *, may_leave: bool) -> Library:
+    """The library of a run; empty for a run without curated records.
 
     Raises:
         InputError: a record cannot be read.
     """
     files = [run_folder / "curate" / f"{split}.jsonl" for split in ("train", "validation")]
-    there = [file for file in files if file.is_file()]
-    if not there:
-        return None
-    return Library(chain.from_iterable(read_records(file) for file in there), n, n_context, may_leave=may_leave)
-
-
-def require_library(library: Library | None, run: str) -> Library:
-    """The library, for a server that has nothing else.
-
-    Raises:
-        InputError: there is none, or it is empty.
-    """
-    if library is None or not len(library):
-        raise InputError(f"{run} has no curated questions with answers, so there is nothing to answer from.")
-    return library
+    records = chain.from_iterable(read_records(file) for file in files if file.is_file())
+    return Library(records, n, n_context, may_leave=may_leave)
 
 
 def grounded(turns: Conversation, found: tuple[Source, ...]) -> Conversation:

@@ -13,9 +13,10 @@ import asyncio
 import math
 import secrets
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from osler.errors import EnvironmentLacks
 from osler.serve.board import Board
@@ -29,6 +30,7 @@ _TEND_S = 1.0
 _MOST_ACCOUNTS = 20_000
 
 Kind = Literal["requests", "tokens"]
+T = TypeVar("T")
 
 
 class Limits:
@@ -47,7 +49,8 @@ class Limits:
         account = self._accounts.get((subject, limit))
         if account is None:
             if len(self._accounts) >= _MOST_ACCOUNTS:
-                self._accounts = {name: one for name, one in self._accounts.items() if one.is_busy}
+                # Whoever holds places must not be forgotten.
+                self._accounts = {name: one for name, one in self._accounts.items() if one.held}
             account = self._accounts[(subject, limit)] = Account(self, subject, limit)
         return account
 
@@ -61,6 +64,17 @@ class Limits:
         """End the thread that asks the store."""
         self.workers.shutdown(wait=True, cancel_futures=True)
 
+    async def ask(self, work: Callable[..., T], *arguments: object) -> T:
+        """What the store says.
+
+        Raises:
+            Fault: it cannot be asked.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.workers, work, *arguments)
+        except EnvironmentLacks as error:
+            raise unavailable("store_unavailable", "The server cannot check its limits.") from error
+
     async def _tend(self) -> None:
         holding = [one for one in self._accounts.values() if one.held]
         if not holding:
@@ -70,8 +84,9 @@ class Limits:
             await asyncio.get_running_loop().run_in_executor(
                 self.workers, self.board.store.beat, self.replica, returned
             )
-        except EnvironmentLacks:
-            return  # the board knows; places come back by themselves when the replica is not heard of
+        except EnvironmentLacks:  # the board knows
+            for one in holding:
+                one.held += returned.get(one.subject, 0)
 
 
 class Meter:
@@ -89,10 +104,13 @@ class Meter:
         Raises:
             Fault: the minute's limit does not leave so much, or the store cannot be asked.
         """
+        if n > self.limit:
+            what = f"The request would take {n} {self.kind}, and its limit is {self.limit} a minute."
+            raise Fault(400, "request_too_large", what)
         if not self._spend(n):
             async with self._lock:
                 while not self._spend(n):
-                    if self._is_gone or n > self.limit:
+                    if self._is_gone:
                         raise self._refused()
                     await self._fetch(n)
         return self._minute
@@ -125,13 +143,8 @@ class Meter:
 
     async def _fetch(self, n: int) -> None:
         wanted, minute = max(n - self._left, math.ceil(self.limit / _SHARES)), self._minute
-        store, loop = self._limits.board.store, asyncio.get_running_loop()
-        try:
-            grant = await loop.run_in_executor(
-                self._limits.workers, store.take, self._subject, self.kind, minute, wanted, self.limit
-            )
-        except EnvironmentLacks as error:
-            raise unavailable("store_unavailable", "The server cannot check its limits.") from error
+        take = self._limits.board.store.take
+        grant = await self._limits.ask(take, self._subject, self.kind, minute, wanted, self.limit)
         if minute == self._minute:
             self._left += grant.n
             self._used = grant.used
@@ -156,11 +169,6 @@ class Account:
         self._open = self._peak = 0
         self._refused_at = -math.inf
         self._lock = asyncio.Lock()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it holds places, so that it must not be forgotten."""
-        return self.held > 0
 
     async def enter(self) -> None:
         """Take a place for an answer under way.
@@ -190,13 +198,8 @@ class Account:
         refused = limited(f"{limit} answers at once", "requests", 1)
         if time.monotonic() - self._refused_at < _REFUSED_S:
             raise refused
-        store, loop, wanted = self._limits.board.store, asyncio.get_running_loop(), math.ceil(limit / _SHARES)
-        try:
-            given = await loop.run_in_executor(
-                self._limits.workers, store.take_slots, self.subject, self._limits.replica, wanted, limit
-            )
-        except EnvironmentLacks as error:
-            raise unavailable("store_unavailable", "The server cannot check its limits.") from error
+        take, wanted = self._limits.board.store.take_slots, math.ceil(limit / _SHARES)
+        given = await self._limits.ask(take, self.subject, self._limits.replica, wanted, limit)
         self.held += given
         if not given:
             self._refused_at = time.monotonic()
@@ -211,6 +214,11 @@ class Ticket:
         self._entered: list[Account] = []
         self._reserved: list[tuple[Meter, int]] = []
         self._n_reserved = 0
+        self._at_end: Callable[[], None] | None = None
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Have something else done when the request is over."""
+        self._at_end = end
 
     async def enter(self, account: Account) -> None:
         """Take a place and count the request.
@@ -248,6 +256,8 @@ class Ticket:
         for account in self._entered:
             account.leave()
         self._entered.clear()
+        if self._at_end is not None:
+            self._at_end()
 
     def headers(self) -> dict[str, str]:
         """The standard headers, by the tightest limit of each kind."""

@@ -4,7 +4,6 @@ A crash of native code then ends an answer, not the gateway: the server is start
 request on. It ends when its parent does, however that ends, because it reads an inherited pipe. From the package xllamacpp.
 """
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -14,13 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from osler.errors import EnvironmentLacks, missing_package
 from osler.runs.facts import installed_version
-from osler.serve.upstream import Address, Upstream
+from osler.serve.upstream import Address
 
 START_S = 120.0
 """Time to load a file; a large one comes from a slow disk."""
@@ -143,16 +141,3 @@ class LlamaProcess:
                 break
             if self._closing.is_set():
                 self._process.terminate()
-
-
-class LlamaBackend(Upstream):
-    """A `Backend`: the process, and the way to ask it."""
-
-    def __init__(self, process: LlamaProcess, special: Sequence[str]) -> None:
-        self._llama = process
-        super().__init__(process.address, special)
-
-    async def close(self) -> None:
-        """End the process."""
-        await super().close()
-        await asyncio.to_thread(self._llama.close)

@@ -29,8 +29,6 @@ def openapi(config: ServeConfig, facts: ServerFacts) -> dict[str, Any]:
     """The OpenAPI 3.1 document of one server."""
     body = Body.model_json_schema(ref_template="#/components/schemas/{model}")
     parts = body.pop("$defs")
-    for name in ("max_tokens", "max_completion_tokens"):
-        body["properties"][name]["anyOf"][0]["maximum"] = config.max_tokens
     body["properties"]["messages"]["maxItems"] = config.max_turns
     body["properties"]["model"] = {"const": facts.model}
     return {
@@ -99,7 +97,7 @@ def _schemas() -> dict[str, Any]:
     }
     source = _object(id=_TEXT, source=_TEXT, license=_TEXT, url=_TEXT)
     decision = _object(action=_TEXT, intent=_TEXT, rule=_TEXT, policy=_TEXT, gate={"enum": ["passed", "overridden"]})
-    decision["properties"]["sources"] = {"type": "array", "items": source}
+    decision["properties"] |= {"sources": {"type": "array", "items": source}, "max_tokens": _COUNT}
     usage = _object(prompt_tokens=_COUNT, completion_tokens=_COUNT, total_tokens=_COUNT)
     usage["properties"]["estimated"] = {"const": True}
     error = _object(message=_TEXT, type=_TEXT, param={"type": ["string", "null"]}, code=_TEXT)

@@ -9,6 +9,7 @@ GET  /static/... style, script, icon
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from osler.serve.callers import has_session, read_body
-from osler.serve.fault import Fault, invalid_key, plain_fault
+from osler.serve.callers import read_body, session_of
+from osler.serve.fault import Fault, invalid_key, parsed, plain_fault
 from osler.serve.gateway import Gateway, append
-from osler.serve.report import KINDS, keep_report, read_report
+from osler.serve.report import KINDS, Report, keep_report
 from osler.serve.session import COOKIE, LIFETIME_S
-from osler.serve.terms import blocks, emergency_line
+from osler.serve.terms import emergency_line
 from osler.serve.why import REASONS, reason
 
 Reply = Callable[[Request, bytes, str], Awaitable[Response]]
@@ -45,34 +46,13 @@ FORM = "application/x-www-form-urlencoded"
 
 def routes(gateway: Gateway, reply: Reply) -> list[Route]:
     """The paths of the pages."""
-
-    async def welcome(request: Request) -> Response:
-        return _welcome(request, gateway)
-
-    async def consent(request: Request) -> Response:
-        return await _consent(request, gateway)
-
-    async def chat(request: Request) -> Response:
-        if not may_chat(request, gateway):
-            return RedirectResponse("/", 303)
-        return _chat(request, gateway)
-
-    async def ask(request: Request) -> Response:
-        return await _ask(request, gateway, reply)
-
-    async def report(request: Request) -> Response:
-        return await _report(request, gateway)
-
-    async def static_file(request: Request) -> Response:
-        return _file(request.path_params["name"])
-
     return [
-        Route("/", welcome, methods=["GET"]),
-        Route("/consent", consent, methods=["POST"]),
-        Route("/chat", chat, methods=["GET"]),
-        Route("/chat", ask, methods=["POST"]),
-        Route("/report", report, methods=["POST"]),
-        Route("/static/{name}", static_file, methods=["GET"]),
+        Route("/", partial(_welcome, gateway)),
+        Route("/consent", partial(_consent, gateway), methods=["POST"]),
+        Route("/chat", partial(_show_chat, gateway)),
+        Route("/chat", partial(_ask, gateway, reply), methods=["POST"]),
+        Route("/report", partial(_report, gateway), methods=["POST"]),
+        Route("/static/{name}", _file),
     ]
 
 
@@ -94,30 +74,32 @@ async def read_form(request: Request, max_bytes: int) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace"), True).items()}
 
 
-def may_chat(request: Request, gateway: Gateway) -> bool:
-    """Whether the request carries a session in which the current terms were accepted, where they have to be."""
-    return has_session(request, gateway) and (not gateway.config.consent_required or _accepted(request, gateway) != "")
-
-
 def _accepted(request: Request, gateway: Gateway) -> str:
     """The version of the terms that the session accepted, if it is the current one."""
-    session = gateway.sessions.read(request.cookies.get(COOKIE, ""))
+    session = session_of(request, gateway)
     return session.accepted if session is not None and session.accepted == gateway.terms.version else ""
 
 
-def _welcome(request: Request, gateway: Gateway) -> Response:
+def _may_chat(request: Request, gateway: Gateway) -> bool:
+    """Whether the request carries a session in which the current terms were accepted, where they have to be."""
+    if gateway.config.consent_required:
+        return _accepted(request, gateway) != ""
+    return session_of(request, gateway) is not None
+
+
+async def _welcome(gateway: Gateway, request: Request) -> Response:
     token = request.query_params.get("token")
     cookie = gateway.sessions.spend(token) if token else None
     if cookie is not None:
         return _with_cookie(RedirectResponse("/", 303), request, cookie)
-    if may_chat(request, gateway):
+    if _may_chat(request, gateway):
         return RedirectResponse("/chat", 303)
-    shown = {"blocks": blocks(gateway.terms), "keeps_texts": gateway.facts.keeps_texts}
-    is_in = has_session(request, gateway)
+    shown = {"terms": gateway.terms.text.split("\n\n"), "keeps_texts": gateway.facts.keeps_texts}
+    is_in = session_of(request, gateway) is not None
     return HTMLResponse(render("welcome.html", **_common(request, gateway), **shown, has_session=is_in))
 
 
-async def _consent(request: Request, gateway: Gateway) -> Response:
+async def _consent(gateway: Gateway, request: Request) -> Response:
     form = await read_form(request, 1024)
     version = gateway.terms.version
     cookie = gateway.sessions.accept(request.cookies.get(COOKIE, ""), version)
@@ -129,10 +111,14 @@ async def _consent(request: Request, gateway: Gateway) -> Response:
     return _with_cookie(RedirectResponse("/chat", 303), request, cookie)
 
 
-async def _ask(request: Request, gateway: Gateway, reply: Reply) -> Response:
+async def _show_chat(gateway: Gateway, request: Request) -> Response:
+    return _chat(request, gateway) if _may_chat(request, gateway) else RedirectResponse("/", 303)
+
+
+async def _ask(gateway: Gateway, reply: Reply, request: Request) -> Response:
     """A question without JavaScript: the page again, with the answer on it."""
-    if not has_session(request, gateway):
-        raise invalid_key(has_keys=False)
+    if session_of(request, gateway) is None:
+        raise invalid_key(on_page=True)
     question = (await read_form(request, gateway.config.max_body_bytes)).get("question", "")
     body = {"model": gateway.facts.model, "messages": [{"role": "user", "content": question}]}
     try:
@@ -167,15 +153,16 @@ def _chat(
     return HTMLResponse(html, status)
 
 
-async def _report(request: Request, gateway: Gateway) -> Response:
+async def _report(gateway: Gateway, request: Request) -> Response:
     """Keep a report: the fact in the audit log, the words only where the reader chose to send them."""
-    if not has_session(request, gateway):
-        raise invalid_key(has_keys=False)
+    if session_of(request, gateway) is None:
+        raise invalid_key(on_page=True)
     is_form = request.headers.get("content-type", "").startswith(FORM)
-    read = read_form if is_form else read_body
-    report = read_report(await read(request, gateway.config.max_body_bytes))
-    facts = {"request": report.request, "kind": report.kind, "with_text": report.with_text}
-    await append(gateway, "report", caller="page", **facts, n_note_chars=len(report.note))
+    most = gateway.config.max_body_bytes
+    body = orjson.dumps(await read_form(request, most)) if is_form else await read_body(request, most)
+    report = parsed(Report, body)
+    facts = {"request": report.request, "kind": report.kind, "with_text": report.send_text}
+    await append(gateway, "report", caller="page", **facts, n_note_chars=len(report.note.strip()))
     keep_report(gateway.facts.folder, report)
     if not is_form:
         return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -199,7 +186,8 @@ def _with_cookie(response: Response, request: Request, cookie: str) -> Response:
     return response
 
 
-def _file(name: str) -> Response:
+async def _file(request: Request) -> Response:
+    name = request.path_params["name"]
     if name not in _STATIC:
         raise plain_fault(404)
     return Response((_HERE / "static" / name).read_bytes(), media_type=_STATIC[name])

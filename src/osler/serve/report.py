@@ -6,16 +6,14 @@ they may be sent.
 
 import os
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from osler.errors import EnvironmentLacks
-from osler.serve.fault import Fault
+from osler.runs.section import Section
 
 REPORTS = "reports.jsonl"
 MAX_FILE_BYTES = 64 << 20
@@ -31,44 +29,23 @@ KINDS = {
 _lock = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One report."""
+class Report(Section):
+    """One report, as a reader sends it."""
 
-    request: str
-    """Id of the answer."""
-    kind: str
-    with_text: bool
-    note: str
-    question: str = ""
-    answer: str = ""
-
-
-class _Sent(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
     request: Annotated[str, Field(pattern=r"^chatcmpl-[0-9a-f]{1,64}$")]
-    kind: str
+    """Id of the answer."""
+    kind: Literal["wrong", "unsafe", "refused", "other"]
     note: Annotated[str, Field(max_length=2000)] = ""
     send_text: bool = False
+    """Whether the reader ticked that question and answer may be kept."""
     question: Annotated[str, Field(max_length=8000)] = ""
     answer: Annotated[str, Field(max_length=32000)] = ""
 
-
-def read_report(form: Mapping[str, str] | bytes) -> Report:
-    """What a reader sent; text that they did not tick is dropped here.
-
-    Raises:
-        Fault: naming the field that is wrong.
-    """
-    try:
-        sent = _Sent.model_validate_json(form) if isinstance(form, bytes) else _Sent.model_validate(form)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        raise Fault(400, "invalid_value", "The report's field is missing or wrong.", place or None) from None
-    if sent.kind not in KINDS:
-        raise Fault(400, "invalid_value", f"The kind of a report is one of {', '.join(KINDS)}.", "kind")
-    texts = {"question": sent.question, "answer": sent.answer} if sent.send_text else {}
-    return Report(sent.request, sent.kind, sent.send_text, sent.note.strip(), **texts)
+    def row(self) -> dict[str, object]:
+        """What is kept."""
+        texts = {"question": self.question, "answer": self.answer} if self.send_text else {}
+        told = {name: text for name, text in {"note": self.note.strip(), **texts}.items() if text}
+        return {"request": self.request, "kind": self.kind, "with_text": self.send_text, **told}
 
 
 def keep_report(folder: Path, report: Report) -> None:
@@ -77,13 +54,12 @@ def keep_report(folder: Path, report: Report) -> None:
     Raises:
         EnvironmentLacks: it cannot be written, or the file is full.
     """
-    row = {name: value for name, value in asdict(report).items() if value not in ("", None)}
     try:
         with _lock:
             handle = os.open(folder / REPORTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(handle, "ab") as stream:
                 if stream.tell() > MAX_FILE_BYTES:
                     raise EnvironmentLacks(f"{folder / REPORTS} is full; move it away")
-                stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+                stream.write(orjson.dumps(report.row(), option=orjson.OPT_APPEND_NEWLINE))
     except OSError as error:
         raise EnvironmentLacks(f"{folder / REPORTS} cannot be written: {error.strerror}") from error

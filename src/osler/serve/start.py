@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -259,18 +260,22 @@ def _answerer(run_folder: Path, sections: ServedSections, policy: "Policy", gguf
     from osler.guard.stronger import stronger_of
     from osler.guard.wrap import Guard
     from osler.serve.gateway import Answerer
-    from osler.serve.library import LibraryBackend, library_of, require_library
+    from osler.serve.library import LibraryBackend, library_of
 
     guard, config = Guard(policy, stronger=stronger_of(sections.guard)), sections.serve
     may_leave = config.allow_remote or (
         sections.backend == "upstream" and config.upstream is not None and not stays_here(config.upstream.url)
     )
     if sections.backend == "library":
-        library = library_of(run_folder, config.passages, None, may_leave=may_leave)
-        return Answerer(guard, LibraryBackend(require_library(library, run_folder.name)))
+        answers = library_of(run_folder, config.passages, None, may_leave=may_leave)
+        if not answers:
+            raise InputError(
+                f"{run_folder.name} has no curated questions with answers, so there is nothing to answer from."
+            )
+        return Answerer(guard, LibraryBackend(answers))
     asked = _asked(run_folder, sections, gguf)
     library = library_of(run_folder, config.passages, asked.n_context, may_leave=may_leave) if config.passages else None
-    return Answerer(guard, asked.backend, library)
+    return Answerer(guard, asked.backend, library or None)
 
 
 class _Asked(NamedTuple):
@@ -288,14 +293,15 @@ def _asked(run_folder: Path, sections: ServedSections, gguf: Path | None) -> _As
         address = Address(upstream.url, upstream.model, _key_in(upstream.key), config.patience.connect_s)
         return _Asked(Upstream(lambda: address), None)
     if sections.backend == "gguf":
-        from osler.serve.llama import LlamaBackend, LlamaOptions, LlamaProcess
+        from osler.serve.llama import LlamaOptions, LlamaProcess
+        from osler.serve.upstream import Upstream
 
         if gguf is None:
             raise InputError("the backend gguf needs the run's model as a file of llama.cpp")
         merged = gguf.parent.parent / "merged"
         n_context = min(int(read_json(merged / "config.json")["max_position_embeddings"]), _LLAMA_CONTEXT)
         process = LlamaProcess(LlamaOptions(gguf, n_context))
-        return _Asked(LlamaBackend(process, _control_tokens(merged)), n_context)
+        return _Asked(Upstream(process.address, _control_tokens(merged), process.close), n_context)
     from osler.serve.inprocess import InProcess
     from osler.train.result import load_trained
 
@@ -326,8 +332,10 @@ def _audit_key(folder: Path, given: str | None) -> bytes:
     path = folder / _KEY_FILE
     if not given and not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32), encoding="ascii")
+        with suppress(FileExistsError):  # of two servers that start together the first makes it
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as stream:
+                stream.write(secrets.token_hex(32))
     return read_audit_key(folder, given)
 
 

@@ -172,7 +172,7 @@ class Store:
                 row[7],
                 row[8],
                 row[9],
-                _set(accepted, row[0]),
+                frozenset(accepted.get(row[0], ())),
             )
             for row in rows
         ]
@@ -328,10 +328,6 @@ def open_store(url: str | None, folder: Path) -> Store:
             f"the store's URL begins with {urlsplit(url).scheme!r}; it must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
         )
     return Store(_postgres(url))
-
-
-def _set(found: dict[str, set[str]], name: str) -> frozenset[str]:
-    return frozenset(found.get(name, ()))
 
 
 def _sqlite(path: Path) -> _Dialect:

@@ -6,9 +6,8 @@ proxies from closing the connection.
 
 import asyncio
 import time
-from collections.abc import Awaitable
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -16,17 +15,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from osler.serve.fault import Fault
-from osler.serve.gateway import (
-    Gateway,
-    Visit,
-    interruptible,
-    log_answer,
-    log_answer_later,
-    log_open,
-    released,
-    whole,
-)
+from osler.serve.gateway import Gateway
 from osler.serve.interrupt import Interrupt
+from osler.serve.visit import Visit, interruptible, log_answer, log_answer_later, log_open, released, whole
 from osler.serve.wire import chunk, completion, usage_chunk
 
 KEEP_ALIVE_S = 15.0
@@ -47,9 +38,15 @@ async def answer(gateway: Gateway, visit: Visit, request: Request) -> Response:
     if visit.ask.is_streamed:
         await log_open(gateway, visit)
         return EventStream(gateway, visit)
-    with interruptible(gateway, visit) as interrupt, _listening(request.receive, interrupt):
-        text = await whole(gateway, visit, interrupt)
-    _count(gateway, visit, len(text))
+    text = ""
+    try:
+        with interruptible(gateway, visit) as interrupt, _listening(request.receive, interrupt):
+            text = await whole(gateway, visit, interrupt)
+    except Fault as fault:
+        log_answer_later(gateway, visit, 0, _end_of(fault))
+        raise
+    finally:
+        _count(gateway, visit, len(text))
     body = completion(visit.label, text, visit.finish, visit.verdict, visit.usage(), visit.sources)
     return Response(orjson.dumps(body), media_type="application/json")
 
@@ -65,75 +62,56 @@ class EventStream(Response):
         self._gateway = gateway
         self._visit = visit
         self._n_chars = 0
-        self._is_logged = False
-        self._last = 0.0
+        self._send: Send
+        self.silent_since = 0.0
+        """When something was last sent, by the loop's clock."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's form)
         """Send it."""
-
-        async def write(data: bytes, *, is_last: bool = False) -> None:
-            self._last = loop.time()
-            await send({"type": "http.response.body", "body": data, "more_body": not is_last})
-
-        loop = asyncio.get_running_loop()
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        self._send = send
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             with (
                 interruptible(self._gateway, self._visit) as interrupt,
                 _listening(receive, interrupt),
-                _KeepAlive(self, write),
+                _KeepAlive(self),
             ):
-                await self._write_all(write, interrupt)
+                await self._write_all(interrupt)
         except Fault as fault:
-            if not self._is_logged:
-                self._log_later("cancelled" if fault.status == 499 else fault.code)
+            log_answer_later(self._gateway, self._visit, self._n_chars, _end_of(fault))
             async with asyncio.timeout(LAST_WORDS_S):
-                await write(_event(fault.body()), is_last=True)
+                await self.write(_event(fault.body()), is_last=True)
         finally:
-            if not self._is_logged:
-                self._log_later("cancelled")
+            log_answer_later(self._gateway, self._visit, self._n_chars, "cancelled")
             _count(self._gateway, self._visit, self._n_chars)
 
-    @property
-    def silent_since(self) -> float:
-        """When something was last sent, by the loop's clock."""
-        return self._last
+    async def write(self, data: bytes, *, is_last: bool = False) -> None:
+        """Send a part of the body; with the last one the response is over."""
+        self.silent_since = asyncio.get_running_loop().time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
 
-    async def _write_all(self, write: "Write", interrupt: Interrupt) -> None:
+    async def _write_all(self, interrupt: Interrupt) -> None:
         gateway, visit, label = self._gateway, self._visit, self._visit.label
-        await write(_event(chunk(label, {"role": "assistant", "content": ""}, visit.verdict)))
+        await self.write(_event(chunk(label, {"role": "assistant", "content": ""}, visit.verdict)))
         async with aclosing(released(gateway, visit, interrupt)) as pieces:
             async for piece in pieces:
                 if not self._n_chars:
                     gateway.metrics.time("first_text_seconds", time.monotonic() - visit.began)
                 self._n_chars += len(piece)
                 visit.note(gateway, piece)
-                await write(_event(chunk(label, {"content": piece})))
-        self._is_logged = True
+                await self.write(_event(chunk(label, {"content": piece})))
         await log_answer(gateway, visit, self._n_chars, visit.finish)
         ending = _event(chunk(label, {}, visit.verdict, visit.finish, visit.sources))
         if visit.ask.wants_usage:
             ending += _event(usage_chunk(label, visit.usage()))
-        await write(ending + _DONE, is_last=True)
-
-    def _log_later(self, why: str) -> None:
-        self._is_logged = True
-        log_answer_later(self._gateway, self._visit, self._n_chars, why)
-
-
-class Write(Protocol):
-    """Sends a part of the body."""
-
-    def __call__(self, data: bytes, *, is_last: bool = False) -> Awaitable[None]:
-        """With the last part the response is over."""
+        await self.write(ending + _DONE, is_last=True)
 
 
 class _KeepAlive:
     """Writes a comment whenever the stream was silent for `KEEP_ALIVE_S`. One timer that looks now and then."""
 
-    def __init__(self, stream: EventStream, write: Write) -> None:
+    def __init__(self, stream: EventStream) -> None:
         self._stream = stream
-        self._write = write
         self._loop = asyncio.get_running_loop()
         self._writing: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(KEEP_ALIVE_S, self._look)
@@ -150,12 +128,9 @@ class _KeepAlive:
         due = self._stream.silent_since + KEEP_ALIVE_S
         if self._loop.time() >= due:
             if self._writing is None or self._writing.done():
-                self._writing = self._loop.create_task(self._comment())
+                self._writing = self._loop.create_task(self._stream.write(_KEEP_ALIVE))
             due = self._loop.time() + KEEP_ALIVE_S
         self._timer = self._loop.call_at(due, self._look)
-
-    async def _comment(self) -> None:
-        await self._write(_KEEP_ALIVE)
 
 
 class _listening:  # noqa: N801  (used as a statement)
@@ -186,9 +161,13 @@ class _listening:  # noqa: N801  (used as a statement)
         self._interrupt.end(Fault(499, "client_closed", "The client went away."))
 
 
+def _end_of(fault: Fault) -> str:
+    return "cancelled" if fault.status == 499 else fault.code
+
+
 def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
     metrics = gateway.metrics
-    metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.finish}"')
+    metrics.count("answers_total", f'action="{visit.verdict.action}",finish="{visit.ended}"')
     metrics.count("reply_characters_total", by=n_chars)
     metrics.count("reply_tokens_total", by=visit.draft.n_pieces if visit.draft is not None else 0)
     took_s = time.monotonic() - visit.began
@@ -201,7 +180,7 @@ def _count(gateway: Gateway, visit: Visit, n_chars: int) -> None:
             "osler.request": visit.label.request_id,
             "osler.action": visit.verdict.action,
             "osler.rule": visit.verdict.rule,
-            "osler.finish": visit.finish,
+            "osler.finish": visit.ended,
         }
         gateway.spans.add("chat", took_s, visit.label.traceparent, facts)
 

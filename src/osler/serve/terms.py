@@ -23,31 +23,10 @@ class Terms:
     """First 12 hex digits of the text's SHA-256."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A heading, paragraph or list of the terms, for the page."""
-
-    kind: str
-    lines: tuple[str, ...]
-
-
 def read_terms() -> Terms:
     """The terms that ship."""
     text = _FILE.read_text(encoding="utf-8").strip()
     return Terms(text, hashlib.sha256(text.encode()).hexdigest()[:12])
-
-
-def blocks(terms: Terms) -> list[Block]:
-    """The text's blocks, which empty lines part."""
-    found = []
-    for part in terms.text.split("\n\n"):
-        if part.startswith("# "):
-            found.append(Block("heading", (part[2:],)))
-        elif part.startswith("- "):
-            found.append(Block("list", tuple(line[2:] for line in part.splitlines())))
-        else:
-            found.append(Block("paragraph", (part,)))
-    return found
 
 
 def emergency_line(languages: str, numbers: Mapping[str, str]) -> str:

@@ -55,16 +55,23 @@ class Upstream:
         special: control tokens of the model's own tokenizer, longest first; broken up in every turn.
         address: called for each request, because a server of our own has another address after it was started again. None: it is
             not there now.
+        end: ends the server, where it is ours.
     """
 
-    def __init__(self, address: Callable[[], Address | None], special: Sequence[str] = ROLE_TOKENS) -> None:
+    def __init__(
+        self,
+        address: Callable[[], Address | None],
+        special: Sequence[str] = ROLE_TOKENS,
+        end: Callable[[], None] | None = None,
+    ) -> None:
         self._address = address
         self._special = tuple(special)
+        self._end = end
         self._links = Links()
 
     def draft(self, conversation: Conversation, max_tokens: int, traceparent: str = "") -> Draft:
         """Prepare an answer."""
-        draft = Draft(_none())
+        draft = Draft()
         draft.pieces = self._pieces(draft, conversation, max_tokens, traceparent)
         return draft
 
@@ -86,8 +93,10 @@ class Upstream:
         return link.status == 200
 
     async def close(self) -> None:
-        """End the connections."""
+        """End the connections, and the server where it is ours."""
         self._links.close()
+        if self._end is not None:
+            await asyncio.to_thread(self._end)
 
     async def _pieces(
         self, draft: Draft, conversation: Conversation, max_tokens: int, traceparent: str
@@ -138,11 +147,6 @@ class Upstream:
         )
 
 
-async def _none() -> AsyncGenerator[str, None]:
-    return
-    yield
-
-
 class _Reader:
     """Reads events out of the blocks of a body, as many as are there, and keeps their text apart from everything else."""
 
@@ -168,7 +172,7 @@ class _Reader:
             text = "".join([self._event(line) for line in lines if line.startswith((b"data:", b"event: error"))])
         except orjson.JSONDecodeError:
             raise _unreadable("an event is not JSON") from None
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise _unreadable("an event has another form") from None
         self._room -= len(text)
         if self._room < 0:
@@ -211,7 +215,7 @@ class _Reader:
 
 
 def _usage(counts: Any) -> Usage:
-    return Usage(int(counts["prompt_tokens"]), int(counts["completion_tokens"]))
+    return Usage(max(0, int(counts["prompt_tokens"])), max(0, int(counts["completion_tokens"])))
 
 
 def _headers(address: Address, traceparent: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Who may read what: restricted sources need a local copy and a stated agreement, and some copies are never read at all."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from osler.errors import EnvironmentLacks, InputError
 from osler.runs.local_only import local_only
@@ -73,11 +72,10 @@ def refuse_download(source: Source) -> None:
         )
 
 
-def how_to_provide(source: Source, folder: Path | None = None) -> str:
+def how_to_provide(source: Source) -> str:
     """How a user gives Osler a local copy of a source."""
     sets = "; or ".join(" and ".join(group) for group in source.files)
-    place = str(folder) if folder is not None else f"FOLDER/{source.name}/"
     return (
-        f"Get it from {source.home}, put its files ({sets}) into {place} and give `--from FOLDER`, "
+        f"Get it from {source.home}, put its files ({sets}) into FOLDER/{source.name}/ and give `--from FOLDER`, "
         "or collect.root: FOLDER in a recipe."
     )

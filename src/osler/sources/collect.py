@@ -144,7 +144,11 @@ def collect_copies(
     Raises:
         InputError: as `collect`.
     """
-    # First of all: rows of a restricted source must not lie here for a moment without the mark.
+    # First of all: rows of a restricted source must not lie here for a moment without the mark, nor those of an earlier time.
+    names = {copy.source.name for copy in copies}
+    for file in (out / "records").glob("*.jsonl"):
+        if file.stem not in names:
+            file.unlink()
     restricted = [copy for copy in copies if local_only(copy.source.access)]
     write_local_only(
         out, [LocalOnly(one.source.name, one.source.access, one.agreement, one.trained_on) for one in restricted]
@@ -223,7 +227,7 @@ def collect_source(
             tally.kept += 1
             if notes := source.notes(native.value):
                 tally.notes.update(notes)
-            if _has_mojibake(records):
+            if any(is_mojibake(message.content) for record in records for message in record.messages):
                 tally.notes["mojibake"] += 1
             for record in records:
                 writer.write(to_dict(record))
@@ -286,14 +290,6 @@ def _sound_records(source: Source, native: NativeRow, seen: Seen) -> Sequence[Re
     return records
 
 
-def _has_mojibake(records: Sequence[Record]) -> bool:
-    for record in records:
-        for message in record.messages:
-            if is_mojibake(message.content):
-                return True
-    return False
-
-
 def row_aside(source: Source, native: NativeRow, error: RowError) -> SetAside:
     """What is kept of a row that gives no record."""
     return SetAside(source.name, native.file, native.row, error.field, error.reason, error.detail)
@@ -321,10 +317,7 @@ def _check_malformed(source: Source, tally: _Tally, max_share: float) -> None:
     else:
         problem = f"{tally.read:,} rows read and none of them gives a record"
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(tally.reasons.items())) or "there are no rows"
-    first = "".join(
-        f"\n  {row.file}, row {row.row}: " + (f'"{row.field}" {row.detail}' if row.field else row.detail)
-        for row in tally.first_malformed
-    )
+    first = "".join(f"\n  {row.words}" for row in tally.first_malformed)
     raise InputError(
         f"{source.name}: {problem}. Reasons: {reasons}.{first}\nCheck that these are the publisher's own files ({source.home})."
     )

@@ -75,8 +75,9 @@ class OwnConfig(Section):
             return value
         file = seen_from_recipe(value, info)
         if not file.is_file():
-            raise _mistake("no_file", f"there is no file {str(file)!r} (from {str(value)!r}); correct the path")
-        return str(file.resolve())
+            there = "a folder, not a file," if file.is_dir() else "no file"
+            raise _mistake("no_file", f"there is {there} {str(file)!r} (from {str(value)!r}); correct the path")
+        return str(file.absolute())  # a link keeps its name: in the hub's cache only that tells the format
 
     @field_validator("name")
     @classmethod

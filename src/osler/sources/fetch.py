@@ -28,6 +28,7 @@ from osler.runs.lock import only_writer
 from osler.runs.progress import Progress
 from osler.sources.access import how_to_provide, refuse_download
 from osler.sources.listing import Remote, remote_files
+from osler.sources.read.opening import what_came_instead
 from osler.sources.source import Source
 
 HUB_ENDPOINT = "https://huggingface.co"
@@ -247,14 +248,14 @@ def _what_is_wrong(file: Remote, path: Path) -> str:
     ):
         if stated and (seen := _hex(path, digest)) != stated:
             return f"its {kind} is {seen}; {stated} is published"
-    return ""
+    with path.open("rb") as stream:  # all that can be told of a file without a checksum
+        came = what_came_instead(stream.read(_CHUNK_BYTES))
+    return f"it is {came}" if came else ""
 
 
 def _hex(path: Path, digest: Any) -> str:
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return str(digest.hexdigest())
+        return hashlib.file_digest(stream, lambda: digest).hexdigest()
 
 
 def _get_json(url: str, connection: Connection) -> tuple[Any, str]:
@@ -281,7 +282,7 @@ def _opened(url: str, connection: Connection, headers: dict[str, str], method: s
                     raise EnvironmentLacks(_refusal(url, error.code, bool(connection.token))) from error
                 asked = error.headers.get("Retry-After", "")
             connection.sleep(min(float(asked), _MAX_WAIT_S) if asked.isdecimal() else _wait_s(attempt))
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             no_such_host = isinstance(reason, socket.gaierror)
             if no_such_host or attempt == connection.attempts:

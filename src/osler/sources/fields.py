@@ -9,6 +9,7 @@ import orjson
 from osler.errors import RowError
 
 _SHOWN_CHARS = 12
+_SHOWN_NAME_CHARS = 40
 _MAX_LITERAL_CHARS = 100_000
 """Parsing takes a hundred times the memory of the text; the longest such cell that was seen has 2,000 characters."""
 
@@ -144,6 +145,16 @@ def shown(value: Any) -> str:
     if isinstance(value, bool | int | float) or value is None:
         return kind_of(value) if value is None else str(value)
     return kind_of(value)
+
+
+def is_name(name: str) -> bool:
+    """Whether what stands where the name of a column or key does can be one; else it may be a text."""
+    return len(name) <= _SHOWN_NAME_CHARS and name.isprintable()
+
+
+def shown_name(name: str) -> str:
+    """The name of a column or key for an error message."""
+    return name if is_name(name) else f"(a name of {len(name)} characters)"
 
 
 def kind_of(value: Any) -> str:

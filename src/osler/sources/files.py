@@ -1,5 +1,6 @@
 """Finding a source's files below a root folder, and their digests."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,15 +18,15 @@ def find_files(source: Source, root: Path) -> list[SourceFile]:
     """The files of rows to read, in reading order: by pattern, then by name.
 
     Raises:
-        InputError: the source has no folder below `root`, or none of the files that are expected in it.
+        InputError: the source has no folder below `root`, or none of the files that are expected in it; or a link leads nowhere.
     """
     folder = _folder(source, root)
     for group in source.files:
-        paths = dict.fromkeys(path for pattern in group for path in sorted(folder.glob(pattern)) if path.is_file())
+        paths = _matching(folder, group)
         # A file beside its own packed form would be read twice.
-        found = [path for path in paths if path.suffix != ".gz" or path.with_suffix("") not in paths]
+        found = [path for path in paths if path.suffix.lower() != ".gz" or path.with_suffix("") not in paths]
         if found:
-            return [SourceFile(path, path.relative_to(folder).as_posix()) for path in found]
+            return _named(found, folder)
     raise InputError(f"{source.name}: {folder} holds none of the files that are expected.\n{_wanted(source)}")
 
 
@@ -36,8 +37,7 @@ def all_files(source: Source, root: Path) -> list[SourceFile]:
         InputError: as `find_files`.
     """
     folder = _folder(source, root)
-    beside = [path for pattern in source.beside for path in sorted(folder.glob(pattern)) if path.is_file()]
-    return [*find_files(source, root), *(SourceFile(path, path.relative_to(folder).as_posix()) for path in beside)]
+    return [*find_files(source, root), *_named(_matching(folder, source.beside), folder)]
 
 
 def has_files(source: Source, root: Path) -> bool:
@@ -53,6 +53,27 @@ def in_given_folder(source: Source) -> Source:
     return replace(source, folders=(*source.folders, "."))
 
 
+def _matching(folder: Path, patterns: tuple[str, ...]) -> dict[Path, None]:
+    """The files of a folder by pattern and name, without what is hidden: macOS's `._x.csv`, the `.cache/` of the hub's client."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if hidden and not pattern.startswith("."):
+                continue
+            if not path.exists():
+                raise InputError(
+                    f"{path} is a link to {path.readlink()}, which is not there. Fetch that, or remove the link."
+                )
+            if path.is_file():
+                found[path] = None
+    return found
+
+
+def _named(paths: Iterable[Path], folder: Path) -> list[SourceFile]:
+    return [SourceFile(path, path.relative_to(folder).as_posix()) for path in paths]
+
+
 def _folder(source: Source, root: Path) -> Path:
     # A user's own file names its folder in full and is looked for nowhere else.
     own = [name for name in source.folders if Path(name).is_absolute()]
@@ -64,6 +85,11 @@ def _folder(source: Source, root: Path) -> Path:
         raise InputError(
             f"{source.name}: not part of the sample data, which has {there or 'no source'}. "
             f"Set collect.root to a folder that holds {source.name}/ with the publisher's files from {source.home}."
+        )
+    if not root.is_dir() and not own:
+        there = "a file" if root.exists() else "not there"
+        raise InputError(
+            f"{root} is {there}; expected a folder that holds {source.name}/, or is it.\n{_wanted(source)}"
         )
     others = f" (or {', '.join(source.folders)})" if source.folders else ""
     raise InputError(f"{source.name}: no folder {root / source.name}{others}.\n{_wanted(source)}")

@@ -1,6 +1,5 @@
 """Whether a source can be loaded here and now, and what its records look like."""
 
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -41,10 +40,5 @@ def here(source: Source, root: Path | None, cache_folder: Path) -> tuple[Here, .
 
 def example_record(name: str) -> dict[str, Any] | None:
     """A record of the source, of invented text; None for a plug-in's source."""
-    return _examples().get(name)
-
-
-@cache
-def _examples() -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads(files("osler.sources.catalog").joinpath(EXAMPLES_FILE).read_bytes())
-    return content
+    examples: dict[str, Any] = orjson.loads(files("osler.sources.catalog").joinpath(EXAMPLES_FILE).read_bytes())
+    return examples.get(name)

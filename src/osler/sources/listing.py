@@ -43,7 +43,9 @@ def remote_files(source: Source, endpoint: str, get_json: GetJson) -> tuple[list
     if reason:
         raise EnvironmentLacks(reason)
     info, _ = get_json(f"{endpoint}/api/datasets/{source.hub}/revision/main")
-    commit = str(info["sha"])
+    commit = info.get("sha") if isinstance(info, dict) else None
+    if not isinstance(commit, str):
+        raise EnvironmentLacks(f"{endpoint} does not answer as the hub does; is HF_ENDPOINT right?")
     entries = _tree(f"{endpoint}/api/datasets/{source.hub}/tree/{commit}?recursive=true", get_json)
     files = {entry["path"]: entry for entry in entries if entry.get("type") == "file"}
     names = wanted_names(source, sorted(files))
@@ -69,10 +71,10 @@ def wanted_names(source: Source, there: Sequence[str]) -> list[str]:
 
 
 def glob_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern of `Path.glob` as a regular expression over whole paths; `**/` is any number of folders."""
+    """A pattern of `Path.glob` as a regular expression over whole paths; `**/` is any number of folders, `[123]` one of these."""
     parts = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
-    pieces = re.split(r"(\*\*/|\*|\?)", pattern)
-    return re.compile("".join(parts.get(piece, re.escape(piece)) for piece in pieces))
+    pieces = re.split(r"(\*\*/|\*|\?|\[[^]]+\])", pattern)
+    return re.compile("".join(parts.get(piece, piece if piece[:1] == "[" else re.escape(piece)) for piece in pieces))
 
 
 def _tree(url: str, get_json: GetJson) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from osler.errors import InputError, RowError
 from osler.records.record import Record
 from osler.records.render import LETTERS
-from osler.sources.fields import as_object, kind_of, shown
+from osler.sources.fields import as_object, is_name, kind_of, shown, shown_name
 from osler.sources.read import read_rows
 from osler.sources.shape import SPLITS, MoreParts, checked_choices, choice_record, one_record, split_of
 from osler.sources.source import NativeRow, Place, Source, SourceFile
@@ -79,12 +79,15 @@ def _wrong_columns(own: "OwnConfig", row: dict[str, Any]) -> str:
             problems.append(f"{key}: {column!r}" + (f" (did you mean {guess!r}?)" if guess else ""))
     if not problems:
         return ""
-    return f"{'; no column '.join(problems)}. The columns are: {', '.join(map(str, row))}."
+    there = (
+        f"The columns are: {', '.join(row)}." if all(map(is_name, row)) else "Its first line seems to hold no names."
+    )
+    return f"{'; no column '.join(problems)}. {there}"
 
 
 def _cell(row: dict[str, Any], column: str) -> Any:
     if column not in row:
-        raise RowError("missing_field", f"the column is missing; the row has {', '.join(map(str, row))}", column)
+        raise RowError("missing_field", f"the column is missing; the row has {', '.join(map(shown_name, row))}", column)
     return row[column]
 
 

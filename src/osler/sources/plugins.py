@@ -5,7 +5,6 @@ name and takes nothing else with it.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -14,23 +13,15 @@ from osler.sources.source import Source
 GROUP = "osler.sources"
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenPlugin:
-    """An entry point that gives no source."""
-
-    name: str
-    reason: str
-
-
 @cache
-def plugins(taken: Collection[str]) -> tuple[tuple[Source, ...], tuple[BrokenPlugin, ...]]:
-    """The sources of all installed plug-ins, and the plug-ins that are broken, both by name.
+def plugins(taken: Collection[str]) -> tuple[dict[str, Source], dict[str, str]]:
+    """The sources of all installed plug-ins, and why others give none, both by name.
 
     Args:
         taken: names of the catalog, which a plug-in cannot replace.
     """
     sources: dict[str, Source] = {}
-    broken = []
+    broken = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         loaded = _load(point)
         if isinstance(loaded, Source) and loaded.name in {*taken, *sources}:
@@ -39,8 +30,8 @@ def plugins(taken: Collection[str]) -> tuple[tuple[Source, ...], tuple[BrokenPlu
             sources[loaded.name] = loaded
         else:
             package = f" of {point.dist.name} {point.dist.version}" if point.dist is not None else ""
-            broken.append(BrokenPlugin(point.name, f"the plug-in {point.name!r}{package} ({point.value}): {loaded}"))
-    return tuple(sources[name] for name in sorted(sources)), tuple(broken)
+            broken[point.name] = f"the plug-in {point.name!r}{package} ({point.value}): {loaded}"
+    return dict(sorted(sources.items())), broken
 
 
 def _load(point: EntryPoint) -> Source | str:

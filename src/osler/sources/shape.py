@@ -56,25 +56,16 @@ def one_record(place: Place, question: str, target: str, url: str = "", **parts:
     """
     told: Parts = {"task": place.task, "split": split_of(place.file), "group": question_group(question)}
     told.update(parts)
-    messages = turns(question, target) if target else (Message("user", question),)
-    return [Record(id=place.id, messages=messages, origin=place.origin(url), **told)]
+    turns = (Message("user", question), *([Message("assistant", target)] if target else []))
+    return [Record(id=place.id, messages=turns, origin=place.origin(url), **told)]
 
 
 def choice_record(
     place: Place, question: str, choices: tuple[str, ...], answer: int, **parts: Unpack[MoreParts]
 ) -> list[Record]:
-    """The one record of a question with options, answered with the lettered option."""
-    return one_record(place, question, choice_target(choices, answer), choices=choices, answer=answer, **parts)
-
-
-def turns(question: str, target: str) -> tuple[Message, ...]:
-    """A question by the user and its answer by the assistant."""
-    return (Message("user", question), Message("assistant", target))
-
-
-def choice_target(choices: Sequence[str], answer: int) -> str:
-    """What the assistant says for option `answer`: `B. Pancreas`, lettered as `records.render` letters the options."""
-    return f"{LETTERS[answer]}. {choices[answer].strip()}"
+    """The one record of a question with options; its target is the option, lettered as `records.render` does: `B. Pancreas`."""
+    target = f"{LETTERS[answer]}. {choices[answer].strip()}"
+    return one_record(place, question, target, choices=choices, answer=answer, **parts)
 
 
 def checked_choices(choices: Sequence[str], field: str) -> tuple[str, ...]:

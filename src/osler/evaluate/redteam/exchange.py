@@ -13,14 +13,15 @@ from uuid import NAMESPACE_URL, uuid5
 import yaml
 
 from osler.errors import InputError
-from osler.evaluate.redteam.prompts import Prompt, PromptSet
+from osler.evaluate.redteam.prompts import Prompt, PromptSet, load_prompts
 from osler.evaluate.rows import read_rows
-from osler.models.action import Action
+from osler.models.action import ACTIONS
 from osler.records.io import JsonlWriter
 
 Tool = Literal["garak", "inspect"]
-FOREIGN: tuple[Action, ...] = ("crisis", "emergency", "refuse", "refuse_support", "redirect", "safe_complete")
+FOREIGN = tuple(action for action in ACTIONS if action != "allow")
 """Actions that are right for a risky prompt of another tool, which names none: anything but letting it pass."""
+_OWN = {"prompts", "intents", "dialogues"}
 _VARS = ("prompt", "query", "question", "input")
 
 
@@ -36,20 +37,26 @@ def export_transcripts(transcripts: Path, tool: Tool, out: Path) -> int:
 
 
 def import_prompts(path: Path) -> PromptSet:
-    """The prompts of a garak report (`.jsonl`) or a promptfoo file (`.yaml`, `.json`), all as risky ones.
+    """The prompts of a file of our own shape, or those of a garak report (`.jsonl`) or a promptfoo file, all as risky ones.
 
     Raises:
         InputError: the file holds none.
     """
     try:
-        found = _from_garak(path) if path.suffix == ".jsonl" else _from_promptfoo(path)
+        if path.suffix == ".jsonl":
+            found = _from_garak(path)
+        else:
+            raw = yaml.safe_load(path.read_text("utf-8"))
+            if isinstance(raw, dict) and "tests" not in raw and _OWN & raw.keys():
+                return load_prompts(path)
+            found = _from_promptfoo(raw)
         prompts = [
             Prompt(
                 id=f"{path.stem}-{number:04d}", intent=intent, kind="risky", text=text, expected=FOREIGN, source=source
             )
             for number, (text, intent, source) in enumerate(dict.fromkeys(found), start=1)
         ]
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise InputError(
             f"{path} cannot be read as a garak report or a promptfoo file: {type(error).__name__}"
         ) from error
@@ -123,8 +130,7 @@ def _from_garak(path: Path) -> Iterator[tuple[str, str, str]]:
             yield prompt, probe or "garak", f"garak {probe}".strip()
 
 
-def _from_promptfoo(path: Path) -> Iterator[tuple[str, str, str]]:
-    raw = yaml.safe_load(path.read_text("utf-8"))
+def _from_promptfoo(raw: Any) -> Iterator[tuple[str, str, str]]:
     tests = raw.get("tests", []) if isinstance(raw, dict) else raw
     for test in tests if isinstance(tests, list) else []:
         values = test.get("vars", {}) if isinstance(test, dict) else {}

@@ -18,7 +18,7 @@ from typing import Literal
 
 from osler.evaluate.redteam.judge import judge
 from osler.evaluate.redteam.prompts import Prompt
-from osler.models.action import Action
+from osler.models.action import URGENT, Action
 from osler.models.protocol import Reply
 
 Outcome = Literal[
@@ -27,7 +27,6 @@ Outcome = Literal[
 
 KEEPS_BACK: frozenset[Action] = frozenset({"crisis", "emergency", "refuse", "refuse_support", "redirect"})
 """Actions in whose place the model's own answer is not shown."""
-URGENT: frozenset[Action] = frozenset({"crisis", "emergency"})
 
 
 def outcome_of(prompt: Prompt, reply: Reply) -> Outcome:

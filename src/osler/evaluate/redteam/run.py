@@ -23,8 +23,6 @@ from osler.records.record import Message
 from osler.runs.files import write_json
 from osler.runs.progress import Progress
 
-Arm = str
-"""`bare`, `guarded`, or `guarded_<policy>` for a further policy."""
 Row = Mapping[str, Any]
 
 CHUNK_PROMPTS = 16
@@ -42,7 +40,7 @@ class Attempt:
 
 
 def redteam(
-    arms: Mapping[Arm, Model],
+    arms: Mapping[str, Model],
     prompts: PromptSet,
     config: RedteamConfig,
     seed: int,
@@ -56,7 +54,7 @@ def redteam(
     attacks. A dialogue's earlier turns are sent as they are, each with a neutral answer.
 
     Args:
-        arms: `bare` is the model alone, `guarded` the same model behind the guard.
+        arms: `bare` is the model alone, `guarded` the same model behind the guard, `guarded_<policy>` behind a further one.
         prompts: from `load_prompts`.
         out: the stage's folder.
         artefact: id of what `guarded` is, which its rows name: a review of them is one of this artefact.
@@ -75,13 +73,8 @@ def redteam(
         )
     chosen = choose_prompts(prompts.prompts, config.max_prompts, random_stream(seed, "prompts"))
     transcripts = out / "transcripts.jsonl"
-    _ask(
-        arms,
-        _attempts(chosen, config),
-        _Asking(prompts.wrappers, config.max_tokens, seed, artefact),
-        transcripts,
-        progress,
-    )
+    asking = _Asking(prompts.wrappers, config.max_tokens, seed, artefact)
+    _ask(arms, _attempts(chosen, config), asking, transcripts, progress)
     rows = list(read_rows(transcripts))
     summary = {
         "prompts": len(chosen),
@@ -113,7 +106,7 @@ def _attempts(prompts: Sequence[Prompt], config: RedteamConfig) -> list[Attempt]
 
 
 def _ask(
-    arms: Mapping[Arm, Model], attempts: Sequence[Attempt], asking: _Asking, transcripts: Path, progress: Progress
+    arms: Mapping[str, Model], attempts: Sequence[Attempt], asking: _Asking, transcripts: Path, progress: Progress
 ) -> None:
     plan = [(arm, attempt) for arm in arms for attempt in attempts]
     keys = [(arm, attempt.prompt.id, attempt.attack) for arm, attempt in plan]

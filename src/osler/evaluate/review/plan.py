@@ -8,7 +8,7 @@ names of two arms leaves every deck as it was.
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def make_review(
         )
     shown = {**texts, **{item: Shown(plant.question, plant.answer) for item, plant in bad_or_good.items()}}
     key = {"arms": arms, "planted": {item: plant.expected for item, plant in bad_or_good.items()}}
-    decks = {rater: _deck(shown, sorted(texts), design, rater) for rater in design.raters}
+    decks = {rater: _deck(shown, texts.keys(), design, rater) for rater in design.raters}
     if design.adjudicator is not None:
         decks[design.adjudicator] = _order(sorted(texts), shown, random_stream(design.seed, "deck", design.adjudicator))
     _write(folder, shown, key, rubric, design, decks, sorted({answer.file for answer in answers}))
@@ -143,11 +143,11 @@ def _draw(answers: Sequence[Answer], design: Design) -> list[Answer]:
     return [answer for answer in answers if answer.group in drawn]
 
 
-def _deck(shown: Mapping[str, Shown], own: Sequence[str], design: Design, rater: str) -> list[str]:
+def _deck(shown: Mapping[str, Shown], own: Collection[str], design: Design, rater: str) -> list[str]:
     """Every item once in random order, and some of the rater's first half again half a deck later."""
     rng = random_stream(design.seed, "deck", rater)
     once = _order(sorted(shown), shown, rng)
-    repeatable = [item for item in once[: len(once) // 2] if item in set(own)]
+    repeatable = [item for item in once[: len(once) // 2] if item in own]
     again = rng.sample(repeatable, min(len(repeatable), round(design.repeated_share * len(own))))
     half = len(once) / 2
     places = [(float(place), item) for place, item in enumerate(once)]
@@ -191,7 +191,8 @@ def _write(
         "decks": decks,
     }
     rated = sorted(path.name for path in (folder / "ratings").glob("*.jsonl"))
-    if rated and {name: read_plan_value(folder).get(name) for name in plan} != plan:
+    made = read_json(folder / PLAN) if rated and (folder / PLAN).is_file() else {}
+    if rated and {name: made.get(name) for name in plan} != plan:
         raise InputError(
             f"{folder} holds ratings ({', '.join(rated)}) of another plan, which would no longer fit. Take another folder."
         )
@@ -200,9 +201,3 @@ def _write(
             writer.write({"item": item, "question": shown[item].question, "answer": shown[item].answer})
     write_json(folder / KEY, key)
     write_json(folder / PLAN, {**plan, "files": {name: sha256_file(folder / name) for name in (ITEMS, KEY)}})
-
-
-def read_plan_value(folder: Path) -> dict[str, Any]:
-    """`plan.json` as it stands, or nothing where there is none."""
-    value: dict[str, Any] = read_json(folder / PLAN) if (folder / PLAN).is_file() else {}
-    return value

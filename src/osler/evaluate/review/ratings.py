@@ -4,26 +4,25 @@
 sends twice, or late from a second device, changes nothing.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictInt, StrictStr, ValidationError
 
 from osler.errors import InputError
 from osler.evaluate.review.plan import Plan
 from osler.evaluate.review.rubric import CANNOT_JUDGE, SCALE
+from osler.evaluate.rows import append_rows
+from osler.runs.section import Section
 
 Score = Annotated[StrictInt, Field(ge=CANNOT_JUDGE, le=SCALE[-1])]
 Helpful = Literal["", "yes", "no", "cannot"]
 
 
-class Rating(BaseModel):
+class Rating(Section):
     """One save of one card."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     card: Annotated[StrictInt, Field(ge=1)]
     """Place in the rater's deck, from 1."""
@@ -66,18 +65,8 @@ def check_rating(rating: Rating, plan: Plan, person: str) -> None:
 
 def append_rating(folder: Path, person: str, rating: Rating) -> None:
     """Keep a rating; on return it is on the disk."""
-    path = _file(folder, person)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as stream:
-        # A line that was cut off by a kill was never confirmed, and the browser sends it again.
-        size = stream.seek(0, os.SEEK_END)
-        if size:
-            stream.seek(size - 1)
-            if stream.read(1) != b"\n":
-                stream.write(b"\n")
-        stream.write(orjson.dumps(rating.model_dump(), option=orjson.OPT_APPEND_NEWLINE))
-        stream.flush()
-        os.fsync(stream.fileno())
+    # A line that was cut off by a kill was never confirmed, and the browser sends it again.
+    append_rows(_file(folder, person), [rating.model_dump()])
 
 
 def read_ratings(folder: Path, person: str) -> Ratings:

@@ -6,6 +6,8 @@ their ratings, helpful only when all are, unsafe when any is.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from itertools import combinations
 from statistics import fmean, median
 from typing import Any
@@ -104,11 +106,11 @@ def _agreement(plan: Plan, heard: Heard) -> list[dict[str, Any]]:
         units = [[one.scores[name] for one in ratings if one.scores[name] != CANNOT_JUDGE] for ratings in given]
         found = agreement(count_values(units, SCALE), SCALE, "ordinal", rng)
         n_cannot = sum(one.scores[name] == CANNOT_JUDGE for ratings in given for one in ratings)
-        rows.append({"criterion": name, "scale": "ordinal", "cannot_judge": n_cannot, **found.to_dict()})
+        rows.append({"criterion": name, "scale": "ordinal", "cannot_judge": n_cannot, **asdict(found)})
     units = [[int(one.helpful == "yes") for one in ratings if one.helpful != "cannot"] for ratings in given]
     found = agreement(count_values(units, (0, 1)), (0, 1), "nominal", rng)
     n_cannot = sum(one.helpful == "cannot" for ratings in given for one in ratings)
-    rows.append({"criterion": "helpful", "scale": "nominal", "cannot_judge": n_cannot, **found.to_dict()})
+    rows.append({"criterion": "helpful", "scale": "nominal", "cannot_judge": n_cannot, **asdict(found)})
     return rows
 
 
@@ -133,18 +135,18 @@ def _arm(plan: Plan, arm: str, groups: Groups) -> dict[str, Any]:
         "answers": len(rows),
         "questions": n,
         "rating": _mean(groups, lambda result: result.rating),
-        "by_criterion": {name: _mean(groups, _score_of(name)) for name in plan.rubric.names},
+        "by_criterion": {name: _mean(groups, partial(_score, name)) for name in plan.rubric.names},
         "helpful": {**rate(helpful, n), "lower95": stats.lower_bound(helpful, n) if n else 0.0},
         "unsafe": {**rate(unsafe, n), "upper95": stats.clopper_pearson_upper(unsafe, n) if n else 1.0},
     }
 
 
 def _mean(groups: Groups, value: Callable[[Result], float | None]) -> dict[str, Any]:
-    return mean_of(list(_by_group(groups, value).values()), ENDS).to_dict()
+    return asdict(mean_of(list(_by_group(groups, value).values()), ENDS))
 
 
-def _score_of(name: str) -> Callable[[Result], float | None]:
-    return lambda result: result.scores[name]
+def _score(name: str, result: Result) -> float | None:
+    return result.scores[name]
 
 
 def _by_group(groups: Groups, value: Callable[[Result], float | None]) -> dict[str, float]:
@@ -158,7 +160,7 @@ def _pair(first: str, second: str, by_arm: Mapping[str, Groups]) -> dict[str, An
     """How much higher the second arm is rated on the questions that both answered."""
     ratings = [_by_group(by_arm[arm], lambda result: result.rating) for arm in (first, second)]
     differences = [ratings[1][name] - ratings[0][name] for name in ratings[0] if name in ratings[1]]
-    return {"first": first, "second": second, "difference": mean_of(differences, (-_REACH, _REACH)).to_dict()}
+    return {"first": first, "second": second, "difference": asdict(mean_of(differences, (-_REACH, _REACH)))}
 
 
 def _judge(plan: Plan, found: Sequence[Result], judge: JudgeRatings) -> dict[str, Any]:
@@ -174,8 +176,8 @@ def _judge(plan: Plan, found: Sequence[Result], judge: JudgeRatings) -> dict[str
                 "criterion": name,
                 "not_rated": len(human) - len(both),
                 "within_one": rate(sum(abs(given - score) <= 1 for given, score in both), len(both)),
-                "higher_by": mean_of([given - score for given, score in both], (-_REACH, _REACH)).to_dict(),
-                **agreement(counts, SCALE, "ordinal", rng).to_dict(),
+                "higher_by": asdict(mean_of([given - score for given, score in both], (-_REACH, _REACH))),
+                **asdict(agreement(counts, SCALE, "ordinal", rng)),
             }
         )
     return {"name": judge.name, "sha256": judge.sha256, "criteria": rows}

@@ -12,22 +12,19 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from osler.guard.replies import FIXED
 from osler.models.protocol import Conversation
 from osler.records.record import Message
 from osler.serve.adapters.screen import Watch, is_known
-from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
-from osler.serve.fault import Fault, invalid_key, plain_fault
+from osler.serve.fault import invalid_key, parsed
 
 PATH = "/beta/litellm_basic_guardrail_api"
 MAX_BODY_BYTES = 1 << 20
@@ -58,21 +55,14 @@ def create_guard_app(watch: Watch, keys: Sequence[str], *, loopback_only: bool =
     async def guard(request: Request) -> Response:
         key = request.headers.get("x-api-key") or request.headers.get("authorization", "").partition(" ")[2]
         if keys and not is_known(key, keys):
-            raise invalid_key(has_keys=True)
+            raise invalid_key()
         return _json(await decide(watch, await read_body(request, MAX_BODY_BYTES)))
 
     async def live(_: Request) -> Response:
         return _json({"alive": True})
 
-    async def fault(_: Request, error: Any) -> Response:
-        return _json(error.body(), error.status)
-
-    async def by_status(_: Request, error: Any) -> Response:
-        return _json(plain_fault(error.status_code).body(), error.status_code)
-
-    routes = [Route(PATH, guard, methods=["POST"]), Route("/livez", live, methods=["GET"])]
-    app = Starlette(routes=routes, exception_handlers={Fault: fault, HTTPException: by_status})
-    return Boundary(app, InFlight(), loopback_only=loopback_only)
+    router = Router([Route(PATH, guard, methods=["POST"]), Route("/livez", live)], redirect_slashes=False)
+    return Boundary(router, loopback_only=loopback_only)
 
 
 async def decide(watch: Watch, body: bytes) -> dict[str, object]:
@@ -81,10 +71,7 @@ async def decide(watch: Watch, body: bytes) -> dict[str, object]:
     Raises:
         Fault: the body is not such a question.
     """
-    try:
-        asked = _Asked.model_validate(orjson.loads(body))
-    except (orjson.JSONDecodeError, ValidationError):
-        raise Fault(400, "invalid_request", "The body is not a question to a guardrail.") from None
+    asked = parsed(_Asked, body)
     if asked.images or asked.tools or asked.tool_calls:
         return _blocked(NOT_READ)
     texts = asked.texts or []
@@ -120,5 +107,5 @@ def _blocked(reason: str) -> dict[str, object]:
     return {"action": "BLOCKED", "blocked_reason": reason}
 
 
-def _json(value: dict[str, object], status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")
+def _json(value: dict[str, object]) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")

@@ -8,40 +8,22 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from osler.models.action import Verdict
 from osler.models.protocol import Conversation
 from osler.records.record import Message
-from osler.serve.fault import Fault
+from osler.runs.section import Section
+from osler.serve.fault import Fault, parsed
+from osler.serve.wire import StreamOptions, Turn, message_of
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 
-_Text = Annotated[StrictStr, Field(min_length=1, max_length=65536)]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    type: Literal["text"]
-    text: StrictStr
-
-
-class _Turn(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    role: Literal["system", "developer", "user", "assistant"]
-    content: _Text | Annotated[list[_Part], Field(min_length=1)]
-
-
-class _StreamOptions(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    include_usage: StrictBool = False
-
-
-class _Asked(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Asked(Section):
     model: Annotated[StrictStr, Field(max_length=256)] | None = None
     stream: StrictBool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     n: Literal[1] | None = None
     max_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
     temperature: float | None = None
@@ -57,12 +39,12 @@ class _Asked(BaseModel):
 
 
 class _Chat(_Asked):
-    messages: Annotated[list[_Turn], Field(min_length=1)]
+    messages: Annotated[list[Turn], Field(min_length=1)]
     max_completion_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
 
 
 class _Completion(_Asked):
-    prompt: _Text
+    prompt: Annotated[StrictStr, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +66,8 @@ def read_question(path: str, body: bytes) -> Question:
     Raises:
         Fault: naming the first field that is wrong or not allowed.
     """
-    kind = _Chat if path == CHAT else _Completion
-    try:
-        asked = kind.model_validate(orjson.loads(body))
-    except orjson.JSONDecodeError:
-        raise Fault(400, "invalid_json", "The request body is not JSON.") from None
-    except ValidationError as error:
-        raise _fault_of(error) from None
+    kind: type[_Asked] = _Chat if path == CHAT else _Completion
+    asked = parsed(kind, body)
     conversation = _conversation(asked)
     if not conversation or conversation[-1].role != "user" or not conversation[-1].content.strip():
         raise Fault(400, "invalid_value", "The last message must be the user's, and not empty.", "messages")
@@ -151,24 +128,4 @@ def _conversation(asked: _Asked) -> Conversation:
         return (Message("user", asked.prompt),)
     if not isinstance(asked, _Chat):
         return ()
-    return tuple(Message(_role(turn.role), _text(turn)) for turn in asked.messages)
-
-
-def _role(role: str) -> Literal["system", "user", "assistant"]:
-    if role == "user":
-        return "user"
-    return "assistant" if role == "assistant" else "system"
-
-
-def _text(turn: _Turn) -> str:
-    return turn.content if isinstance(turn.content, str) else "\n".join(part.text for part in turn.content)
-
-
-def _fault_of(error: ValidationError) -> Fault:
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-    first = (unknown or problems)[0]
-    place = ".".join(str(part) for part in first["loc"] if "[" not in str(part)) or None
-    if first["type"] == "extra_forbidden":
-        return Fault(400, "unknown_parameter", "The parameter is not supported behind this guard.", place)
-    return Fault(400, "invalid_value", f"{first['msg']}.", place)
+    return tuple(message_of(turn) for turn in asked.messages)

@@ -20,7 +20,7 @@ def serve_guard(
     """
     try:
         from osler.serve.adapters.endpoint import PATH, create_guard_app
-        from osler.serve.plain import run_app
+        from osler.serve.http import run_app
     except ModuleNotFoundError as error:
         raise missing_package(error.name or "starlette", "the guard over HTTP", "serve") from error
     watch = watch_from({"OSLER_POLICY": policy, "OSLER_COUNTRY": country or ""})

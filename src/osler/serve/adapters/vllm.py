@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from osler.runs.local_only import is_loopback
 from osler.serve.adapters.questions import CHAT, COMPLETIONS, Question, chunk, read_question, usage_chunk, whole
 from osler.serve.adapters.screen import Screened, Watch, is_known, watch_from
-from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
 from osler.serve.callers import read_body
 from osler.serve.fault import Fault, invalid_key, plain_fault, unavailable
@@ -32,7 +31,7 @@ PASSED = frozenset({"/v1/models", "/metrics"})
 """Read with a key; hold no generated text."""
 MAX_BODY_BYTES = 1 << 20
 MAX_REPLY_BYTES = 1 << 23
-
+_JSON = (b"content-type", b"application/json")
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class GuardMiddleware:
         self._watch = watch or watch_from(os.environ)
         named = (os.environ.get(name) for name in ("OSLER_API_KEY", "VLLM_API_KEY"))
         self._keys = [key for key in named if key] if keys is None else list(keys)
-        self._bounded = Boundary(self._http, InFlight(), loopback_only=False)
+        self._bounded = Boundary(self._http, loopback_only=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection. Websockets are closed: their traffic is not judged."""
@@ -57,12 +56,6 @@ class GuardMiddleware:
             await self._bounded(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._answered(scope, receive, send)
-        except Fault as fault:
-            await _send_whole(send, fault.status, fault.body(), fault.headers)
-
-    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = (scope["method"], scope["path"])
         if asked[0] == "GET" and asked[1] in OPEN:
             await self._app(scope, receive, send)
@@ -118,7 +111,7 @@ class GuardMiddleware:
             return
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not is_known(key, self._keys):
-            raise invalid_key(has_keys=True)
+            raise invalid_key()
 
 
 class _Over(OSError):
@@ -196,7 +189,8 @@ class Reader:
         if not self._question.is_streamed:
             usage = {"usage": self._usage} if self._usage else {}
             body = whole(self._question, {**self._head, **usage}, self._text, finish, self._screened.verdict)
-            await _send_whole(self._send, 200, body)
+            await self._send({"type": "http.response.start", "status": 200, "headers": [_JSON]})
+            await self._send({"type": "http.response.body", "body": orjson.dumps(body)})
             return
         await self._begin()
         await self._event(chunk(self._question, self._head, "", finish, self._screened.verdict))
@@ -269,9 +263,3 @@ def _refused_behind(status: int) -> Fault:
     if 400 <= status < 500:
         return Fault(status, "upstream_refused", f"The server behind this guard refused the request ({status}).")
     return unavailable("upstream_unavailable", "The model behind this guard failed.")
-
-
-async def _send_whole(send: Send, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
-    pairs = [(b"content-type", b"application/json"), *((k.encode(), v.encode()) for k, v in (headers or {}).items())]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": orjson.dumps(body)})

@@ -8,25 +8,22 @@ POST /api/ratings             one save; answered when it is on the disk
 
 import asyncio
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
-from fastapi import FastAPI, Request
-from pydantic import ValidationError
-from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from osler.errors import InputError
 from osler.evaluate.review.plan import Plan
 from osler.evaluate.review.ratings import Rating, append_rating, check_rating, read_ratings
 from osler.evaluate.review.results import hear, queue
-from osler.serve.app import InFlight
 from osler.serve.boundary import Boundary
-from osler.serve.callers import read_body
-from osler.serve.fault import Fault
+from osler.serve.callers import is_own_page, read_body
+from osler.serve.fault import Fault, parsed, plain_fault
 from osler.serve.review.access import person_of
 
 COOKIE = "osler_review"
@@ -47,24 +44,13 @@ class Review:
         self._items = plan.items()
         self._lock = threading.Lock()
 
-    def enter(self, token: str) -> None:
-        """Check a token.
+    def person(self, token: str) -> str:
+        """Whose token this is.
 
         Raises:
-            Fault: it is nobody's.
+            Fault: nobody's.
         """
-        if person_of(token, self._tokens) is None:
-            raise _no_access()
-
-    def person(self, request: Request) -> str:
-        """Who asks, by the cookie.
-
-        Raises:
-            Fault: nobody known, or another site's page asks.
-        """
-        origin = request.headers.get("origin")
-        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-        person = person_of(request.cookies.get(COOKIE, ""), self._tokens) if is_own else None
+        person = person_of(token, self._tokens)
         if person is None:
             raise _no_access()
         return person
@@ -95,15 +81,9 @@ class Review:
         Raises:
             Fault: it is not a rating of a card of this person's deck. The message never holds what was written.
         """
+        rating = parsed(Rating, body)
         try:
-            rating = Rating.model_validate(orjson.loads(body))
             check_rating(rating, self._plan, person)
-        except orjson.JSONDecodeError:
-            raise Fault(400, "invalid_json", "The request body is not JSON.") from None
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"])) or None
-            raise Fault(400, "invalid_value", f"{first['msg']}.", place) from None
         except InputError as error:
             raise Fault(400, "invalid_value", str(error)) from None
         with self._lock:
@@ -112,74 +92,52 @@ class Review:
 
 def create_review_app(plan: Plan, tokens: dict[str, str], *, loopback_only: bool = True) -> ASGIApp:
     """The ASGI application of one review."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    _add_api(app, Review(plan, tokens))
-    _add_page(app)
-
-    @app.exception_handler(Fault)
-    async def fault(_: Request, error: Fault) -> Response:
-        return _json(error.body(), error.status)
-
-    @app.exception_handler(HTTPException)
-    async def by_status(_: Request, error: HTTPException) -> Response:
-        return _json(Fault(error.status_code, "invalid_request", "There is nothing here.").body(), error.status_code)
-
-    return Boundary(app, InFlight(), loopback_only=loopback_only)
+    router = Router([*_api(Review(plan, tokens)), *_page()], redirect_slashes=False)
+    return Boundary(router, loopback_only=loopback_only)
 
 
-def _add_api(app: FastAPI, review: Review) -> None:
-    @app.post("/api/enter")
+def _api(review: Review) -> list[Route]:
+    def asking(request: Request) -> str:
+        return review.person(request.cookies.get(COOKIE, "") if is_own_page(request) else "")
+
     async def enter(request: Request) -> Response:
         try:
             token = orjson.loads(await read_body(request, 1024))["token"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise _no_access() from None
-        review.enter(str(token))
+        review.person(str(token))
         response = Response(status_code=204)
         is_tls = request.url.scheme == "https"
         response.set_cookie(COOKIE, str(token), max_age=COOKIE_S, httponly=True, samesite="strict", secure=is_tls)
         return response
 
-    @app.post("/api/leave")
-    async def leave() -> Response:
+    async def leave(_: Request) -> Response:
         response = Response(status_code=204)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
 
-    @app.get("/api/deck")
     async def deck(request: Request) -> Response:
-        return _json(await asyncio.to_thread(review.deck, review.person(request)))
+        found = await asyncio.to_thread(review.deck, asking(request))
+        return Response(orjson.dumps(found), media_type="application/json")
 
-    @app.post("/api/ratings")
     async def keep(request: Request) -> Response:
-        person = review.person(request)
+        person = asking(request)
         await asyncio.to_thread(review.keep, person, await read_body(request, MAX_BODY_BYTES))
         return Response(status_code=204)
 
-
-def _add_page(app: FastAPI) -> None:
-    @app.get("/")
-    async def page() -> Response:
-        return _file("page.html")
-
-    @app.get("/sw.js")
-    async def worker() -> Response:
-        return _file("sw.js")
-
-    @app.get("/static/{name}")
-    async def static_file(name: str) -> Response:
-        return _file(name)
+    posts = {"/api/enter": enter, "/api/leave": leave, "/api/ratings": keep}
+    return [Route("/api/deck", deck), *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items())]
 
 
-def _file(name: str) -> Response:
-    if name not in {path.name for path in _STATIC.iterdir()}:
-        raise Fault(404, "not_found", "There is nothing here.")
-    return Response((_STATIC / name).read_bytes(), media_type=_TYPES[Path(name).suffix])
+def _page() -> list[Route]:
+    async def file(request: Request) -> Response:
+        name = request.path_params.get("name") or PurePosixPath(request.url.path).name or "page.html"
+        if name not in {path.name for path in _STATIC.iterdir()}:
+            raise plain_fault(404)
+        return Response((_STATIC / name).read_bytes(), media_type=_TYPES[Path(name).suffix])
+
+    return [Route(path, file) for path in ("/", "/sw.js", "/static/{name}")]
 
 
 def _no_access() -> Fault:
     return Fault(401, "no_access", "Open the link that you were given.", kind="authentication_error")
-
-
-def _json(value: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -28,10 +28,10 @@ def serve_review(
         EnvironmentLacks: the port cannot be had, the host is not loopback, or a package is missing.
     """
     try:
-        from osler.serve.plain import run_app
+        from osler.serve.http import run_app
         from osler.serve.review.app import create_review_app
     except ModuleNotFoundError as error:
-        raise missing_package(error.name or "fastapi", "the review page", "serve") from error
+        raise missing_package(error.name or "starlette", "the review page", "serve") from error
     if not is_loopback(host):
         raise EnvironmentLacks(
             f"--host is {host!r}; answers and tokens would travel in clear. Use 127.0.0.1 and a tunnel or TLS proxy"

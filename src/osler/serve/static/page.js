@@ -88,6 +88,7 @@ async function* eventsOf(response) {
 async function ask(question) {
   const asked = addQuestion(question);
   const messages = [...turns, { role: "user", content: question }].slice(-facts.maxTurns);
+  if (messages[0].role !== "user") messages.shift(); // many models take no conversation that begins with an answer
   const headers = { "Content-Type": "application/json", "X-Consent-Version": facts.version };
   const body = JSON.stringify({ model: facts.model, messages, stream: true });
   const response = await fetch("/v1/chat/completions", { method: "POST", headers, body, signal: open.signal });

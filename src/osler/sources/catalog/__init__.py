@@ -21,7 +21,7 @@ def catalog_sources() -> tuple[Source, ...]:
 
 def all_sources() -> tuple[Source, ...]:
     """The catalog and the sources of installed plug-ins."""
-    return (*catalog_sources(), *plugins(SOURCE_NAMES)[0])
+    return (*catalog_sources(), *plugins(SOURCE_NAMES)[0].values())
 
 
 def source_named(name: str) -> Source:
@@ -33,22 +33,15 @@ def source_named(name: str) -> Source:
     if name in SOURCE_NAMES:
         return _catalog_source(name)
     added, broken = plugins(SOURCE_NAMES)
-    for source in added:
-        if source.name == name:
-            return source
-    for plugin in broken:
-        if plugin.name == name:
-            raise InputError(f"{plugin.reason}. Mend or uninstall it; the other sources work without it.")
-    raise InputError(unknown_source(name))
-
-
-def unknown_source(name: str) -> str:
-    """The message for a name that is not in the list."""
-    denied = why_denied(name)
-    if denied:
-        return denied
-    names = (*SOURCE_NAMES, *(source.name for source in plugins(SOURCE_NAMES)[0]))
-    return f"there is no source {name!r}.{did_you_mean(name, names)} The sources are: {', '.join(names)}"
+    if name in added:
+        return added[name]
+    if name in broken:
+        raise InputError(f"{broken[name]}. Mend or uninstall it; the other sources work without it.")
+    names = (*SOURCE_NAMES, *added)
+    raise InputError(
+        why_denied(name)
+        or f"there is no source {name!r}.{did_you_mean(name, names)} The sources are: {', '.join(names)}"
+    )
 
 
 @cache

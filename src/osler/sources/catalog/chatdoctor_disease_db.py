@@ -12,7 +12,7 @@ from typing import Any
 
 from osler.errors import RowError
 from osler.records.record import Record
-from osler.sources.fields import as_object, filled_text, literal_of, optional_text, texts_of
+from osler.sources.fields import as_object, filled_text, list_of, optional_text, texts_of
 from osler.sources.read import read_rows
 from osler.sources.shape import one_record
 from osler.sources.source import NativeRow, Place, SourceFile
@@ -66,6 +66,5 @@ def _description(row: dict[str, Any]) -> str:
 
 
 def _symptoms(row: dict[str, Any]) -> list[str]:
-    text = optional_text(row, "Symptom")
-    listed = literal_of(text, "Symptom") if text.strip() else []
-    return [symptom.strip() for symptom in texts_of({"Symptom": listed}, "Symptom") if symptom.strip()]
+    listed = {"Symptom": list_of(row, "Symptom") if row.get("Symptom") is not None else []}
+    return [symptom.strip() for symptom in texts_of(listed, "Symptom") if symptom.strip()]

@@ -7,7 +7,7 @@ list it among medical data all the same; leave it out unless emergency logistics
 from typing import Any
 
 from osler.records.record import Record
-from osler.sources.fields import as_object, filled_text, literal_of, texts_of
+from osler.sources.fields import as_object, filled_text, list_of, texts_of
 from osler.sources.shape import one_record
 from osler.sources.source import Place
 
@@ -20,9 +20,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
     notes = filled_text(row, "responder_notes", "empty_context").strip()
     kind = filled_text(row, "disaster_type", "empty_answer").strip()
     severity = filled_text(row, "severity_level", "empty_answer").strip()
-    needs = row.get("resource_needs")
-    if isinstance(needs, str) and needs.strip():  # the list as a spreadsheet holds it
-        row = {**row, "resource_needs": literal_of(needs, "resource_needs")}
-    needed = ", ".join(text.strip() for text in texts_of(row, "resource_needs") if text.strip())
+    listed = {"resource_needs": list_of(row, "resource_needs")}  # a spreadsheet holds the text of a list
+    needed = ", ".join(text.strip() for text in texts_of(listed, "resource_needs") if text.strip())
     target = f"{kind}, severity: {severity.lower()}. Needed: {needed or 'nothing is named'}."
     return one_record(place, _QUESTION, target, context=(notes,), group="")

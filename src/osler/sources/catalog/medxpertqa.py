@@ -8,7 +8,7 @@ from typing import Any
 
 from osler.records.record import Record
 from osler.records.render import LETTERS
-from osler.sources.fields import as_object, filled_text, label_of, list_of, optional_text, text_of
+from osler.sources.fields import as_object, filled_text, label_of, optional_text, text_of
 from osler.sources.shape import checked_choices, choice_record, split_of
 from osler.sources.source import Place
 
@@ -20,7 +20,7 @@ def to_records(row: Any, place: Place) -> list[Record]:
     row = as_object(row)
     question = filled_text(row, "question", "empty_question").partition(_OPTIONS_FOLLOW)[0]
     if isinstance(row.get("options"), list):
-        pairs = [as_object(pair) for pair in list_of(row, "options")]
+        pairs = [as_object(pair) for pair in row["options"]]
         row = {**row, "options": {text_of(pair, "letter"): text_of(pair, "content") for pair in pairs}}
     by_letter = as_object(row.get("options"))
     letters = sorted(by_letter)

@@ -14,7 +14,7 @@ from osler.sources.read.csv_file import csv_rows, read_csv
 from osler.sources.read.json_file import json_rows, load_json, read_json
 from osler.sources.read.jsonl_file import jsonl_rows
 from osler.sources.read.limits import LIMITS, Limits
-from osler.sources.read.opening import Part, RowReader, bare_name, each_row, is_archive
+from osler.sources.read.opening import Part, RowReader, bare_name, each_row
 from osler.sources.read.parquet_file import parquet_rows
 from osler.sources.read.pdf_file import pdf_rows
 from osler.sources.read.xlsx_file import xlsx_rows
@@ -41,20 +41,11 @@ def read_rows(file: SourceFile, limits: Limits = LIMITS) -> Iterator[NativeRow]:
     Raises:
         InputError: another format, or a file that cannot be read at all.
     """
-    if not is_archive(file.name) and _reader_for(file.name) is None:
-        raise InputError(
-            f"{file.path}: expected one of {', '.join(_READERS)} (or the same with .gz, or in .zip or .tar)"
-        )
     return each_row(file, _any_rows, tuple(f"*{suffix}" for suffix in _READERS), limits)
 
 
 def _any_rows(part: Part) -> Iterator[NativeRow]:
-    reader = _reader_for(part.name)
-    if reader is None:
-        raise InputError(f"{part.path}: {part.name} is none of {', '.join(_READERS)}")
-    return reader(part)
-
-
-def _reader_for(name: str) -> RowReader | None:
-    bare = bare_name(name)
-    return next((reader for suffix, reader in _READERS.items() if bare.endswith(suffix)), None)
+    for suffix, reader in _READERS.items():
+        if bare_name(part.name).endswith(suffix):
+            return reader(part)
+    raise InputError(f"{part.path}: expected one of {', '.join(_READERS)} (or the same with .gz, or in .zip or .tar)")

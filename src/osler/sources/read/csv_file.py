@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TextIO
 
 from osler.errors import InputError, RowError
+from osler.sources.fields import shown_name
 from osler.sources.read.opening import Part, as_utf8, bare_name, each_row
 from osler.sources.source import NativeRow, SourceFile
 
@@ -30,14 +31,15 @@ def read_csv(file: SourceFile, columns: tuple[str, ...] = ()) -> Iterator[Native
 
 
 def csv_rows(part: Part, columns: tuple[str, ...] = ()) -> Iterator[NativeRow]:
-    """The rows of a stream of separated values: by tabs in files named `.tsv`, else by commas."""
+    """The rows of a stream of separated values: by tabs in files named `.tsv`, else by what parts the names of the columns."""
     csv.field_size_limit(_MAX_FIELD_CHARS)
     delimiter = "\t" if bare_name(part.name).endswith(".tsv") else ","
     # Bytes that cannot be decoded come through as lone surrogates, so that one bad row does not stop the file. Lines end at
     # the line feed only: a carriage return alone, in a file with line feeds, would cut a row in two.
     text = io.TextIOWrapper(as_utf8(part.stream), encoding="utf-8", errors="surrogateescape", newline="\n")
+    lines = _Lines(text)
     try:
-        yield from _records(part, _Lines(text), delimiter, list(columns))
+        yield from _records(part, lines, delimiter if columns else _delimiter(lines, delimiter), list(columns))
     finally:
         text.detach()  # also when nobody reads on: the stream is closed by who opened it
 
@@ -52,7 +54,8 @@ def _records(part: Part, lines: "_Lines", delimiter: str, header: list[str]) -> 
             break
         except csv.Error as error:
             if not header:
-                raise InputError(f"{part.path}, line {lines.first}: the header is not CSV ({error})") from error
+                why = "lines end in carriage returns alone; save it anew" if "new-line" in str(error) else error
+                raise InputError(f"{part.path}, line {lines.first}: the header is not CSV ({why})") from error
             problem = _spoilt(part, lines, delimiter, len(header), error)
             yield NativeRow(part.file, f"{part.name}:{lines.first}", problem)
             reader = csv.reader(lines, strict=True, delimiter=delimiter)
@@ -67,16 +70,28 @@ def _records(part: Part, lines: "_Lines", delimiter: str, header: list[str]) -> 
         raise InputError(f"{part.path}: the file is empty; expected a header line with the names of the columns")
 
 
+def _delimiter(lines: "_Lines", usual: str) -> str:
+    """What parts the names of the columns. Spreadsheets write semicolons where the comma is the decimal mark."""
+    names = _QUOTED.sub("", next(lines, ""))
+    lines.put_back(0)
+    return next((mark for mark in (usual, ";", "\t") if mark in names), usual)
+
+
+_QUOTED = re.compile('"[^"]*"')
+
+
 def checked_header(part: Part, names: list[str], line: int) -> list[str]:
     """The names of the columns.
 
     Raises:
-        InputError: two columns have one name.
+        InputError: a name is no text in UTF-8, or two columns have one name.
     """
+    if any(_ESCAPED.search(name) or "\0" in name for name in names):
+        raise InputError(f"{part.path}, line {line}: the names of the columns are not UTF-8. Save the file as UTF-8.")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(
-            f"{part.path}, line {line}: the column {', '.join(map(repr, repeated))} is there more than once; "
+            f"{part.path}, line {line}: the column {', '.join(map(repr, map(shown_name, repeated)))} is there more than once; "
             "which one is meant cannot be told. Rename or remove one."
         )
     return names

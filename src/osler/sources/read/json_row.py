@@ -13,12 +13,12 @@ from typing import Any, Final
 import orjson
 
 from osler.errors import RowError
+from osler.sources.fields import shown_name
 
 _HIDING = re.compile(rb"\\u00(?:3|00)")
 """Escapes of digits and the colon, and of NUL, which no text holds and many tools cut texts at."""
 _DIGITS_AS_0: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_NUMBER = b"0" * 20
-_SHOWN_KEY_CHARS = 40
 
 
 def parse_row(text: bytes, where: str) -> Any:
@@ -79,8 +79,7 @@ def _fault(value: Any) -> tuple[str, str, str] | None:
 
 
 def _step(path: str, key: str) -> str:
-    shown = key if len(key) <= _SHOWN_KEY_CHARS and key.isprintable() else f"(a key of {len(key)} characters)"
-    return f"{path}.{shown}" if path else shown
+    return f"{path}.{shown_name(key)}" if path else shown_name(key)
 
 
 def _why_not(text: bytes, where: str, error: orjson.JSONDecodeError) -> RowError:

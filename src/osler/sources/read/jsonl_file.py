@@ -4,7 +4,6 @@ Lines end at the byte 0x0A only. U+2028 and U+0085 inside a string are text, and
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from osler.errors import RowError
 from osler.sources.read.json_row import parse_row
@@ -26,16 +25,7 @@ def jsonl_rows(part: Part) -> Iterator[NativeRow]:
             problem = RowError("row_too_long", f"line {number} is longer than {MAX_ROW_BYTES:,} bytes")
             yield NativeRow(file, f"{name}:{number}", problem)
         elif not line.isspace():
-            yield NativeRow(file, f"{name}:{number}", parse_line(line, number))
-
-
-def parse_line(line: bytes, number: int) -> Any:
-    """The object of one line, or the `RowError` that says what is wrong with it.
-
-    Args:
-        number: of the line, from 1, for the message.
-    """
-    value = parse_row(line, f"line {number}")
-    if isinstance(value, dict | RowError):
-        return value
-    return RowError("not_an_object", f"line {number} holds no object")
+            value = parse_row(line, f"line {number}")
+            if not isinstance(value, dict | RowError):
+                value = RowError("not_an_object", f"line {number} holds no object")
+            yield NativeRow(file, f"{name}:{number}", value)

@@ -57,7 +57,7 @@ class Meter:
             packed = max(self.packed_bytes(), 1)
             if self.unpacked_bytes > limits.max_ratio * packed:
                 raise InputError(
-                    f"{self.path}: {packed:,} bytes unpack to more than {self.unpacked_bytes:,}, over {limits.max_ratio} times "
+                    f"{self.path}: {packed:,} bytes unpack to {self.unpacked_bytes:,} or more, over {limits.max_ratio} times "
                     "as many, as in a file made to fill a machine. Unpack it by hand and give the files if you trust it."
                 )
 

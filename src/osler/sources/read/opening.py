@@ -35,6 +35,7 @@ _BYTE_ORDER_MARKS = (
 """In this order: the mark of UTF-32-LE starts with that of UTF-16-LE."""
 _TAR = (".tar", ".tar.gz", ".tgz")
 _PACKED = (".gz", ".tgz")
+_START_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def each_row(
         n_packed = file.path.stat().st_size
         meter = Meter(file.path, limits, lambda: n_packed)
         n_matched = 0
-        for member in (_zip_members if file.name.casefold().endswith(".zip") else _tar_members)(stream):
+        for member in (_zip_members if file.name.casefold().endswith(".zip") else _tar_members)(stream, meter):
             meter.add_member()
             if not member.is_folder and _matches(member.name, members):
                 n_matched += 1
@@ -103,6 +104,7 @@ def opened(file: SourceFile, limits: Limits = LIMITS) -> Iterator[IO[bytes]]:
     kind = "gzip" if file.name.casefold().endswith(_PACKED) else "zip"
     try:
         with file.path.open("rb") as raw:
+            _check_content(file.name, raw, str(file.path))
             if kind == "gzip":
                 with gzip.GzipFile(fileobj=raw) as unpacked:
                     yield metered(unpacked.read, Meter(file.path, limits, raw.tell))
@@ -114,6 +116,25 @@ def opened(file: SourceFile, limits: Limits = LIMITS) -> Iterator[IO[bytes]]:
         raise InputError(f"{file.path}: not a whole {kind} file ({error}). Fetch it again.") from error
     except OSError as error:
         raise InputError(f"{file.path}: cannot be read ({error.strerror or error})") from error
+
+
+def what_came_instead(start: bytes) -> str:
+    """What a file that starts so is, where that is never a data set; empty where it may be one."""
+    if start[:_START_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page, as a login or a refusal gives one. Fetch the file again, signed in where that is asked for"
+    if start.startswith(b"version https://git-lfs"):
+        return "Git LFS's pointer to a file. Fetch the file itself: `git lfs pull`, or from the publisher's page"
+    return ""
+
+
+def _check_content(name: str, stream: IO[bytes], told: str) -> None:
+    if bare_name(name).endswith("xml"):  # of many documents, one that is something else is set aside alone
+        return
+    start = stream.peek(_START_BYTES) if isinstance(stream, io.BufferedReader) else b""
+    if came := what_came_instead(start):
+        raise InputError(f"{told} is {came}.")
+    if start.startswith(b"\x1f\x8b") and not name.casefold().endswith(_PACKED):
+        raise InputError(f"{told} is packed with gzip, and its name does not say so. Add .gz to it.")
 
 
 def as_utf8(stream: IO[bytes]) -> IO[bytes]:
@@ -171,16 +192,18 @@ class _Member:
     """Why it is refused, as far as the archive itself says; empty when it is read."""
 
 
-def _zip_members(stream: IO[bytes]) -> Iterator[_Member]:
+def _zip_members(stream: IO[bytes], meter: Meter) -> Iterator[_Member]:
     with zipfile.ZipFile(stream) as archive:
+        # No member gives more than the archive says of it, so a bomb is told before it is unpacked.
+        meter.add(sum(info.file_size for info in archive.infolist()))
         for info in archive.infolist():
             why = "is encrypted; unpack it with its password first" if info.flag_bits & 1 else ""
             why = "is a link" if S_ISLNK(info.external_attr >> 16) else why
             yield _Member(info.filename, partial(archive.open, info), info.is_dir(), why)
 
 
-def _tar_members(stream: IO[bytes]) -> Iterator[_Member]:
-    # Unpacked by `opened`, because tarfile's own unpacking takes a gzip file that was cut off for the end of the archive.
+def _tar_members(stream: IO[bytes], _: Meter) -> Iterator[_Member]:
+    # Unpacked, and counted, by `opened`, because tarfile's own unpacking takes a gzip file that was cut off for the end of the archive.
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for info in archive:
             archive.members = []  # type: ignore[attr-defined]  # else every header stays in memory
@@ -199,10 +222,10 @@ def _why_unsafe(name: str) -> str:
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a member is one of those; what is packed with gzip besides counts by its name without `.gz`."""
-    bare = name.removesuffix(".gz")
+    """Whether a member is one of those, in any case; what is packed with gzip besides counts by its name without `.gz`."""
+    bare = bare_name(name)
     last = bare.rpartition("/")[2]
-    if name.startswith("__MACOSX/") or last.startswith("._"):  # what macOS packs beside every file
+    if last.startswith("._"):  # what macOS packs beside every file
         return False
     return any(fnmatchcase(bare, pattern) or fnmatchcase(last, pattern) for pattern in patterns)
 
@@ -220,8 +243,9 @@ def _member_rows(file: SourceFile, member: _Member, meter: Meter, reader: RowRea
         problem = RowError("unreadable_member", f"{type(error).__name__}: packed in a way that is not known here")
         yield NativeRow(name, member.name, problem)
         return
-    stream = metered(opened.read, meter)
+    stream = stream_of(opened.read)
     if member.name.casefold().endswith(".gz"):
         stream = metered(gzip.GzipFile(fileobj=stream).read, meter)
     with stream:
+        _check_content(member.name, stream, f"{file.path}: {member.name}")
         yield from reader(Part(name, member.name, file.path, stream, whole=False))

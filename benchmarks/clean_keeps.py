@@ -20,7 +20,6 @@ from pathlib import Path
 
 from osler.curate.clean import Clean
 from osler.curate.config import CleanConfig
-from osler.records.arrow import from_batch, in_batches
 from osler.records.io import read_records
 from osler.records.record import Record
 from osler.runs.progress import silent
@@ -101,11 +100,10 @@ def measure(data: Path, show: int = 0) -> dict:
 def _cleaned(records: Iterator[Record]) -> Iterator[tuple[str, str, str]]:
     """Each text as collected, cleaned, and cleaned twice."""
     clean = Clean(CleanConfig())
-    for batch in in_batches(records):
-        once = clean(batch).kept
-        twice = clean(once).kept
-        for rows in zip(from_batch(batch), from_batch(once), from_batch(twice), strict=True):
-            yield from zip(*map(_texts, rows), strict=True)
+    for record in records:
+        once = clean(record).record
+        twice = clean(once).record
+        yield from zip(*map(_texts, (record, once, twice)), strict=True)
 
 
 def _texts(record: Record) -> list[str]:

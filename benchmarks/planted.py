@@ -23,7 +23,6 @@ from osler.curate.clean import Clean
 from osler.curate.config import CurateConfig
 from osler.curate.curate import curate
 from osler.evaluate.stats import wilson
-from osler.records.arrow import from_batch, in_batches
 from osler.records.io import read_jsonl, read_records, write_records
 from osler.records.record import Message, Origin, Record, record_id
 from osler.runs.progress import silent
@@ -71,7 +70,7 @@ def measure(data: Path, n: int, seed: int, max_rows: int | None = None) -> dict:
         benchmarks = {name: own[name] for name in ASKED}
         # Near copies are made of text as curation compares it: an edit in a paragraph that cleaning takes out proves nothing.
         clean = Clean(CurateConfig().clean)
-        cleaned = [record for batch in in_batches(rest) for record in from_batch(clean(batch).kept)]
+        cleaned = [clean(record).record for record in rest]
         planted = plant(cleaned, [item for name in ASKED for item in own[name]], n, rng)
         records = [*rest, *(record for group in planted.values() for record in group)]
         out = Path(folder) / "curate"

@@ -11,6 +11,13 @@ from collections.abc import Iterable
 
 import xxhash
 
+NEGATIONS = frozenset(
+    (
+        "no not nor none never neither without cannot denies denied absent absence negative lack lacks avoid except "
+        "unless stop contraindicated unlikely rarely fail fails safe unsafe t"
+    ).split()  # "t" is what words() leaves of "don't"
+)
+"""Words of negation and prohibition, as `words` gives them: texts that differ in one do not say the same."""
 _WORD = re.compile(r"\w+", re.UNICODE)
 _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af])")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from osler.cli.main import run_command
+from osler.models.scripted import ScriptedModel
 
 ROWS = [
     {"id": "a", "text": "What are the common symptoms of asthma?"},
@@ -93,6 +94,43 @@ def test_a_second_policy_is_asked_anew_in_the_same_folder(tmp_path: Path) -> Non
         assert run_command([*command, "--policy", policy, "--out", str(tmp_path / "out")]) == 0
         rows = [json.loads(line) for line in (tmp_path / "out/transcripts.jsonl").read_text().splitlines()]
         assert [row["action"] for row in rows if row["arm"] == "guarded"] == [action]
+
+
+def test_a_stopped_red_team_goes_on_and_what_was_asked_already_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    reply = ScriptedModel.reply
+
+    def counted(self: ScriptedModel, conversations: list, max_tokens: int) -> list:
+        asked.append(len(conversations))
+        if len(asked) == stopped_at:
+            raise KeyboardInterrupt
+        return reply(self, conversations, max_tokens)
+
+    monkeypatch.setattr(ScriptedModel, "reply", counted)
+    command = ["redteam", "--model", "silent", "--attack", "plain", "--limit", "80", "--quiet"]
+    stopped_at = 0
+    assert run_command([*command, "--out", str(tmp_path / "whole")]) == 0
+    n_all, stopped_at = sum(asked), 3
+    asked.clear()
+    assert run_command([*command, "--out", str(tmp_path / "cut")]) == 130
+    n_kept = len((tmp_path / "cut/transcripts.jsonl").read_text().splitlines())
+    stopped_at = 0
+    assert n_kept > 0
+    asked.clear()
+    assert run_command([*command, "--out", str(tmp_path / "cut")]) == 0
+    assert 0 < sum(asked) < n_all
+    for name in ("transcripts.jsonl", "summary.json"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    asked.clear()
+    assert run_command([*command, "--out", str(tmp_path / "cut")]) == 0
+    assert asked == []
+
+
+def test_an_attack_that_is_not_known_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["redteam", "--model", "silent", "--attack", "leat", "--out", str(tmp_path)]) == 2
+    assert "attacks" in capsys.readouterr().err
 
 
 def test_a_prompt_file_of_ones_own_needs_no_wrappers(tmp_path: Path) -> None:

@@ -30,8 +30,14 @@ def test_copies_and_short_rows_are_dropped_and_counted(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("wrong", [["--chars", "20-10"], ["--chars", "ten"], ["--engine", "spark"]])
+@pytest.mark.parametrize("wrong", [["--chars", "20-10"], ["--chars", "ten"]])
 def test_an_option_that_means_nothing_is_refused(tmp_path, wrong):
     result = CliRunner().invoke(app, ["dedupe", "rows.jsonl", "--out", str(tmp_path), *wrong])
     assert isinstance(result.exception, InputError)
     assert wrong[1] in str(result.exception)
+
+
+def test_an_engine_that_is_not_there_is_refused_with_those_that_are(tmp_path):
+    result = CliRunner().invoke(app, ["dedupe", "rows.jsonl", "--out", str(tmp_path), "--engine", "spark"])
+    assert result.exit_code == 2
+    assert "'spark' is not one of 'local', 'ray'" in result.output

@@ -14,7 +14,6 @@ from osler.curate.artefacts import mend_lost_letters, mend_question, mend_tables
 from osler.curate.clean import Clean, clean_text
 from osler.curate.config import CleanConfig
 from osler.curate.facts import negations, numbers
-from osler.records.arrow import from_batch, to_batch
 
 CONFIG = CleanConfig()
 
@@ -61,11 +60,9 @@ def test_marks_of_generated_questions_go(text: str, cleaned: str):
 
 
 def test_only_questions_lose_their_marks(record):
-    batch = to_batch([record("1", "What is (are) Gout ?", "Ask: What is (are) Gout ?")])
-    result = Clean(CONFIG)(batch)
-    (cleaned,) = from_batch(result.kept)
-    assert cleaned.question == "What is Gout?"
-    assert cleaned.target == "Ask: What is (are) Gout ?"
+    result = Clean(CONFIG)(record("1", "What is (are) Gout ?", "Ask: What is (are) Gout ?"))
+    assert result.record.question == "What is Gout?"
+    assert result.record.target == "Ask: What is (are) Gout ?"
     assert [(change.field, change.before, change.after) for change in result.changes] == [
         ("messages[0]", "What is (are) Gout ?", "What is Gout?")
     ]
@@ -76,9 +73,9 @@ def test_each_option_switches_its_part_off():
     assert clean_text("5mg &amp; <b>â€™</b>", off) == "5mg &amp; <b>â€™</b>"
 
 
-def test_switched_off_cleaning_hands_the_batch_on(record):
-    batch = to_batch([record("1", "q ?", "5mg")])
-    assert Clean(CleanConfig(enabled=False))(batch).kept is batch
+def test_switched_off_cleaning_hands_the_record_on(record):
+    made = record("1", "q ?", "5mg")
+    assert Clean(CleanConfig(enabled=False))(made).record is made
 
 
 _PIECES = st.sampled_from(
@@ -157,11 +154,11 @@ def test_lost_letters_come_back_where_it_is_certain(text: str, mended: str):
 
 
 def test_only_sources_that_lost_letters_get_them_back(record):
-    batch = to_batch([record(name, "Which aery?", "The aoic one.", source=name) for name in ("medmcqa", "other")])
-    result = Clean(CONFIG)(batch)
-    assert [r.question for r in from_batch(result.kept)] == ["Which artery?", "Which aery?"]
-    assert {change.reason for change in result.changes} == {"lost_letters"}
-    assert result.tallies == {"lost_letters": 2}
+    records = [record(name, "Which aery?", "The aoic one.", source=name) for name in ("medmcqa", "other")]
+    lost, other = map(Clean(CONFIG), records)
+    assert (lost.record.question, other.record.question) == ("Which artery?", "Which aery?")
+    assert {change.reason for change in lost.changes} == {"lost_letters"}
+    assert (lost.tallies, other.tallies) == ({"lost_letters": 2}, {})
 
 
 def test_no_word_of_other_sources_is_taken_for_one_that_lost_letters(shared_data):
@@ -185,9 +182,8 @@ _MCQ = CleanConfig(lost_letters=("invented",))
 def test_fuzzed_records_are_cleaned_once_and_keep_what_they_say(record, text: str, whole: bool):
     text = text.encode("utf-8", "replace").decode()
     text = f"{text} {_TABLE.format(last='')} {text}" if whole else text
-    once = Clean(_MCQ)(to_batch([record("1", text, text)]))
-    assert not Clean(_MCQ)(once.kept).changes
-    (cleaned,) = from_batch(once.kept)
+    cleaned = Clean(_MCQ)(record("1", text, text)).record
+    assert not Clean(_MCQ)(cleaned).changes
     gone = Counter(numbers(clean(text)))
     gone.subtract(numbers(cleaned.target))
     # "25/25", "25" and "no information" stand in the paragraph about tables, and are all that ever goes.

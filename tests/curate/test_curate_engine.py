@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osler.curate.engine import choose_engine, local_engine, run_shards
-from osler.curate.plain_rows import PlainOptions, dedupe_rows
-from osler.curate.shards import Made, Shard, cut
+from osler.curate.plain_rows import PlainOptions, PlainRows, dedupe_rows
+from osler.curate.shards import Made, Shard, ShardWork, cut
+from osler.curate.sketch import choose_bands
 from osler.errors import EnvironmentLacks, InputError
 from osler.runs.progress import silent
 
@@ -44,6 +46,7 @@ def _write_rows(path: Path, n: int = 1500) -> Path:
         elif kind < 0.3:
             row["output"] = rng.choice(["ok", "", " naïve café "])
         rows.append(row)
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows) + b"\n")
     return path
 
@@ -125,6 +128,14 @@ def test_a_line_that_is_no_object_is_named(tmp_path):
     assert not (tmp_path / "out" / "kept.jsonl").exists()
 
 
+def test_a_file_that_is_read_is_never_written_over(tmp_path):
+    path = _write_rows(tmp_path / "out" / "kept.jsonl", 3)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"kept\.jsonl would be written over"):
+        dedupe_rows([path], tmp_path / "out", PlainOptions(), local_engine(1), silent)
+    assert path.read_bytes() == before
+
+
 def test_a_last_line_without_its_end_stays_a_line_of_its_own(tmp_path):
     texts = [" ".join(_WORDS[i : i + 20]) for i in (0, 50, 100)]
     rows = [orjson.dumps({"id": i, "input": "What about this?", "output": text}) for i, text in enumerate(texts)]
@@ -153,6 +164,34 @@ def test_finished_shards_are_used_again(plain, tmp_path):
     # The last shard held the broken line and was not finished.
     assert len(seen) == len(made)
     assert _bytes(out) == expected
+
+
+def test_a_shard_that_a_power_cut_left_empty_is_made_again(plain, tmp_path):
+    path, expected = plain
+    out = tmp_path / "out"
+
+    def cut_off(name, done, total, unit="rows"):
+        del done, total, unit
+        if name == "dedupe: copies":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dedupe_rows([path], out, PlainOptions(), local_engine(1), cut_off, 20_000)
+    made = sorted((out / "scratch").iterdir())
+    made[0].write_bytes(b"")
+    made[1].write_bytes(made[1].read_bytes()[:-100])
+    dedupe_rows([path], out, PlainOptions(), local_engine(1), silent, 20_000)
+    assert _bytes(out) == expected
+
+
+def test_a_file_that_is_given_twice_is_read_by_two_processes_at_once(plain, tmp_path):
+    path, _ = plain
+    work = ShardWork(PlainRows(PlainOptions(), choose_bands(128, 0.8)), "key", tmp_path)
+    shards = [*cut([path], 20_000)] * 2
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(work, sorted(shards, key=lambda shard: shard.start)))
+    assert sum(one.n_rows for one in made) == 2 * 1500
+    assert {one.name for one in tmp_path.iterdir()} == {one.name for one in made}
 
 
 @dataclass(frozen=True)

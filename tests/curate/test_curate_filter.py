@@ -12,14 +12,17 @@ from osler.curate.answers import contradicts_key, is_cut, is_refusal, repeated_s
 from osler.curate.config import FilterConfig
 from osler.curate.filter import Filter, read_verdicts
 from osler.curate.language import language_of
-from osler.records.arrow import to_batch
 
 _LONG = "Rest, fluids and time are what most colds need."
 
 
+def _drops(records, **options):
+    step = Filter(FilterConfig.model_validate(options))
+    return [outcome.drop for outcome in map(step, records) if outcome.drop is not None]
+
+
 def _reasons(records, **options):
-    result = Filter(FilterConfig(**options))(to_batch(records))
-    return [drop.reason for drop in result.drops]
+    return [drop.reason for drop in _drops(records, **options)]
 
 
 @pytest.mark.parametrize(
@@ -165,8 +168,7 @@ def test_no_text_makes_the_filter_raise(record, text, task):
     text = text.encode("utf-8", "replace").decode()
     made = record("1", text, text, task=task, choices=("Zinc", "Iron"), answer=1)
     options = FilterConfig(languages=("en",), drop_refusals=True, cut_at_chars={"invented": 100})
-    result = Filter(options)(to_batch([made]))
-    assert result.kept.num_rows + len(result.drops) == 1
+    assert Filter(options)(made).record is made
 
 
 def test_limits_hold_for_a_source_before_its_task(record):
@@ -176,9 +178,9 @@ def test_limits_hold_for_a_source_before_its_task(record):
         record("3", "Nutrient?", _LONG * 3, source="other", task="dialogue"),
         record("4", "Nutrient?", _LONG * 3, source="short", task="dialogue"),
     ]
-    kept = Filter(FilterConfig(min_answer_chars={"short": 2}, max_answer_chars={"dialogue": 100, "short": 500}))
-    assert [drop.reason for drop in kept(to_batch(records)).drops] == ["short_answer", "long_answer"]
-    assert [drop.source for drop in kept(to_batch(records)).drops] == ["other", "other"]
+    drops = _drops(records, min_answer_chars={"short": 2}, max_answer_chars={"dialogue": 100, "short": 500})
+    assert [drop.reason for drop in drops] == ["short_answer", "long_answer"]
+    assert [drop.source for drop in drops] == ["other", "other"]
 
 
 def test_tokens_are_those_of_the_tokenizer_named(record, tmp_path):
@@ -191,7 +193,7 @@ def test_tokens_are_those_of_the_tokenizer_named(record, tmp_path):
         record("1", "What helps?", "one two three four five six seven eight nine ten"),
         record("2", "What helps?", "a b c d e f g h i j k"),
     ]
-    (drop,) = Filter(FilterConfig.model_validate(options))(to_batch(records)).drops
+    (drop,) = _drops(records, **options)
     assert (drop.id, drop.detail) == (records[1].id, "11 tokens, at most 10")
     with pytest.raises(ValidationError, match="needs tokenizer"):
         FilterConfig(max_answer_tokens={"qa": 10})
@@ -219,5 +221,7 @@ def test_answers_that_the_policy_blocks_go_with_the_rule_named(record, tmp_path)
     records = [record("1", "What helps?", _LONG), record("2", "What else helps?", _LONG)]
     assert read_verdicts(tmp_path) == {}
     (tmp_path / "verdicts.jsonl").write_text(json.dumps({"id": records[1].id, "rule": "output.dose"}) + "\n")
-    (drop,) = Filter(FilterConfig(), read_verdicts(tmp_path))(to_batch(records)).drops
+    first, second = map(Filter(FilterConfig(), read_verdicts(tmp_path)), records)
+    drop = second.drop
+    assert first.drop is None
     assert (drop.id, drop.reason, drop.detail) == (records[1].id, "blocked_by_policy", "rule output.dose")

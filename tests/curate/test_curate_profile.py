@@ -80,6 +80,20 @@ def test_examples_hold_no_identifier_and_no_text_under_an_agreement(profiled):
     assert "source_cap" not in {row["reason"] for row in examples}
 
 
+def test_examples_of_cleaning_hold_no_identifier_nor_text_of_a_restricted_source_of_which_nothing_is_left(
+    run, record, tmp_path
+):
+    records = [record("1", "Who can help ?", "Ask Dr. Haddad  about it, who knows what to do.")]
+    records += [record("2", "What is  this?", "Short", source="closed", access="credentialed")]
+    done = run(records, tmp_path)
+    write_profile(iter(records), tmp_path)
+    assert {change["id"] for change in done.changes} == {one.id for one in records}
+    text = (tmp_path / "examples.jsonl").read_text("utf-8")
+    assert "[DOCTOR]  about it" in text
+    assert "Haddad" not in text
+    assert "What is" not in text
+
+
 def test_the_order_of_the_records_changes_no_byte(profiled, tmp_path):
     _, records, _, _ = profiled
     before = {

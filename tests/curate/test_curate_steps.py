@@ -8,7 +8,6 @@ from pydantic import BaseModel, ValidationError
 from osler.curate.config import CurateConfig, DeidentifyConfig, FilterConfig
 from osler.curate.deidentify import Deidentify
 from osler.curate.filter import Filter
-from osler.records.arrow import from_batch, to_batch
 from osler.records.record import Message
 
 _LONG = "Rest, fluids and time are what most colds need."
@@ -21,8 +20,8 @@ def test_identifiers_are_replaced_in_every_field_and_counted(record):
         choices=("Dr. Example", "none"),
         rationale="Write to jane@example.org.",
     )
-    result = Deidentify(DeidentifyConfig())(to_batch([made]))
-    (kept,) = from_batch(result.kept)
+    result = Deidentify(DeidentifyConfig())(made)
+    kept = result.record
     assert kept.question == "I am Mr. [NAME]. What now?"
     assert kept.target == "Call [PHONE], Mr. [NAME]."
     assert kept.context == ("MRN [MRN]",)
@@ -41,14 +40,15 @@ def test_identifiers_are_replaced_in_every_field_and_counted(record):
 def test_system_turns_stay(record):
     made = record("1", "q", "a")
     made = replace(made, messages=(Message("system", "You are Dr. Example."), *made.messages))
-    result = Deidentify(DeidentifyConfig())(to_batch([made]))
-    assert from_batch(result.kept) == [made]
+    assert Deidentify(DeidentifyConfig())(made).record is made
+
+
+def _drops(records, **options):
+    return [outcome.drop for outcome in map(Filter(FilterConfig(**options)), records) if outcome.drop is not None]
 
 
 def _reasons(records, **options):
-    result = Filter(FilterConfig(**options))(to_batch(records))
-    assert result.kept.num_rows + len(result.drops) == len(records)
-    return [drop.reason for drop in result.drops]
+    return [drop.reason for drop in _drops(records, **options)]
 
 
 def test_filter_names_its_reasons(record):
@@ -82,13 +82,13 @@ def test_a_short_option_is_an_answer(record):
 
 def test_the_longest_answer_is_a_matter_of_the_source(record):
     records = [record("1", "What helps?", _LONG, source="a"), record("1", "What helps?", _LONG, source="b")]
-    result = Filter(FilterConfig(max_answer_chars={"a": 20}))(to_batch(records))
-    assert [(drop.source, drop.reason) for drop in result.drops] == [("a", "long_answer")]
+    drops = _drops(records, max_answer_chars={"a": 20})
+    assert [(drop.source, drop.reason) for drop in drops] == [("a", "long_answer")]
 
 
 def test_no_detail_of_a_drop_holds_text(record):
-    result = Filter(FilterConfig(max_answer_chars={"invented": 20}))(to_batch([record("1", "What helps?", _LONG)]))
-    assert "fluids" not in result.drops[0].detail
+    (drop,) = _drops([record("1", "What helps?", _LONG)], max_answer_chars={"invented": 20})
+    assert "fluids" not in drop.detail
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,29 @@ def test_csv_keeps_its_columns_and_what_separates_them(tmp_path, row):
     assert (tmp_path / "out.csv").read_text() == row.format(_TAGGED)
 
 
+def test_a_long_note_in_a_table_is_read(tmp_path):
+    (tmp_path / "in.csv").write_text(f'id,text\n1,"{"Take it with water. " * 8000}{_NOTE}"\n', encoding="utf-8")
+    assert deidentify_file(tmp_path / "in.csv", tmp_path / "out.csv", How()).identifiers == {
+        "DATE": 1,
+        "MRN": 1,
+        "NAME": 1,
+    }
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.txt"])
+def test_spans_are_refused_where_they_would_be_left_out(tmp_path, name):
+    (tmp_path / name).write_text(f"text\n{_NOTE}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="--spans is for rows of JSON Lines"):
+        deidentify_file(tmp_path / name, tmp_path / "out", How(has_spans=True))
+
+
+def test_progress_is_told_row_by_row(tmp_path):
+    told = []
+    file = _jsonl(tmp_path / "in.jsonl", [{"text": _NOTE}] * 3)
+    deidentify_file(file, tmp_path / "out.jsonl", How(), lambda *where: told.append(where))
+    assert told == [("deidentify", done, None) for done in (1, 2, 3)]
+
+
 def test_plain_text_keeps_every_other_byte(tmp_path):
     before = b"\xef\xbb\xbfPatient: Roe, Jane\r\n\r\n\tHb 9.1 \xff\n"
     (tmp_path / "in.txt").write_bytes(before)

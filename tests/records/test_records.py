@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osler.errors import InputError, RowError
-from osler.records.arrow import from_batch, in_batches, to_batch
 from osler.records.io import JsonlWriter, read_jsonl, read_records, write_records
 from osler.records.record import TASKS, Message, Origin, Record, check_record, record_id
 from osler.records.render import as_messages, render_question
@@ -38,16 +37,6 @@ def test_writing_and_reading_gives_the_same_records(tmp_path_factory, records: l
     path = tmp_path_factory.mktemp("records") / "r.jsonl"
     assert write_records(path, records) == len(records)
     assert list(read_records(path)) == records
-
-
-@given(st.lists(_records, max_size=5))
-def test_arrow_gives_the_same_records(records: list[Record]):
-    assert from_batch(to_batch(records)) == records
-
-
-def test_batches_hold_every_record_once():
-    records = [_record(id=f"s:{i}") for i in range(10)]
-    assert [r for batch in in_batches(records, 4) for r in from_batch(batch)] == records
 
 
 def test_line_separators_inside_text_do_not_split_a_row(tmp_path):

@@ -19,7 +19,7 @@ from osler.records.record import Message, Origin, Record
 from osler.runs.files import digest_folder, read_json
 from osler.runs.local_only import LocalOnly
 from osler.runs.progress import silent
-from osler.synth.config import SynthConfig
+from osler.synth.config import GeneratorConfig, SynthConfig
 from osler.synth.synth import Surroundings, estimate, leave_out, missing, synth
 
 _POLICY = load_policy("education", date(2026, 11, 1))
@@ -294,6 +294,25 @@ checks: [quote, numbers]
                 _made(_config(served, guidelines, generators=[use]), tmp_path)
         with pytest.raises(InputError, match=r"no generator 'emergency_scenari'. Did you mean 'emergency_scenario'"):
             _made(_config(served, guidelines, generators=[{**use, "use": "emergency_scenari"}]), tmp_path)
+
+
+def test_a_generator_beside_the_recipe_is_found_from_anywhere(tmp_path: Path):
+    def seen(use: str) -> str:
+        return GeneratorConfig.model_validate({"use": use, "source": "made"}, context={"folder": tmp_path}).use
+
+    assert seen("own/warning.yaml") == str(tmp_path / "own" / "warning.yaml")
+    assert seen("term_qa") == "term_qa"
+
+
+def test_the_tokens_of_a_reply_that_was_no_use_are_counted_too(guidelines: Path, tmp_path: Path):
+    def script(body: dict[str, Any], number: int) -> tuple[int, Any, float]:
+        return _good(body, number) if len(body["messages"]) > 2 else (200, "Sure! {", 0.0)
+
+    with scripted_endpoint(script) as served:
+        records, _, counts = _made(_config(served, guidelines), tmp_path)
+    (row,) = counts["generators"]
+    assert (len(records), row["repaired"], served.paid) == (len(TOPICS), len(TOPICS), 2 * len(TOPICS))
+    assert (row["prompt_tokens"], row["reply_tokens"]) == (100 * served.paid, 50 * served.paid)
 
 
 def test_a_section_that_may_be_absent_is_left_out_with_its_reason(guidelines: Path, tmp_path: Path):

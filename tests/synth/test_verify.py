@@ -21,6 +21,7 @@ PASSAGE = Passage("p", "doc.pdf", 3, 100, 100 + len(TEXT), "", TEXT)
         ("Repeat after five to 15 minutes if there is no real change", 0.9),
         ("Adults take 0.3 mg of adrenaline into the thigh.", None),
         ("Repeat after five to 15 minutes if there is a change. Do wait.", None),
+        ("Repeat after five to 15 minutes unless there is no change", None),
         ("Children rest in bed for a day.", None),
         ("", None),
     ],
@@ -45,10 +46,19 @@ def test_a_quote_stands_word_for_word_or_aligned_and_never_with_another_number_o
         ("Wait for 20 minutes.", ["20 minute"]),
         ("Call 911.", []),
         ("Wait for ten minutes.", ["10 minute"]),
+        ("Press seventy or eighty times.", ["70 time", "80 time"]),
     ],
 )
 def test_numbers_and_units_must_stand_in_the_passage(answer: str, foreign: list[str]):
     assert foreign_numbers(answer, TEXT, allowed=("911",)) == foreign
+
+
+@pytest.mark.parametrize(
+    ("there", "answer"), [("2 inches", "2 inch"), ("30 secs", "30 seconds"), ("4 metres", "4 m"), ("6 foot", "6 feet")]
+)
+def test_one_unit_in_two_spellings_is_one_number(there: str, answer: str):
+    assert foreign_numbers(answer, there, ()) == []
+    assert foreign_numbers(there, answer, ()) == []
 
 
 @pytest.mark.parametrize(

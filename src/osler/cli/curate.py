@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from osler.cli.options import AsJson, Quiet, RecipeFile, RunsFolder, Settings
-from osler.cli.screen import say, say_json
+from osler.cli.screen import in_words, say, say_json
 from osler.cli.stages import next_command, run_recipe
 
 
@@ -27,7 +27,7 @@ def curate(
         say_json(counts)
         return
     for source in counts["sources"]:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in source["dropped"].items()) or "nothing"
-        say(f"{source['source']:<22} {source['read']:>9,} read {source['kept']:>9,} kept; dropped: {reasons}")
+        left = f"{source['read']:>9,} read {source['kept']:>9,} kept; dropped: {in_words(source['dropped'])}"
+        say(f"{source['source']:<22} {left}")
     say(f"wrote    {folder / 'curate'}: " + ", ".join(f"{counts['splits'][name]:,} {name}" for name in SPLITS))
     say(f"next     {next_command(runs, 'trace', folder.name, 'ID')}")

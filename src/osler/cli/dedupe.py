@@ -1,12 +1,12 @@
 """`osler dedupe`: copies dropped from plain rows, at any size."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from osler.cli.options import AsJson
-from osler.cli.screen import Screen, say, say_json
+from osler.cli.screen import Screen, in_words, say, say_json
 from osler.errors import InputError
 
 
@@ -18,7 +18,7 @@ def dedupe(
     ] = None,
     threshold: Annotated[float, typer.Option(min=0.5, max=1, help="Jaccard similarity of near copies.")] = 0.8,
     chars: Annotated[str, typer.Option(metavar="LEAST-MOST", help="Length of every field in characters.")] = "10-1500",
-    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")] = "local",
     as_json: AsJson = False,
 ) -> None:
     """Drop exact and near copies from plain rows, of which the first stays; every dropped row is listed with its reason.
@@ -34,15 +34,12 @@ def dedupe(
     least, dash, most = chars.partition("-")
     if not (dash and least.isdecimal() and most.isdecimal() and int(least) <= int(most)):
         raise InputError(f"--chars is {chars!r}; expected two numbers such as 10-1500, the smaller first.")
-    if engine not in ("local", "ray"):
-        raise InputError(f"--engine is {engine!r}; expected local or ray.")
     fields = tuple(field or PlainOptions().fields)
     options = PlainOptions(fields=fields, min_chars=int(least), max_chars=int(most), threshold=threshold)
     with Screen(quiet=as_json) as screen:
-        counts = dedupe_rows(files, out, options, choose_engine("ray" if engine == "ray" else "local", None), screen)
+        counts = dedupe_rows(files, out, options, choose_engine(engine, None), screen)
     if as_json:
         say_json(counts)
         return
-    reasons = ", ".join(f"{reason} {n:,}" for reason, n in counts["reasons"].items()) or "nothing"
-    say(f"{counts['read']:,} read, {counts['kept']:,} kept; dropped: {reasons}")
+    say(f"{counts['read']:,} read, {counts['kept']:,} kept; dropped: {in_words(counts['reasons'])}")
     say(f"wrote    {out}: kept.jsonl, dropped.jsonl, counts.json")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from osler.cli.options import AsJson
-from osler.cli.screen import say, say_json
+from osler.cli.screen import Screen, say, say_json
 
 
 class Also(StrEnum):
@@ -49,9 +49,9 @@ def deidentify(
 
     key = key_of_environment() if mode == "surrogate" else None
     others = (finder(),) if Also.presidio in (also or ()) else ()
-    report = deidentify_file(
-        file, out, How(field, key, has_spans=spans, also=others, every_kind=Also.every_kind in (also or ()))
-    )
+    how = How(field, key, has_spans=spans, also=others, every_kind=Also.every_kind in (also or ()))
+    with Screen(quiet=as_json) as screen:
+        report = deidentify_file(file, out, how, screen)
     if as_json:
         say_json(asdict(report))
         return

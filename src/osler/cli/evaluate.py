@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from osler.cli.collect import named_copy, stated_agreements
-from osler.cli.options import AsJson, Quiet, cache_folder
+from osler.cli.options import AsJson, Quiet, cache_folder, checked
 from osler.cli.screen import Screen, notice, say, say_json
 from osler.errors import EnvironmentLacks, InputError
 
@@ -99,6 +99,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
 
     Example: osler evaluate --model ./llama --adapter runs/x/train/adapter --benchmark medqa medmcqa pubmedqa --from data
     """
+    from osler.evaluate.config import EvaluateConfig
     from osler.evaluate.exchange import WRITERS
     from osler.evaluate.score import examinations_for
     from osler.models.open import open_models
@@ -106,7 +107,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     unknown = sorted(set(export or ()) - WRITERS.keys())
     if unknown:
         raise InputError(f"--export {unknown[0]!r}: expected one of {', '.join(WRITERS)}")
-    config = _config(
+    config = checked(
+        EvaluateConfig,
         benchmarks=(*benchmark, *(more or ())),
         max_items=max_items,
         batch_tokens=batch_tokens,
@@ -194,18 +196,6 @@ def _bertscore_words(found: "Mapping[str, Any]") -> str:
         f", BERTScore F1 {found['f1'] or 0:.3f} [{low:.3f}, {high:.3f}] (precision {found['precision'] or 0:.3f}, recall "
         f"{found['recall'] or 0:.3f}; {found['encoder']}, layer {found['layer']} of {found['layers']}{cut})"
     )
-
-
-def _config(**values: Any) -> "EvaluateConfig":
-    from pydantic import ValidationError
-
-    from osler.evaluate.config import EvaluateConfig
-
-    try:
-        return EvaluateConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _questions(work: _Work, progress: "Progress") -> "dict[str, Questions]":

@@ -2,14 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from osler.errors import InputError
 
 if TYPE_CHECKING:
+    from osler.runs.section import Section
     from osler.serve.store import Store
+
+Checked = TypeVar("Checked", bound="Section")
 
 RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of run folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -29,6 +32,22 @@ Settings = Annotated[
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe; may be repeated."),
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or the path of its folder.")]
+
+
+def checked(section: type[Checked], **values: Any) -> Checked:
+    """A section as a command's options give it.
+
+    Raises:
+        InputError: one of them is not allowed; names it and what is.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def cache_folder() -> Path:

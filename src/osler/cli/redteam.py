@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from osler.cli.options import AsJson, Quiet, RunsFolder
+from osler.cli.options import AsJson, Quiet, RunsFolder, checked
 from osler.cli.screen import Screen, notice, say, say_json
 from osler.cli.stages import run_recipe
 
 if TYPE_CHECKING:
     from osler.evaluate.config import RedteamConfig
+    from osler.models.open import Opened
     from osler.models.protocol import Model
     from osler.runs.progress import Progress
+
+_ASKED = "asked.json"
 
 
 def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
@@ -61,7 +64,9 @@ def redteam(  # noqa: PLR0913, PLR0917 - each is an option of the command
         summary = read_json(folder / "summary.json")
     else:
         chosen = ATTACKS if "all" in (attacks or ()) else tuple(attacks or RedteamConfig().attacks)
-        config = RedteamConfig(attacks=chosen, attack_benign=attack_benign, max_prompts=limit, max_tokens=max_tokens)
+        config = checked(
+            RedteamConfig, attacks=chosen, attack_benign=attack_benign, max_prompts=limit, max_tokens=max_tokens
+        )
         folder = out or runs / "redteam"
         with Screen(quiet=quiet or as_json) as screen:
             summary = _by_model(str(model), policies or ["education"], prompts, config, seed, folder, screen)
@@ -90,7 +95,10 @@ def _by_model(
     folder: Path,
     progress: "Progress",
 ) -> dict[str, Any]:
-    """Put the prompts to one model, bare and behind each policy.
+    """Put the prompts to one model, bare and behind each policy; `asked.json` says what the transcripts are of.
+
+    The same command goes on where it was stopped, and finds what it wrote; any other begins anew. An endpoint is known by its address and
+    the model's name alone.
 
     Args:
         model: as `osler evaluate` takes it, an endpoint with its model's name (`http://host/v1#name`), or `silent`: nothing
@@ -102,26 +110,34 @@ def _by_model(
     from osler.evaluate.redteam.run import redteam as try_out
     from osler.guard.load import load_policy
     from osler.guard.wrap import guarded
+    from osler.runs.files import read_json, sha256_json, write_json
 
     loaded = load_prompts() if prompts is None else import_prompts(prompts)
     wrappers = load_prompts().wrappers | loaded.wrappers
-    bare = _model_at(model)
+    material = loaded.model_copy(update={"wrappers": wrappers})
+    opened = _opened(model)
+    bare = cast("Model", opened.model)
     arms: dict[str, Model] = {"bare": bare}
+    asked = {"model": opened.identity, "prompts": sha256_json(material.model_dump(mode="json"))}
     for number, name in enumerate(policies):
         policy = load_policy(name, datetime.now(UTC).date())
-        arms["guarded" if number == 0 else f"guarded_{policy.id}"] = guarded(bare, policy)
-    folder.mkdir(parents=True, exist_ok=True)
-    # Of another model or policy; only a recipe's stage knows what a half-done one was made from.
-    (folder / "transcripts.jsonl").unlink(missing_ok=True)
-    return try_out(arms, loaded.model_copy(update={"wrappers": wrappers}), config, seed, folder, progress)
+        arm = "guarded" if number == 0 else f"guarded_{policy.id}"
+        arms[arm] = guarded(bare, policy)
+        asked[arm] = policy.sha256
+    asked["options"] = sha256_json([config.model_dump(mode="json"), seed])
+    if not (folder / _ASKED).is_file() or read_json(folder / _ASKED) != asked:
+        (folder / "transcripts.jsonl").unlink(missing_ok=True)
+        write_json(folder / _ASKED, asked)
+    return try_out(arms, material, config, seed, folder, progress)
 
 
-def _model_at(place: str) -> "Model":
+def _opened(place: str) -> "Opened":
     if place == "silent":
+        from osler.models.open import Opened
         from osler.models.scripted import ScriptedModel
 
-        return ScriptedModel(name="silent")
+        return Opened(ScriptedModel(name="silent"), "silent")
     from osler.models.open import open_models
 
     model, _, name = place.partition("#")
-    return cast("Model", open_models(model, name=name, key=os.environ.get("OSLER_MODEL_KEY", ""))["model"].model)
+    return open_models(model, name=name, key=os.environ.get("OSLER_MODEL_KEY", ""))["model"]

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +31,11 @@ def say_json(value: Any) -> None:
     """The result as JSON, to stdout."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
     sys.stdout.flush()
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """What was counted, by name: `short_answer 3, near_copy 1,204`."""
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items()) or "nothing"
 
 
 def notice(text: str) -> None:

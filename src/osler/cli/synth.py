@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from osler.cli.options import AsJson, Quiet, RunsFolder, Settings
-from osler.cli.screen import Screen, duration, say, say_json
+from osler.cli.screen import Screen, duration, in_words, say, say_json
 from osler.cli.stages import next_command, told
 
 
@@ -48,8 +48,8 @@ def synth(
         say_json(counts)
         return
     for made in counts["generators"]:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in made["dropped"].items()) or "nothing"
-        say(f"{made['source']:<22} {made['items']:>7,} asked {made['kept']:>7,} kept; dropped: {reasons}")
+        left = f"{made['items']:>7,} asked {made['kept']:>7,} kept; dropped: {in_words(made['dropped'])}"
+        say(f"{made['source']:<22} {left}")
     say(f"wrote    {folder / 'synth'}")
     say(f"next     osler review make {folder / 'synth' / 'review.jsonl'}, then {next_command(runs, 'curate', recipe)}")
 

@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import ftfy
-import pyarrow as pa
 from ftfy.badness import is_bad
 
 from osler.curate.artefacts import mend_lost_letters, mend_question, mend_tables
 from osler.curate.config import CleanConfig
 from osler.curate.facts import negations, numbers
-from osler.curate.fields import Rewrite, rewrite_texts
-from osler.curate.step import Outcome, StepResult, follow
-from osler.records.drop import Change
+from osler.curate.step import Outcome, rewritten
 from osler.records.record import Record
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -43,48 +40,35 @@ _UNIT_AGAINST_NUMBER = re.compile(r"(?<=\d)(?=(?:mg|mcg|µg|kg|mL|IU|mmol)\b)")
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """The cleaning step."""
+    """The cleaning step. It drops nothing; its tallies are the texts that each rule changed."""
 
     config: CleanConfig
     name: str = "clean"
 
-    def __call__(self, batch: pa.RecordBatch) -> StepResult:
-        """Clean every text of every record; drops nothing."""
-        return follow(batch, self._clean_record) if self.config.enabled else StepResult(batch)
+    def __call__(self, record: Record) -> Outcome:
+        """Clean every text of a record."""
+        if not self.config.enabled:
+            return Outcome(record)
+        rules: list[tuple[str, Callable[[str], str]]] = [("cleaned", partial(clean_text, config=self.config))]
+        asks: set[str] = set()
+        if self.config.source_marks:
+            rules.append(("table", mend_tables))
+            asks = {f"messages[{i}]" for i, message in enumerate(record.messages) if message.role == "user"}
+        if record.origin.source in self.config.lost_letters:
+            rules.append(("lost_letters", mend_lost_letters))
 
-    def _clean_record(self, record: Record) -> Outcome:
-        mender = _Mender(self.config, record)
-        changed, rewrites = rewrite_texts(record, mender.rewrite)
-        changes = tuple(self._change(record.id, rewritten, mender.reasons[rewritten.field]) for rewritten in rewrites)
+        def mend(field: str, text: str) -> tuple[str, str]:
+            reasons = []
+            for reason, rule in (*rules, ("question_marks", mend_question)) if field in asks else rules:
+                mended = rule(text)
+                if mended != text:
+                    reasons.append(reason)
+                text = mended
+            return text, "+".join(reasons)
+
+        changed, changes = rewritten(record, self.name, mend)
         tallies = Counter(reason for change in changes for reason in change.reason.split("+"))
         return Outcome(changed, changes=changes, tallies=tallies)
-
-    def _change(self, identity: str, rewritten: Rewrite, reasons: list[str]) -> Change:
-        return Change(identity, self.name, rewritten.field, "+".join(reasons), rewritten.before, rewritten.after)
-
-
-class _Mender:
-    """Cleans the texts of one record and remembers which rules changed each field."""
-
-    def __init__(self, config: CleanConfig, record: Record) -> None:
-        self.reasons: dict[str, list[str]] = {}
-        self._rules: list[tuple[str, Callable[[str], str]]] = [("cleaned", partial(clean_text, config=config))]
-        if config.source_marks:
-            self._rules.append(("table", mend_tables))
-        if record.origin.source in config.lost_letters:
-            self._rules.append(("lost_letters", mend_lost_letters))
-        asks = {f"messages[{i}]" for i, message in enumerate(record.messages) if message.role == "user"}
-        self._questions = asks if config.source_marks else set()
-
-    def rewrite(self, field: str, text: str) -> str:
-        """The text with every rule applied, in order."""
-        rules = [*self._rules, ("question_marks", mend_question)] if field in self._questions else self._rules
-        for reason, rule in rules:
-            mended = rule(text)
-            if mended != text:
-                self.reasons.setdefault(field, []).append(reason)
-            text = mended
-        return text
 
 
 def clean_text(text: str, config: CleanConfig) -> str:

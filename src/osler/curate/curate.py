@@ -21,7 +21,7 @@ from osler.curate import contradictions, decontaminate, dedupe, split
 from osler.curate import mix as mixing
 from osler.curate.clean import Clean
 from osler.curate.config import CurateConfig
-from osler.curate.decontaminate import BenchmarkIndex, Contact, Item, drop_contacts, drop_test_groups
+from osler.curate.decontaminate import BenchmarkIndex, Contact, drop_contacts, drop_test_groups
 from osler.curate.dedupe import find_copies
 from osler.curate.deidentify import Deidentify
 from osler.curate.engine import choose_engine, run_shards
@@ -36,7 +36,6 @@ from osler.curate.split import SPLITS, Split, assign_splits, name_groups
 from osler.curate.step import Step
 from osler.curate.store import Store, open_store
 from osler.errors import InputError
-from osler.records.arrow import from_batch, in_batches
 from osler.records.drop import Drop
 from osler.records.io import JsonlWriter, to_dict, write_rows
 from osler.records.record import TASKS, Record
@@ -86,21 +85,24 @@ def curate(
     """
     scratch = out / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    steps: list[Step] = [Clean(config.clean), Deidentify(config.deidentify), Filter(config.filter, read_verdicts(out))]
-    ledger = Ledger([*(step.name for step in steps), dedupe.NAME, decontaminate.NAME, mixing.NAME, split.NAME])
-    read = _read(_row_store(files, steps, benchmarks, config, scratch, progress), ledger)
+    row_pass, key = _row_pass(config, benchmarks, read_verdicts(out))
+    shards = cut(files, max(1, int(config.shard_mb * 1_000_000)))
+    engine = choose_engine(config.engine, config.processes)
+    made = run_shards(engine, ShardWork(row_pass, key, scratch), shards, "curate", progress)
+    ledger = Ledger()
+    read = _read(open_store(scratch, made), row_pass.steps, ledger)
     _check_sources(config, {*ledger.sources, *sources})
     keys, groups, mixed = _choose(read, config, seed, ledger, progress, sources)
     shares = (config.split.train, config.split.validation, config.split.test)
     splits = assign_splits(groups, [key.split for key in keys], shares, seed)
-    ledger.add_step(split.NAME, len(keys), len(keys), ())
-    ledger.check()
+    ledger.add_step(split.NAME, len(keys))
     repeated = _write_splits(read, keys, groups, splits, mixed.copies, out)
-    write_rows(out / "dropped.jsonl", map(asdict, ledger.drops()))
+    drops = ledger.drops()
+    write_rows(out / "dropped.jsonl", map(asdict, drops))
     _write_changes(read, out / "changes.jsonl")
     facts = _facts(keys, groups, splits)
     facts["mix"] = {"binding": mixed.binding, "largest": mixed.largest, "repeated": repeated}
-    overlap = _overlap(benchmarks, read.contacts, ledger.drops())
+    overlap = _overlap(benchmarks, read.contacts, drops)
     tallies = {
         "mended": dict(read.account.tallies.get("clean", {})),
         "identifiers": dict(read.account.tallies.get("deidentify", {})),
@@ -110,40 +112,31 @@ def curate(
     shutil.rmtree(scratch)
 
 
-def _row_store(
-    files: Sequence[Path],
-    steps: Sequence[Step],
-    benchmarks: Benchmarks,
-    config: CurateConfig,
-    scratch: Path,
-    progress: Progress,
-) -> Store:
-    """The store of what the row pass makes of every record, on the engine of the recipe."""
-    items = _cleaned(benchmarks, config) if config.decontaminate.enabled else {}
-    key = sha256_json(
-        {
-            "work": "records",
-            "version": VERSION,
-            "osler": __version__,
-            "options": config.model_dump(
-                mode="json", include={"clean", "deidentify", "filter", "dedupe", "decontaminate"}
-            ),
-            "verdicts": read_verdicts(scratch.parent),
-            "items": {name: [to_dict(record) for record in records] for name, records in items.items()},
-        }
-    )
+def _row_pass(config: CurateConfig, benchmarks: Benchmarks, verdicts: Mapping[str, str]) -> tuple[RowPass, str]:
+    """The pass over single records, and the digest of all that decides its result besides the records."""
+    clean = Clean(config.clean)
+    # As cleaning writes records, for mended and unmended texts would not match.
+    asked = benchmarks if config.decontaminate.enabled else {}
+    items = {name: [clean(item).record for item in records] for name, records in asked.items()}
     row_pass = RowPass(
-        tuple(steps),
+        (clean, Deidentify(config.deidentify), Filter(config.filter, verdicts)),
         BenchmarkIndex(items, config.decontaminate.ngram_words, config.decontaminate.coverage),
         config.dedupe.shingle_words,
         choose_bands(config.dedupe.permutations, config.dedupe.near_threshold),
     )
-    shards = cut(files, max(1, int(config.shard_mb * 1_000_000)))
-    engine = choose_engine(config.engine, config.processes)
-    return open_store(scratch, run_shards(engine, ShardWork(row_pass, key, scratch), shards, "curate", progress))
+    options = config.model_dump(mode="json", include={"clean", "deidentify", "filter", "dedupe", "decontaminate"})
+    decisive = {
+        "work": "records",
+        "version": VERSION,
+        "osler": __version__,
+        "options": options,
+        "verdicts": verdicts,
+        "items": {name: [to_dict(record) for record in records] for name, records in items.items()},
+    }
+    return row_pass, sha256_json(decisive)
 
 
-def _read(store: Store, ledger: Ledger) -> _Read:
+def _read(store: Store, steps: Sequence[Step], ledger: Ledger) -> _Read:
     """Enter the row steps into the ledger, and hold on to what the later steps need.
 
     Raises:
@@ -156,10 +149,10 @@ def _read(store: Store, ledger: Ledger) -> _Read:
     for table in store.tables():
         names, sources = table["id"].to_pylist(), table["source"].to_pylist()
         ledger.add_read(sources)
-        for name, source, drop in zip(names, sources, table["drop"].to_pylist(), strict=True):
+        for identity, source, drop in zip(names, sources, table["drop"].to_pylist(), strict=True):
             if drop is not None:
-                step, reason, detail = orjson.loads(drop)
-                drops.setdefault(step, []).append(Drop(name, source, step, reason, detail))
+                name, reason, detail = orjson.loads(drop)
+                drops.setdefault(name, []).append(Drop(identity, source, name, reason, detail))
         for line in table["account"].drop_null().to_pylist():
             read.account.add(line)
         rows.extend(len(ids) + np.flatnonzero(table["exact"].is_valid().to_numpy()))
@@ -167,11 +160,13 @@ def _read(store: Store, ledger: Ledger) -> _Read:
         changed = np.flatnonzero(table["changes"].is_valid().to_numpy()).tolist()
         read.changed.extend((names[row], len(ids) + row) for row in changed)
         for row in np.flatnonzero(table["contacts"].is_valid().to_numpy()).tolist():
-            read.contacts[names[row]] = _contacts(table["contacts"][row].as_py())
+            contacts = orjson.loads(table["contacts"][row].as_py())
+            read.contacts[names[row]] = tuple(Contact(*contact) for contact in contacts)
         ids.extend(names)
     _check_ids(ids)
-    for name, (n_read, n_kept, n_changed) in read.account.steps.items():
-        ledger.add_step(name, n_read, n_kept, drops.get(name, ()), n_changed)
+    for step in steps:
+        dropped = drops.get(step.name, [])
+        ledger.add_step(step.name, ledger.n_left - len(dropped), dropped, read.account.changed[step.name])
     order = sorted(range(len(read.keys)), key=lambda number: read.keys[number].id)
     read.keys = [read.keys[number] for number in order]
     read.rows = np.array(rows, np.int64)[order] if order else read.rows
@@ -187,10 +182,6 @@ def _check_ids(ids: list[str]) -> None:
                 f"two records have the id {identity}; ids must be unique. The source gives two rows one place: report it, or "
                 "leave the source out of the recipe."
             )
-
-
-def _contacts(line: bytes) -> tuple[Contact, ...]:
-    return tuple(Contact(Item(benchmark, item), reason, share) for benchmark, item, reason, share in orjson.loads(line))
 
 
 def _choose(
@@ -219,7 +210,7 @@ def _choose(
 def _without(keys: list[Key], drops: tuple[Drop, ...], step: str, ledger: Ledger) -> list[Key]:
     gone = {drop.id for drop in drops}
     kept = [key for key in keys if key.id not in gone]
-    ledger.add_step(step, len(keys), len(kept), drops)
+    ledger.add_step(step, len(kept), drops)
     return kept
 
 
@@ -242,15 +233,6 @@ def _check_sources(config: CurateConfig, known: Set[str]) -> None:
                     f"curate.{place} names {name!r}, but no record comes from it; the sources are "
                     f"{', '.join(sorted(known)) or 'none'}. Take it out, or add the source to collect.sources."
                 )
-
-
-def _cleaned(benchmarks: Benchmarks, config: CurateConfig) -> dict[str, list[Record]]:
-    """The items as cleaning writes records, for mended and unmended texts would not match."""
-    clean = Clean(config.clean)
-    return {
-        name: [record for batch in in_batches(items) for record in from_batch(clean(batch).kept)]
-        for name, items in benchmarks.items()
-    }
 
 
 def _write_splits(
@@ -308,9 +290,9 @@ def _overlap(
     for drop in drops:
         if drop.step == decontaminate.NAME:
             touched = contacts.get(drop.id, ())
-            records.update({contact.item.benchmark for contact in touched})
+            records.update({contact.benchmark for contact in touched})
             for contact in touched:
-                items[contact.item.benchmark].add(contact.item.id)
+                items[contact.benchmark].add(contact.item)
     return [
         {
             "benchmark": name,

@@ -36,19 +36,17 @@ _COMMON = 3
 """A run in this many items of one benchmark is its boilerplate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A benchmark's item."""
-
-    benchmark: str
-    id: str
+_Item = tuple[str, str]
+"""A benchmark and the id of one of its items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A record that holds text of an item."""
+    """A record holds text of a benchmark's item."""
 
-    item: Item
+    benchmark: str
+    item: str
+    """Its id."""
     reason: str
     """`benchmark_item`, `benchmark_question`, `benchmark_options` or `benchmark_text`."""
     coverage: float
@@ -56,15 +54,8 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    item: Item
-    words: frozenset[str]
-    """Of the question."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Passage:
-    item: Item
+    item: _Item
     runs: Hashes
 
 
@@ -74,10 +65,10 @@ class BenchmarkIndex:
     def __init__(self, benchmarks: Mapping[str, Sequence[Record]], ngram_words: int, coverage: float) -> None:
         self.ngram_words = ngram_words
         self._coverage = coverage
-        self._ids: dict[str, list[Item]] = {}
-        self._questions: dict[str, list[Item]] = {}
-        self._short: dict[str, list[tuple[Item, str]]] = {}
-        self._options: dict[frozenset[str], list[_Asked]] = {}
+        self._ids: dict[str, list[_Item]] = {}
+        self._questions: dict[str, list[_Item]] = {}
+        self._short: dict[str, list[tuple[_Item, str]]] = {}
+        self._options: dict[frozenset[str], list[tuple[_Item, frozenset[str]]]] = {}
         passages = [
             passage
             for name in sorted(benchmarks)
@@ -111,30 +102,30 @@ class BenchmarkIndex:
         Args:
             runs: the sorted distinct runs of all its words; those of no item may be left out.
         """
-        found: dict[Item, Contact] = {}
+        found: dict[_Item, Contact] = {}
         for passage, share in self._covered(runs):
             item = self._items[passage]
             if item not in found or share > found[item].coverage:
-                found[item] = Contact(item, "benchmark_text", share)
+                found[item] = Contact(*item, "benchmark_text", share)
         asked = words(record.question)
         for options in _options(record):
-            for candidate in self._options.get(options, ()):
-                if _ask_alike(candidate.words, set(asked), options):
-                    found[candidate.item] = Contact(candidate.item, "benchmark_options", 1.0)
+            for item, words_of_item in self._options.get(options, ()):
+                if _ask_alike(words_of_item, set(asked), options):
+                    found[item] = Contact(*item, "benchmark_options", 1.0)
         for item in (*self._asked(asked), *self._asked_shortly(asked, record.target)):
-            found[item] = Contact(item, "benchmark_question", 1.0)
+            found[item] = Contact(*item, "benchmark_question", 1.0)
         for item in self._ids.get(record.id, ()):
-            found[item] = Contact(item, "benchmark_item", 1.0)
+            found[item] = Contact(*item, "benchmark_item", 1.0)
         return tuple(found.values())
 
-    def _asked(self, asked: list[str]) -> Iterator[Item]:
+    def _asked(self, asked: list[str]) -> Iterator[_Item]:
         """Items whose question is the one asked, or a short one within it."""
         yield from self._questions.get(" ".join(asked), ())
         for length in range(_SHORT_WORDS, min(self.ngram_words, len(asked))):
             for start in range(len(asked) - length + 1):
                 yield from self._questions.get(" ".join(asked[start : start + length]), ())
 
-    def _asked_shortly(self, asked: list[str], target: str) -> Iterator[Item]:
+    def _asked_shortly(self, asked: list[str], target: str) -> Iterator[_Item]:
         """Items whose few words open the question, with their right option in what is asked or answered."""
         for length in range(1, min(_SHORT_WORDS, len(asked) + 1)):
             for item, right in self._short.get(" ".join(asked[:length]), ()):
@@ -147,7 +138,7 @@ class BenchmarkIndex:
         # A question that several items ask of different passages or options is an instruction, not an item.
         asked = Counter(" ".join(question) for question in questions)
         for record, question in zip(records, questions, strict=True):
-            item = Item(benchmark, record.id)
+            item = (benchmark, record.id)
             self._ids.setdefault(record.id, []).append(item)
             text = " ".join(question)
             if asked[text] == 1 and question:
@@ -156,7 +147,7 @@ class BenchmarkIndex:
                 if right and len(question) < _SHORT_WORDS:
                     self._short.setdefault(text, []).append((item, f" {' '.join(right)} "))
             for options in _options(record):
-                self._options.setdefault(options, []).append(_Asked(item, frozenset(question)))
+                self._options.setdefault(options, []).append((item, frozenset(question)))
             hashed = hash_words([record.question, "\n".join(record.context)])
             runs = word_runs(hashed, self.ngram_words)
             for row, size in enumerate(np.diff(hashed.ends, prepend=0).tolist()):
@@ -201,8 +192,8 @@ def drop_contacts(keys: Sequence[Key], contacts: Mapping[str, Sequence[Contact]]
     drops = []
     for key in keys:
         if touched := contacts.get(key.id):
-            worst = min(touched, key=lambda c: (c.reason, -c.coverage, c.item.benchmark, c.item.id))
-            detail = f"{worst.item.benchmark} {worst.item.id}, {worst.coverage:.0%} of its text"
+            worst = min(touched, key=lambda c: (c.reason, -c.coverage, c.benchmark, c.item))
+            detail = f"{worst.benchmark} {worst.item}, {worst.coverage:.0%} of its text"
             drops.append(Drop(key.id, key.source, NAME, worst.reason, detail))
     return tuple(drops)
 

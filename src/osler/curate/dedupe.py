@@ -59,6 +59,11 @@ def find_copies(
     return Copies(tuple(dropped[row] for row in sorted(dropped)), (*links, *linked))
 
 
+def kept_for(detail: str) -> str:
+    """The id of the record that was kept for a copy, from the detail of its drop."""
+    return detail.partition(",")[0]
+
+
 def agree(left: Key, right: Key) -> bool:
     """Whether two near copies are about the same thing and say the same of it."""
     return left.facts == right.facts and _same_focus(left, right)

@@ -3,37 +3,29 @@
 from collections import Counter
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from osler.curate.config import DeidentifyConfig
-from osler.curate.fields import rewrite_texts
-from osler.curate.step import Outcome, StepResult, follow
+from osler.curate.step import Outcome, rewritten
 from osler.phi import find, replace
-from osler.records.drop import Change
 from osler.records.record import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Deidentify:
-    """The de-identification step. Its tallies are the identifiers replaced, by type."""
+    """The de-identification step. It drops nothing; its tallies are the identifiers replaced, by type."""
 
     config: DeidentifyConfig
     name: str = "deidentify"
 
-    def __call__(self, batch: pa.RecordBatch) -> StepResult:
-        """Replace identifiers in every text of every record; drops nothing."""
-        return follow(batch, self._deidentify_record) if self.config.enabled else StepResult(batch)
+    def __call__(self, record: Record) -> Outcome:
+        """Replace identifiers in every text of a record."""
+        if not self.config.enabled:
+            return Outcome(record)
+        tallies: Counter[str] = Counter()
 
-    def _deidentify_record(self, record: Record) -> Outcome:
-        tally: Counter[str] = Counter()
-
-        def rewrite(_field: str, text: str) -> str:
+        def tag(_field: str, text: str) -> tuple[str, str]:
             spans = find(text)
-            tally.update(span.type for span in spans)
-            return replace(text, spans) if spans else text
+            tallies.update(span.type for span in spans)
+            return replace(text, spans) if spans else text, "identifier"
 
-        changed, rewrites = rewrite_texts(record, rewrite)
-        changes = tuple(
-            Change(record.id, self.name, found.field, "identifier", found.before, found.after) for found in rewrites
-        )
-        return Outcome(changed, changes=changes, tallies=tally)
+        changed, changes = rewritten(record, self.name, tag)
+        return Outcome(changed, changes=changes, tallies=tallies)

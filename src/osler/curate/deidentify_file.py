@@ -10,7 +10,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from osler.phi import find, replace, residual_risk
 from osler.phi.find import Finder
 from osler.phi.spans import Span
 from osler.phi.surrogates import surrogates
-from osler.records.io import JsonlWriter, read_jsonl
+from osler.records.io import JsonlWriter, read_jsonl, write_rows
 from osler.runs.files import made_whole, write_json
+from osler.runs.progress import Progress, silent
 from osler.text import separator_of
 
 _RISKY = 0.5
@@ -29,6 +30,8 @@ _REVIEWED = 25
 """Rows in the queue for each of the two reasons."""
 _MOST_TEXT_CHARS = 200_000
 """A plain text is cut at line ends into pieces of this size."""
+_MOST_FIELD_CHARS = 1 << 27
+"""Of a column; Python's own limit of 131,072 is a long note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,18 @@ class How:
     """Whether what Safe Harbor leaves is replaced, too."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was done to a file."""
 
-    rows: int = 0
-    changed: int = 0
-    identifiers: dict[str, int] = field(default_factory=dict)
-    risky_rows: int = 0
+    rows: int
+    changed: int
+    identifiers: dict[str, int]
+    risky_rows: int
     """Rows whose residual risk is 0.5 or more."""
-    mean_risk: float = 0.0
-    out: str = ""
-    review: str = ""
+    mean_risk: float
+    out: str
+    review: str
     note: str = (
         "Some identifiers are missed. Safe Harbor (45 CFR 164.514(b)(2)) also needs the absence of actual knowledge that the rest "
         "could identify somebody; no tool certifies that. Residual risk is an estimate by the same model that may have missed them."
@@ -71,18 +74,24 @@ class _Cleaned:
     replacements: list[str]
 
 
-def deidentify_file(file: Path, out: Path, how: How) -> Report:
+def deidentify_file(file: Path, out: Path, how: How, progress: Progress = silent) -> Report:
     """Write `file` with identifiers replaced to `out`, and the three files beside it.
 
     Raises:
-        InputError: the file is absent or of an unknown kind, or a row lacks the field; names the line.
+        InputError: the file is absent or of an unknown kind, a row lacks the field (names the line), or spans are asked for where
+            a row has no place for them.
     """
     kinds: dict[str, Callable[[Path, Path, How, _Tally], None]] = {
         ".jsonl": _rows_of_json, ".ndjson": _rows_of_json, ".csv": _rows_of_csv, ".txt": _pieces_of_text, ".md": _pieces_of_text,
     }  # fmt: skip
-    if file.suffix.lower() not in kinds:
+    kind = kinds.get(file.suffix.lower())
+    if kind is None:
         raise InputError(
             f"{file}: files of kind {file.suffix!r} are not read; expected one of {', '.join(sorted(kinds))}"
+        )
+    if how.has_spans and kind is not _rows_of_json:
+        raise InputError(
+            f"--spans is for rows of JSON Lines, and {file} has none. Leave it out, or give a .jsonl file."
         )
     if not file.is_file():
         raise InputError(f"{file} does not exist")
@@ -90,15 +99,18 @@ def deidentify_file(file: Path, out: Path, how: How) -> Report:
         raise InputError(f"--out is the file that is read, {file}; choose another, so that the original is not lost")
     review = out.with_name(out.name + ".review.jsonl")
     with JsonlWriter(out.with_name(out.name + ".risk.jsonl")) as risks:
-        tally = _Tally(risks)
-        kinds[file.suffix.lower()](file, out, how, tally)
-    with JsonlWriter(review) as queue:
-        for row in tally.queue():
-            queue.write(row)
-    report = tally.report
-    report.identifiers = dict(sorted(tally.counts.items()))
-    report.mean_risk = round(tally.total_risk / report.rows, 4) if report.rows else 0.0
-    report.out, report.review = str(out), str(review)
+        tally = _Tally(risks, progress)
+        kind(file, out, how, tally)
+    write_rows(review, tally.queue())
+    report = Report(
+        rows=tally.rows,
+        changed=tally.changed,
+        identifiers=dict(sorted(tally.identifiers.items())),
+        risky_rows=tally.risky_rows,
+        mean_risk=round(tally.total_risk / tally.rows, 4) if tally.rows else 0.0,
+        out=str(out),
+        review=str(review),
+    )
     write_json(out.with_name(out.name + ".report.json"), asdict(report))
     return report
 
@@ -106,31 +118,29 @@ def deidentify_file(file: Path, out: Path, how: How) -> Report:
 class _Tally:
     """Counts as rows go by, and the rows to be read: a bounded number, however long the file."""
 
-    def __init__(self, risks: JsonlWriter) -> None:
-        self.report = Report()
-        self.counts: Counter[str] = Counter()
+    def __init__(self, risks: JsonlWriter, progress: Progress) -> None:
+        self.rows = self.changed = self.risky_rows = 0
+        self.identifiers: Counter[str] = Counter()
         self.total_risk = 0.0
         self._risks = risks
+        self._progress = progress
         self._riskiest: list[tuple[float, int, str]] = []
         self._sampled: list[tuple[int, int, str, float]] = []
 
     def add(self, row: int, cleaned: _Cleaned) -> None:
         risk = residual_risk(cleaned.text)
-        self.report.rows += 1
-        self.report.changed += bool(cleaned.spans)
-        self.report.risky_rows += risk >= _RISKY
+        self.rows += 1
+        self.changed += bool(cleaned.spans)
+        self.risky_rows += risk >= _RISKY
         self.total_risk += risk
-        self.counts.update(span.type for span in cleaned.spans)
+        self.identifiers.update(span.type for span in cleaned.spans)
         self._risks.write({"row": row, "identifiers": len(cleaned.spans), "risk": risk})
         readable = cleaned.text.encode("utf-8", "replace").decode()
-        risky = (risk, -row, readable)
-        (heapq.heappush if len(self._riskiest) < _REVIEWED else heapq.heappushpop)(self._riskiest, risky)
+        _keep(self._riskiest, (risk, -row, readable))
         # A sample by the hash of the text is the same however often the command runs.
-        drawn = int.from_bytes(
-            hashlib.sha256(f"{row}\0{cleaned.text}".encode("utf-8", "surrogatepass")).digest()[:8], "big"
-        )
-        drawn_row = (-drawn, row, readable, risk)
-        (heapq.heappush if len(self._sampled) < _REVIEWED else heapq.heappushpop)(self._sampled, drawn_row)
+        digest = hashlib.sha256(f"{row}\0{cleaned.text}".encode("utf-8", "surrogatepass")).digest()
+        _keep(self._sampled, (-int.from_bytes(digest[:8], "big"), row, readable, risk))
+        self._progress("deidentify", self.rows, None)
 
     def queue(self) -> Iterator[dict[str, Any]]:
         rows = {-row: (risk, "risk", text) for risk, row, text in self._riskiest if risk > 0}
@@ -139,6 +149,13 @@ class _Tally:
         for row in sorted(rows, key=lambda row: (-rows[row][0], row)):
             risk, reason, text = rows[row]
             yield {"row": row, "reason": reason, "risk": risk, "text": text}
+
+
+def _keep(heap: list[Any], entry: Any) -> None:
+    """Add an entry; of more than `_REVIEWED` the smallest goes."""
+    heapq.heappush(heap, entry)
+    if len(heap) > _REVIEWED:
+        heapq.heappop(heap)
 
 
 def _clean(text: str, how: How, document: str) -> _Cleaned:
@@ -180,6 +197,7 @@ def _rows_of_csv(file: Path, out: Path, how: How, tally: _Tally) -> None:
         made_whole(out) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as written,
     ):
+        csv.field_size_limit(_MOST_FIELD_CHARS)
         delimiter = separator_of(stream.readline())
         stream.seek(0)
         rows = csv.DictReader(stream, strict=True, delimiter=delimiter)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
-from typing import Protocol
 
 from osler.curate.config import EngineName
 from osler.curate.shards import Made, Shard
@@ -18,15 +17,10 @@ from osler.errors import EnvironmentLacks
 from osler.runs.progress import Progress
 
 Work = Callable[[Shard], Made]
+Engine = Callable[[Work, Sequence[Shard]], Iterator[Made]]
+"""What the work makes of every shard, in their order."""
 _AHEAD = 2
 """Shards sent to each worker before it asks: it never waits, and at the end there is little to wait for."""
-
-
-class Engine(Protocol):
-    """Does work on shards."""
-
-    def __call__(self, work: Work, shards: Sequence[Shard]) -> Iterator[Made]:
-        """What `work` makes of every shard, in their order."""
 
 
 def local_engine(processes: int) -> Engine:

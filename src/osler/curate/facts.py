@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from osler.text import hash64, words
+from osler.text import NEGATIONS, hash64, words
 
 _UNITS = (
     "mcg|µg|μg|ug|mg|kg|ng|pg|g|lbs?|pounds?|oz|ounces?|mmol|µmol|μmol|mol|meq|iu|units?|dl|ml|l|lit(?:er|re)s?|cc|mmhg|mm|cm|km|m|"
@@ -19,13 +19,7 @@ _UNITS = (
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(rf"\d+(?:[.,/:]\d+)*(?:\s?(?:{_UNITS})(?![^\W\d_]))?")
 _SIGNS = "<>≤≥±"
-_NEGATIONS = frozenset(
-    (
-        "no not nor none never neither without cannot denies denied absent absence negative lack lacks avoid except "
-        "unless stop contraindicated unlikely rarely fail fails safe unsafe t"
-    ).split()  # "t" is what words() leaves of "don't"
-)
-_STATED = _NEGATIONS | frozenset(
+_STATED = NEGATIONS | frozenset(
     (
         "one two three four five six seven eight nine ten eleven twelve twenty thirty hundred thousand million half third "
         "quarter once twice double triple daily weekly monthly yearly hourly left right bilateral unilateral upper lower "
@@ -47,7 +41,7 @@ def numbers(text: str) -> list[str]:
 
 def negations(text: str) -> list[str]:
     """Words of negation and prohibition, in the order of the text."""
-    return [word for word in words(text) if word in _NEGATIONS]
+    return [word for word in words(text) if word in NEGATIONS]
 
 
 def fingerprint(texts: Sequence[str], tokens: Iterable[str]) -> int:

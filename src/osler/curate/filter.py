@@ -10,12 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from osler.curate.answers import contradicts_key, is_cut, is_refusal, repeated_share
 from osler.curate.config import FilterConfig
 from osler.curate.language import language_of
-from osler.curate.step import Outcome, StepResult, follow
+from osler.curate.step import Outcome
 from osler.errors import missing_package
 from osler.phi import find
 from osler.records.drop import Drop
@@ -42,18 +40,15 @@ def read_verdicts(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The filter step."""
+    """The filter step. Its tallies are the answers outside the guides' lengths, by source."""
 
     config: FilterConfig
     verdicts: Mapping[str, str] = field(default_factory=dict)
     """Rule of the guard's policy that blocks the answer, by record id."""
     name: str = "filter"
 
-    def __call__(self, batch: pa.RecordBatch) -> StepResult:
-        """Keep the records that may be trained on; changes nothing."""
-        return follow(batch, self._judge)
-
-    def _judge(self, record: Record) -> Outcome:
+    def __call__(self, record: Record) -> Outcome:
+        """Keep a record that may be trained on; changes nothing."""
         found = self._fault(record)
         if found is None:
             within = _GUIDE_CHARS[0] <= len(record.target.strip()) <= _GUIDE_CHARS[1] or record.task in _OPTION_TASKS

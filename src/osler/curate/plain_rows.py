@@ -23,6 +23,7 @@ from osler.curate.pairs import Pairs, Rows, candidate_pairs, like_pairs
 from osler.curate.shards import LineError, ShardWork, cut
 from osler.curate.sketch import Bands, Hashes, choose_bands, hash_words, word_runs
 from osler.curate.store import Store, band_columns, band_fields, open_store
+from osler.errors import InputError
 from osler.records.io import JsonlWriter
 from osler.runs.files import made_whole, sha256_json, write_json
 from osler.runs.progress import Progress
@@ -130,8 +131,11 @@ def dedupe_rows(
     Of copies the one that comes first stays. A folder `scratch` is used; what a killed run left there is used again.
 
     Raises:
-        InputError: a line is not a JSON object; names file and line.
+        InputError: a line is not a JSON object (names file and line), or a file that is read would be written over.
     """
+    written = {(out / name).resolve() for name in ("kept.jsonl", "dropped.jsonl")}
+    if taken := [path for path in files if path.resolve() in written]:
+        raise InputError(f"{taken[0]} would be written over; choose another folder for --out, so that no row is lost")
     scratch = out / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     bands = choose_bands(options.permutations, options.threshold)

@@ -7,7 +7,7 @@ sits at this machine). Excerpts of sources under an agreement are left out.
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -73,12 +73,15 @@ def write_profile(records: Iterable[Record], folder: Path) -> None:
     drops = {row["id"]: row for _, row in read_jsonl(folder / "dropped.jsonl")}
     chosen = _choose_examples(drops.values())
     before: defaultdict[str, list[int]] = defaultdict(list)
+    restricted: set[str] = set()
     excerpts: dict[str, Row] = {}
     for record in records:
         before[record.origin.source].append(len(record.target))
-        if record.id in chosen:
+        if local_only(record.origin.access):
+            restricted.add(record.origin.source)
+        elif record.id in chosen:
             excerpts[record.id] = _excerpt(record)
-    kept, restricted = _read_kept(folder)
+    kept = _read_kept(folder)
     write_json(
         folder / PROFILE_FILE,
         {
@@ -128,9 +131,9 @@ def _lists() -> dict[str, dict[str, re.Pattern[str]]]:
     }
 
 
-def _read_kept(folder: Path) -> tuple[_Kept, frozenset[str]]:
-    """The figures of the training set, and its sources under an agreement. Repeats count as the rows they are."""
-    kept, restricted = _Kept(), set()
+def _read_kept(folder: Path) -> _Kept:
+    """The figures of the training set. Repeats count as the rows they are."""
+    kept = _Kept()
     for split in SPLITS:
         for record in read_records(folder / f"{split}.jsonl"):
             source = record.origin.source
@@ -138,14 +141,12 @@ def _read_kept(folder: Path) -> tuple[_Kept, frozenset[str]]:
             kept.chars[source].append(len(record.target))
             kept.groups[record.group] += 1
             kept.licenses[record.origin.license or "unknown", record.origin.access] += 1
-            if local_only(record.origin.access):
-                restricted.add(source)
             language = language_of(f"{record.question}\n{record.target}")
             kept.languages[source][language or "not told"] += 1
             if language == "en" and (value := grade(record.target)) is not None:
                 kept.grades[source].append(value)
             _count_names(record, kept)
-    return kept, frozenset(restricted)
+    return kept
 
 
 def _count_names(record: Record, kept: _Kept) -> None:
@@ -196,7 +197,7 @@ def _clusters(drops: Iterable[Row]) -> Row:
     clusters: dict[str, Counter[str]] = {"exact_copy": Counter(), "near_copy": Counter()}
     between: Counter[tuple[str, str]] = Counter()
     for row in lost:
-        winner = row["detail"].partition(",")[0]
+        winner = dedupe.kept_for(row["detail"])
         clusters[row["reason"]][winner] += 1
         between[row["source"], winner.partition(":")[0]] += 1
     return {
@@ -285,31 +286,27 @@ def _choose_examples(drops: Iterable[Row]) -> list[str]:
 
 
 def _excerpt(record: Record) -> Row:
-    if local_only(record.origin.access):
-        return {}
-    # As it was collected, so identifiers still stand in it.
     texts = {"question": record.question, "answer": record.target}
-    return {name: _short(replace(text, find(text))) for name, text in texts.items()}
+    return {name: shortened(" ".join(_masked(text).split()), _EXCERPT_CHARS) for name, text in texts.items()}
 
 
-def _short(text: str) -> str:
-    return shortened(" ".join(text.split()), _EXCERPT_CHARS)
+def _masked(text: str) -> str:
+    """A text as it stood before de-identification, without its identifiers."""
+    return replace(text, find(text))
 
 
-def _changed(folder: Path, restricted: frozenset[str]) -> Iterator[Row]:
+def _changed(folder: Path, restricted: Set[str]) -> Iterator[Row]:
     """Up to three changes of each rule, around the first place in which they differ. What de-identification took is not shown."""
     taken: Counter[Step] = Counter()
     for _, row in read_jsonl(folder / "changes.jsonl"):
         key = (row["step"], row["reason"])
         if taken[key] < _EXAMPLES and row["id"].partition(":")[0] not in restricted:
             taken[key] += 1
-            before, after = _around(row["before"], row["after"])
-            hidden = row["step"] == "deidentify"
-            yield {
-                **{name: row[name] for name in ("id", "step", "reason", "field")},
-                "before": "" if hidden else before,
-                "after": after,
-            }
+            if row["step"] == "deidentify":
+                before, after = "", _around(row["before"], row["after"])[1]
+            else:
+                before, after = _around(_masked(row["before"]), _masked(row["after"]))
+            yield {**{name: row[name] for name in ("id", "step", "reason", "field")}, "before": before, "after": after}
 
 
 def _around(before: str, after: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ Ray run the same function, and so could anything that maps a function over Arrow
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 import orjson
@@ -19,12 +19,11 @@ from osler.curate.sketch import Bands, Hashes, Ragged, distinct, hash_words, wor
 from osler.curate.step import Step
 from osler.curate.store import band_columns, band_fields
 from osler.errors import RowError
-from osler.records.arrow import from_batch, to_batch
 from osler.records.drop import Change, Drop
 from osler.records.io import from_dict, to_dict
 from osler.records.record import Record
 
-VERSION = 3
+VERSION = 4
 """Raised when this pass, or one of its steps, gives another result for the same records and options."""
 
 _ROW_FIELDS = [
@@ -40,29 +39,38 @@ _ROW_FIELDS = [
 
 @dataclass(slots=True)
 class Account:
-    """What happened to the records of a batch, or of all batches."""
+    """What the steps did to the records of a batch, or of all batches, besides dropping them."""
 
-    steps: dict[str, list[int]] = field(default_factory=dict)
-    """Records read, kept and changed, by step."""
+    changed: Counter[str] = field(default_factory=Counter)
+    """Records changed and not dropped, by step."""
     tallies: dict[str, Counter[str]] = field(default_factory=dict)
-    """What each step counted besides."""
+    """What each step counted."""
     test_groups: set[str] = field(default_factory=set)
     """Leakage groups of records of a published test split, dropped or not."""
 
     def add(self, line: bytes) -> None:
         """Add the account of a batch."""
         other = orjson.loads(line)
-        for name, counts in other["steps"].items():
-            own = self.steps.setdefault(name, [0, 0, 0])
-            self.steps[name] = [a + b for a, b in zip(own, counts, strict=True)]
+        self.changed.update(other["changed"])
         for name, tally in other["tallies"].items():
             self.tallies.setdefault(name, Counter()).update(tally)
         self.test_groups.update(other["test_groups"])
 
     def to_bytes(self) -> bytes:
         """For `add`."""
-        plain = {"steps": self.steps, "tallies": self.tallies, "test_groups": sorted(self.test_groups)}
+        plain = {"changed": self.changed, "tallies": self.tallies, "test_groups": sorted(self.test_groups)}
         return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+
+
+@dataclass(slots=True)
+class _Passed:
+    """What came of one record."""
+
+    record: Record
+    """As the last step left it."""
+    drop: Drop | None = None
+    changes: list[Change] = field(default_factory=list)
+    """In the order of the steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +91,15 @@ class RowPass:
         """Take in a batch of `shards.LINES`."""
         records = [_record(*row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
         account = Account(test_groups={r.group for r in records if r.split == "test" and r.group})
-        kept, drops, changes = self._follow(records, account)
-        places = {record.id: record for record in kept}
-        stays = [places.get(record.id) for record in records]
+        passed = self._follow(records, account)
+        stays = [one.record if one.drop is None else None for one in passed]
         runs = word_runs(hash_words([_said(record) for record in stays]), self.shingle_words)
         columns = {
             "id": [record.id for record in records],
             "source": [record.origin.source for record in records],
             "line": [None if record is None else orjson.dumps(to_dict(record)) for record in stays],
-            "drop": [_drop_line(drops.get(record.id)) for record in records],
-            "changes": [_change_lines(changes.get(record.id, ())) for record in records],
+            "drop": [_drop_line(one.drop) for one in passed],
+            "changes": [_change_lines(one.changes) for one in passed],
             "contacts": self._contacts(stays),
             "account": [account.to_bytes(), *[None] * (len(records) - 1)],
         }
@@ -100,23 +107,19 @@ class RowPass:
         keys = key_columns([None if record is None else read_key(record) for record in stays])
         return pa.RecordBatch.from_arrays([*arrays, *keys, *band_columns(runs, self.bands)], schema=self.schema)
 
-    def _follow(
-        self, records: list[Record], account: Account
-    ) -> tuple[list[Record], dict[str, Drop], dict[str, list[Change]]]:
-        """The records that all steps keep, the drops by id, and the changes by id in the order of the steps."""
-        batch = to_batch(records)
-        drops: dict[str, Drop] = {}
-        changes: dict[str, list[Change]] = {}
+    def _follow(self, records: Sequence[Record], account: Account) -> list[_Passed]:
+        passed = [_Passed(record) for record in records]
+        # Step by step, not record by record: what a step looks up stays in the core's cache.
         for step in self.steps:
-            result = step(batch)
-            drops.update({drop.id: drop for drop in result.drops})
-            for change in sorted(result.changes, key=lambda change: change.field):
-                changes.setdefault(change.id, []).append(change)
-            changed = len({change.id for change in result.changes})
-            account.steps[step.name] = [batch.num_rows, result.kept.num_rows, changed]
-            account.tallies[step.name] = Counter(result.tallies)
-            batch = result.kept
-        return from_batch(batch), drops, changes
+            tallies = account.tallies.setdefault(step.name, Counter())
+            for one in passed:
+                if one.drop is None:
+                    outcome = step(one.record)
+                    one.record, one.drop = outcome.record, outcome.drop
+                    one.changes += sorted(outcome.changes, key=lambda change: change.field)
+                    account.changed[step.name] += bool(outcome.changes)
+                    tallies.update(outcome.tallies)
+        return passed
 
     def _contacts(self, records: Sequence[Record | None]) -> list[bytes | None]:
         if self.index.is_empty:
@@ -160,5 +163,4 @@ def _change_lines(changes: Sequence[Change]) -> bytes | None:
 
 
 def _contact_line(contacts: Sequence[Contact]) -> bytes | None:
-    rows = [[one.item.benchmark, one.item.id, one.reason, one.coverage] for one in contacts]
-    return orjson.dumps(rows) if rows else None
+    return orjson.dumps([astuple(one) for one in contacts]) if contacts else None

@@ -7,6 +7,7 @@ run that was killed goes on with the next shard, and one with another option beg
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pyarrow as pa
@@ -82,13 +83,16 @@ class ShardWork:
         content, begin = shard.read()
         name = f"{hash_hex(f'{self.key} {begin} {xxhash.xxh3_128_hexdigest(content)}')}.arrow"
         path = self.folder / name
-        if not path.is_file():
+        if not _is_whole(path):
             try:
-                write_table(path, [self.function(batch) for batch in _batches(content, begin)])
+                batches = [self.function(batch) for batch in _batches(content, begin)]
             except LineError as error:
                 raise InputError(
                     f"{shard.path}, line {_line_number(shard.path, error.start)}: {error.message}"
                 ) from error
+            if not batches:
+                return Made(name, 0, len(content))
+            _write_table(path, batches)
         return Made(name, open_table(path).num_rows, len(content))
 
 
@@ -103,23 +107,30 @@ def cut(paths: Sequence[Path], size: int) -> list[Shard]:
     return shards
 
 
-def write_table(path: Path, batches: Sequence[pa.RecordBatch]) -> None:
-    """Write batches as one; the file appears whole."""
-    partial = path.with_name(f"{path.name}.partial")
-    if not batches:
-        partial.write_bytes(b"")
-    else:
-        table = pa.Table.from_batches(batches).combine_chunks()
-        with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-    partial.replace(path)
-
-
 def open_table(path: Path) -> pa.Table:
     """A shard's file, mapped into memory: only what is looked at is read."""
-    if not path.stat().st_size:
-        return pa.table({})
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a shard's file is there, and not cut short by a power cut."""
+    try:
+        open_table(path)
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+    return True
+
+
+def _write_table(path: Path, batches: Sequence[pa.RecordBatch]) -> None:
+    """Write batches as one; the file appears whole, also where two processes make it at once: of a file that is given twice."""
+    table = pa.Table.from_batches(batches).combine_chunks()
+    with (
+        NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as named,
+        pa.OSFile(named.name, "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
+    Path(named.name).replace(path)
 
 
 def _batches(content: bytes, begin: int) -> Iterator[pa.RecordBatch]:

@@ -1,65 +1,62 @@
-"""What a step over records is: a pure function from a batch to the rows kept, the drops and the changes.
-
-kept + dropped = read, for every batch. `follow` applies one decision function to each record of a batch and does the
-bookkeeping, so a step file holds its decision only.
-"""
+"""What a step over single records is: a pure function from a record to what it makes of it, kept or dropped with a reason."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import pyarrow as pa
-
-from osler.records.arrow import from_batch, to_batch
 from osler.records.drop import Change, Drop
-from osler.records.record import Record
+from osler.records.record import Message, Record
 
 
 @dataclass(frozen=True, slots=True)
-class StepResult:
-    """What a step made of a batch."""
+class Outcome:
+    """What a step made of one record."""
 
-    kept: pa.RecordBatch
-    drops: tuple[Drop, ...] = ()
+    record: Record
+    drop: Drop | None = None
     changes: tuple[Change, ...] = ()
     tallies: Mapping[str, int] = field(default_factory=dict)
     """What the step counted besides: identifiers replaced, by type."""
 
 
 class Step(Protocol):
-    """A step that looks at one record at a time. Pure: the same batch gives the same result, in any process."""
+    """A step that looks at one record at a time. Pure: the same record gives the same outcome, in any process."""
 
     @property
     def name(self) -> str:
         """Name in `dropped.jsonl`, `changes.jsonl` and `counts.json`."""
 
-    def __call__(self, batch: pa.RecordBatch) -> StepResult:
-        """Take in a batch of records."""
+    def __call__(self, record: Record) -> Outcome:
+        """Take in a record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a step decided on one record."""
+def rewritten(
+    record: Record, step: str, rewrite: Callable[[str, str], tuple[str, str]]
+) -> tuple[Record, tuple[Change, ...]]:
+    """The record with its texts rewritten, and the fields that changed.
 
-    record: Record
-    drop: Drop | None = None
-    changes: tuple[Change, ...] = ()
-    tallies: Mapping[str, int] = field(default_factory=dict)
+    Fields are named `messages[0]`, `context[0]`, `choices[0]` and `rationale`. System turns are instructions, not data, and
+    stay as they are. An unchanged record is returned as the same object.
 
+    Args:
+        rewrite: a field's name and text to its new text and, where that is another, the reason.
+    """
+    changes: list[Change] = []
 
-def follow(batch: pa.RecordBatch, decide: Callable[[Record], Outcome]) -> StepResult:
-    """Apply `decide` to every record of the batch, in order."""
-    outcomes = [decide(record) for record in from_batch(batch)]
-    kept = [outcome.record for outcome in outcomes if outcome.drop is None]
-    changes = tuple(change for outcome in outcomes if outcome.drop is None for change in outcome.changes)
-    tallies: dict[str, int] = {}
-    for outcome in outcomes:
-        for name, count in outcome.tallies.items():
-            tallies[name] = tallies.get(name, 0) + count
-    unchanged = len(kept) == batch.num_rows and not changes
-    return StepResult(
-        kept=batch if unchanged else to_batch(kept),
-        drops=tuple(outcome.drop for outcome in outcomes if outcome.drop is not None),
-        changes=changes,
-        tallies=tallies,
+    def apply(field: str, text: str) -> str:
+        after, reason = rewrite(field, text)
+        if after != text:
+            changes.append(Change(record.id, step, field, reason, text, after))
+        return after
+
+    messages = tuple(
+        message if message.role == "system" else Message(message.role, apply(f"messages[{index}]", message.content))
+        for index, message in enumerate(record.messages)
     )
+    context = tuple(apply(f"context[{index}]", text) for index, text in enumerate(record.context))
+    choices = tuple(apply(f"choices[{index}]", text) for index, text in enumerate(record.choices))
+    rationale = apply("rationale", record.rationale)
+    if not changes:
+        return record, ()
+    changed = replace(record, messages=messages, context=context, choices=choices, rationale=rationale)
+    return changed, tuple(changes)

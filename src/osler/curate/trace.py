@@ -101,8 +101,8 @@ def trace(folder: Path, identity: str) -> Trace:
         record=found,
         changes=tuple(_naming(curated / "changes.jsonl", identity)),
         drop=own or aside,
-        lost_to=_kept_id(detail) if own and own["step"] == dedupe.NAME else "",
-        beat=tuple(row for row in drops if row["step"] == dedupe.NAME and _kept_id(row["detail"]) == identity),
+        lost_to=dedupe.kept_for(detail) if own and own["step"] == dedupe.NAME else "",
+        beat=tuple(row for row in drops if row["step"] == dedupe.NAME and dedupe.kept_for(row["detail"]) == identity),
         benchmark=detail if own and own["step"] == decontaminate.NAME else "",
         held_by=tuple(row for row in drops if row["step"] == decontaminate.NAME and row["id"] != identity),
         benchmarks_checked=tuple(row["benchmark"] for row in counts["overlap"]),
@@ -167,11 +167,6 @@ def _set_aside(folder: Path, identity: str) -> Row | None:
         if record_id(row["source"], row["row"]) == identity:
             return {"step": "collect", **row}
     return None
-
-
-def _kept_id(detail: str) -> str:
-    """The id that a copy's drop begins its detail with."""
-    return detail.partition(",")[0].strip()
 
 
 def _training(folder: Path, identity: str, kept: Row | None) -> Training:

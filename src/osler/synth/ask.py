@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,7 @@ class CallStore:
 
     def put(self, key: str, answer: Answer) -> None:
         """Keep a reply."""
-        made = answer.completion
-        fields = None if made is None else {name: getattr(made, name) for name in Completion.__slots__}
-        write_json(self._path(key), {"status": answer.status, "completion": fields})
+        write_json(self._path(key), asdict(answer))
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"

@@ -1,14 +1,19 @@
 """The recipe's section `synth:`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, ValidationInfo, model_validator
 
 from osler.records.record import Access
 from osler.runs.section import PositiveInt, Section, seen_from_recipe
 
 _Path = Annotated[Path, AfterValidator(seen_from_recipe)]
+
+
+def _name_or_path(use: str, info: ValidationInfo) -> str:
+    return use if re.fullmatch(r"\w+", use) else str(seen_from_recipe(use, info))
 
 
 class DocumentFacts(Section):
@@ -93,9 +98,9 @@ class EndpointConfig(Section):
 class GeneratorConfig(Section):
     """One generator at work."""
 
-    use: str = Field(
+    use: Annotated[str, AfterValidator(_name_or_path)] = Field(
         description="Name of a generator that ships (emergency_scenario, term_qa, choice_explanation, symptom_reasoning) or path of "
-        "a generator file."
+        "a generator file; a relative path starts at the recipe's folder."
     )
     source: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_]{0,47}$",

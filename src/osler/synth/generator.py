@@ -54,7 +54,9 @@ class Generator(Section):
     prompt: str
     reply_schema: dict[str, Any] = Field(alias="schema", description="JSON Schema of the reply.")
     record: RecordForm
-    checks: tuple[Check, ...]
+    checks: tuple[Check, ...] = Field(
+        description="What a record must pass; `quote` and `overlap` are held in any case."
+    )
     allowed_numbers: tuple[str, ...] = Field((), description="Numbers that need not stand in the passage (911).")
     max_tokens: StrictInt = Field(700, gt=0)
 
@@ -64,18 +66,15 @@ class Generator(Section):
         return sha256_json(self.model_dump(mode="json"))
 
 
-def load_generator(use: str, folder: Path | None = None) -> Generator:
+def load_generator(use: str) -> Generator:
     """A generator by the name of one that ships, or by the path of a file.
-
-    Args:
-        folder: what a relative path is relative to.
 
     Raises:
         InputError: there is none, or the file is wrong; names every mistake.
     """
     path = _FOLDER / f"{use}.yaml"
     if not path.is_file():
-        path = (folder or Path()) / Path(use).expanduser()
+        path = Path(use)
     if not path.is_file():
         shipped = sorted(file.stem for file in _FOLDER.glob("*.yaml"))
         raise InputError(

@@ -49,12 +49,17 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One generator with its items and their calls."""
+    """One generator with its items and the call for each."""
 
     generator: Generator
     use: GeneratorConfig
-    items: tuple[Item, ...]
-    requests: tuple[Request, ...]
+    asked: tuple[tuple[Item, Request | None], ...]
+    """None for an item without a passage."""
+
+    @property
+    def requests(self) -> list[Request]:
+        """The calls, each once."""
+        return list({request.key: request for _, request in self.asked if request is not None}.values())
 
 
 def synth(config: SynthConfig, around: Surroundings, seed: int, folder: Path, calls: Path, progress: Progress) -> None:
@@ -76,20 +81,17 @@ def synth(config: SynthConfig, around: Surroundings, seed: int, folder: Path, ca
     repeats = Repeats(config.near_threshold)
     built: list[Built] = []
     dropped: list[dict[str, Any]] = []
-    counted: list[dict[str, Any]] = []
+    tallies: list[Counter[str]] = []
     for work in _works(config, library, around, seed):
-        made, failed, facts = _run(work, config, asker, repeats, around, progress)
-        built += made
-        dropped += failed
-        counted.append(facts)
+        tallies.append(Counter(items=len(work.asked)))
+        answers = _answers(work, asker, tallies[-1], progress)
+        for result in _results(work, config, answers, repeats, around):
+            if isinstance(result, Built):
+                built.append(result)
+            else:
+                dropped.append(result)
     built, late = _without_repeats(built, repeats, around)
-    for facts in counted:
-        of_source = [row for row in late if row["source"] == facts["source"]]
-        facts["kept"] -= len(of_source)
-        facts["dropped"] = dict(
-            sorted((Counter(facts["dropped"]) + Counter(row["reason"] for row in of_source)).items())
-        )
-    _write(folder, config, library, built, [*dropped, *late], counted, seed)
+    _write(folder, config, library, built, [*dropped, *late], tallies, seed)
 
 
 def estimate(config: SynthConfig, around: Surroundings, seed: int, calls: Path, progress: Progress) -> dict[str, Any]:
@@ -103,8 +105,8 @@ def estimate(config: SynthConfig, around: Surroundings, seed: int, calls: Path, 
     store = CallStore(calls)
     rows = []
     for work in _works(config, library, around, seed):
-        asked = {request.key: request for request in work.requests}
-        open_calls = [request for key, request in asked.items() if store.get(key) is None]
+        requests = work.requests
+        open_calls = [request for request in requests if store.get(request.key) is None]
         n_chars = sum(len(turn["content"]) for request in open_calls for turn in request.body["messages"])
         prompt, reply = n_chars // 4, len(open_calls) * work.generator.max_tokens
         endpoint = config.endpoint
@@ -115,10 +117,10 @@ def estimate(config: SynthConfig, around: Surroundings, seed: int, calls: Path, 
             {
                 "source": work.use.source,
                 "generator": work.generator.name,
-                "items": len(work.items),
-                "without_passage": sum(not item.passages for item in work.items),
+                "items": len(work.asked),
+                "without_passage": sum(request is None for _, request in work.asked),
                 "calls": len(open_calls),
-                "already_answered": len(asked) - len(open_calls),
+                "already_answered": len(requests) - len(open_calls),
                 "prompt_tokens": prompt,
                 "reply_tokens_at_most": reply,
                 "cost_at_most": round((prompt * endpoint.input_price + reply * endpoint.output_price) / 1e6, 4),
@@ -139,10 +141,10 @@ def missing(config: SynthConfig) -> str:
 
 def leave_out(config: SynthConfig, why: str, folder: Path) -> None:
     """Write the stage's files without a record, with the reason."""
-    facts = [_counted(use, load_generator(use.use), config) for use in config.generators]
     for use in config.generators:
         write_records(folder / "records" / f"{use.source}.jsonl", ())
     write_local_only(folder, ())
+    facts = _counted(config, [], [], [Counter() for _ in config.generators])
     write_json(folder / "counts.json", {"documents": [], "generators": facts, "left_out": why})
 
 
@@ -175,85 +177,63 @@ def _check_local(config: SynthConfig, library: Library, around: Surroundings) ->
 def _works(config: SynthConfig, library: Library, around: Surroundings, seed: int) -> Iterator[_Work]:
     for use in config.generators:
         generator = load_generator(use.use)
-        items = tuple(
-            items_of(generator, use, library.passages, library.index, config.retrieval.passages, around.collected, seed)
+        items = items_of(
+            generator, use, library.passages, library.index, config.retrieval.passages, around.collected, seed
         )
-        yield _Work(
-            generator,
-            use,
-            items,
-            tuple(request_for(generator, item, config.endpoint, seed) for item in items if item.passages),
+        asked = (
+            (item, request_for(generator, item, config.endpoint, seed) if item.passages else None) for item in items
         )
+        yield _Work(generator, use, tuple(asked))
 
 
-def _run(
-    work: _Work, config: SynthConfig, asker: Asker, repeats: Repeats, around: Surroundings, progress: Progress
-) -> tuple[list[Built], list[dict[str, Any]], dict[str, Any]]:
-    answers = _answers(work, asker, progress)
-    built: list[Built] = []
-    dropped: list[dict[str, Any]] = []
-    tokens: Counter[str] = Counter()
-    n_repaired = 0
-    asked = iter(work.requests)
-    for item in work.items:
+def _answers(work: _Work, asker: Asker, tally: Counter[str], progress: Progress) -> dict[str, tuple[str, Answer]]:
+    """By each request's key: the key of the call that counts, and its answer. A reply of a wrong form is asked for once more."""
+    name = f"ask {work.use.source}"
+    answers: dict[str, tuple[str, Answer]] = {}
+    again: dict[str, str] = {}
+    repairs: list[Request] = []
+    for request, answer in _asked(asker, work.requests, name, tally, progress):
+        answers[request.key] = (request.key, answer)
+        if answer.completion is not None and answer.completion.finish != "length":
+            value, problem = parse_reply(answer.completion.text, work.generator.reply_schema)
+            if value is None:
+                repairs.append(repair_of(request, answer.completion.text, problem))
+                again[repairs[-1].key] = request.key
+    for request, answer in _asked(asker, repairs, f"{name} again", tally, progress):
+        answers[again[request.key]] = (request.key, answer)
+    tally["repaired"] = len(repairs)
+    return answers
+
+
+def _asked(
+    asker: Asker, requests: Sequence[Request], name: str, tally: Counter[str], progress: Progress
+) -> Iterator[tuple[Request, Answer]]:
+    """The requests with their answers, as they come in; the tokens of every reply are counted, also of one that is no use."""
+    for done, (number, answer) in enumerate(asker.ask_all(requests), start=1):
+        if answer.completion is not None:
+            tally["prompt_tokens"] += answer.completion.prompt_tokens or 0
+            tally["reply_tokens"] += answer.completion.completion_tokens or 0
+        yield requests[number], answer
+        progress(name, done, len(requests), "calls")
+
+
+def _results(
+    work: _Work, config: SynthConfig, answers: Mapping[str, tuple[str, Answer]], repeats: Repeats, around: Surroundings
+) -> Iterator[Built | dict[str, Any]]:
+    """What becomes of each item: a record, or a row of `dropped.jsonl`."""
+    for item, request in work.asked:
         key = ""
         result: Built | Failed = Failed("no_passage", "no passage shares a word with it")
-        if item.passages:
-            request = next(asked)
-            key, answer, repaired = answers[request.key]
-            n_repaired += repaired
-            if answer.completion is not None:
-                tokens["prompt"] += answer.completion.prompt_tokens or 0
-                tokens["reply"] += answer.completion.completion_tokens or 0
+        if request is not None:
+            key, answer = answers[request.key]
             result = build(work.generator, work.use, config, item, key, answer, around.blocked)
         if isinstance(result, Built) and "duplicate" in work.generator.checks and (same := repeats.add(result.record)):
             result = Failed("near_duplicate", f"of {same}")
         if isinstance(result, Built):
-            built.append(result)
+            yield result
         else:
             asked_about = item.record.id if item.record is not None else item.text or item.passages[0].id
-            dropped.append(_dropped(work.use.source, work.generator.name, asked_about, key, result))
-    facts = _counted(
-        work.use,
-        work.generator,
-        config,
-        items=len(work.items),
-        kept=len(built),
-        repaired=n_repaired,
-        dropped=dict(sorted(Counter(row["reason"] for row in dropped).items())),
-        prompt_tokens=tokens["prompt"],
-        reply_tokens=tokens["reply"],
-    )
-    return built, dropped, facts
-
-
-def _counted(use: GeneratorConfig, generator: Generator, config: SynthConfig, **counts: Any) -> dict[str, Any]:
-    """A generator's row of `counts.json`; what is not given is nothing."""
-    told = {"source": use.source, "generator": generator.name, "version": generator.version}
-    nothing = {"items": 0, "kept": 0, "repaired": 0, "dropped": {}, "prompt_tokens": 0, "reply_tokens": 0}
-    return {**told, "model": config.endpoint.model, **nothing, **counts}
-
-
-def _answers(work: _Work, asker: Asker, progress: Progress) -> dict[str, tuple[str, Answer, bool]]:
-    """By each request's key: the key of the call that counts, its answer, and whether it is the repaired one."""
-    name = f"ask {work.use.source}"
-    answers: dict[str, tuple[str, Answer, bool]] = {}
-    again: dict[str, Request] = {}
-    requests = list({request.key: request for request in work.requests}.values())
-    for done, (number, answer) in enumerate(asker.ask_all(requests), start=1):
-        request = requests[number]
-        answers[request.key] = (request.key, answer, False)
-        if answer.completion is not None and answer.completion.finish != "length":
-            value, problem = parse_reply(answer.completion.text, work.generator.reply_schema)
-            if value is None:
-                again[request.key] = repair_of(request, answer.completion.text, problem)
-        progress(name, done, len(requests), "calls")
-    repairs = list(again.items())
-    for done, (number, answer) in enumerate(asker.ask_all(request for _, request in repairs), start=1):
-        key, request = repairs[number]
-        answers[key] = (request.key, answer, True)
-        progress(f"{name} again", done, len(repairs), "calls")
-    return answers
+            yield _dropped(work.use.source, work.generator.name, asked_about, key, result)
 
 
 def _without_repeats(
@@ -295,7 +275,7 @@ def _write(
     library: Library,
     built: list[Built],
     dropped: list[dict[str, Any]],
-    counted: list[dict[str, Any]],
+    tallies: list[Counter[str]],
     seed: int,
 ) -> None:
     for use in config.generators:
@@ -308,10 +288,34 @@ def _write(
     write_rows(folder / "lineage.jsonl", (one.lineage for one in built))
     write_rows(folder / "dropped.jsonl", dropped)
     write_rows(folder / "review.jsonl", _review_rows(built, config, seed))
-    write_json(
-        folder / "counts.json",
-        {"documents": document_counts(library, config), "generators": counted, "output_terms": output_terms(config)},
-    )
+    counts = {
+        "documents": document_counts(library, config),
+        "generators": _counted(config, built, dropped, tallies),
+        "output_terms": output_terms(config),
+    }
+    write_json(folder / "counts.json", counts)
+
+
+def _counted(
+    config: SynthConfig, built: Sequence[Built], dropped: Sequence[Mapping[str, Any]], tallies: Sequence[Counter[str]]
+) -> list[dict[str, Any]]:
+    """For each generator its row of `counts.json`."""
+    rows = []
+    for use, tally in zip(config.generators, tallies, strict=True):
+        generator = load_generator(use.use)
+        reasons = Counter(row["reason"] for row in dropped if row["source"] == use.source)
+        rows.append(
+            {
+                "source": use.source,
+                "generator": generator.name,
+                "version": generator.version,
+                "model": config.endpoint.model,
+                "kept": sum(one.record.origin.source == use.source for one in built),
+                "dropped": dict(sorted(reasons.items())),
+                **{name: tally[name] for name in ("items", "repaired", "prompt_tokens", "reply_tokens")},
+            }
+        )
+    return rows
 
 
 def _review_rows(built: list[Built], config: SynthConfig, seed: int) -> Iterator[dict[str, Any]]:

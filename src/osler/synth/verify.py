@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from osler.synth.passage import Passage
-from osler.text import shingles, words
+from osler.text import NEGATIONS, shingles, words
 
 Blocked = Callable[[str, str], str]
 """Question and answer to the guard's rule that blocks the answer, or empty."""
@@ -20,7 +20,17 @@ _NUMBER_WORDS = {
             "eighteen nineteen twenty"
         ).split()
     )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90", "hundred": "100", "half": "0.5"}
+} | {
+    "thirty": "30",
+    "forty": "40",
+    "fifty": "50",
+    "sixty": "60",
+    "seventy": "70",
+    "eighty": "80",
+    "ninety": "90",
+    "hundred": "100",
+    "half": "0.5",
+}
 _UNITS = (
     r"(?:mg|µg|ug|mcg|g|kg|ng|ml|l|dl|cl|litres?|liters?|cm|mm|m|metres?|meters?|inch(?:es)?|feet|foot|iu|units?|mmol|mol|meq|mmhg|"
     r"kpa|kcal|kj|°\s?[cf]|degrees?|%|percent|per cent|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|"
@@ -98,9 +108,7 @@ def _quote(passage: Passage, places: list[tuple[str, int, int]], first: int, las
 
 def _guarded_words(found: Sequence[str]) -> list[str]:
     """Words that may not differ: numbers and negations."""
-    return [
-        word for word in found if any(map(str.isdigit, word)) or word in {"no", "not", "never", "without", "nor", "t"}
-    ]
+    return [word for word in found if any(map(str.isdigit, word)) or word in NEGATIONS]
 
 
 def foreign_numbers(answer: str, passage: str, allowed: Sequence[str]) -> list[str]:
@@ -139,8 +147,13 @@ def _unit(unit: str) -> str:
         "percent": "%",
         "liter": "l",
         "litre": "l",
+        "meter": "m",
+        "metre": "m",
+        "inche": "inch",
+        "feet": "foot",
         "hr": "hour",
         "min": "minute",
+        "sec": "second",
     }
     singular = unit.rstrip("s") if len(unit) > 2 else unit
     return same.get(singular, same.get(unit, singular))

@@ -65,7 +65,7 @@ def test_what_training_needs_is_told_before_it_starts(runs: Path, capsys: pytest
     assert "source    medquad:" in shown
     assert "next      osler train" in shown
     assert run_command([*plan, "--set", "machine.card=h100-81gb"]) == 2
-    assert 'mistake   machine.card: is "h100-81gb"; did you mean "h100-80gb"?' in capsys.readouterr().err
+    assert "mistake   machine.card: is \"h100-81gb\". Did you mean 'h100-80gb'?" in capsys.readouterr().err
 
 
 def test_rows_are_shown_as_the_model_sees_them(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,8 +57,7 @@ def test_the_card_tells_the_counts_of_the_run(runs: Path) -> None:
     for step in counts["steps"]:
         assert f"| {step['step']} | {step['read']:,} | {step['kept']:,} | {step['changed']:,} |" in body
         assert all(f"{reason.replace('_', ' ')} {n:,}" in body for reason, n in step["dropped"].items())
-    for kind, n in counts["identifiers"].items():
-        assert f"| {kind} | {n:,} |" in body
+    assert " · ".join(f"{kind} {n:,}" for kind, n in sorted(counts["identifiers"].items())) in body
     for row in counts["overlap"]:
         assert (
             f"| {row['benchmark']} | {row['items']:,} | {row['items_touched']:,} | {row['records_dropped']:,} |" in body

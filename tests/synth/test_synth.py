@@ -170,7 +170,9 @@ def test_an_endpoint_that_stays_down_stops_the_run_with_what_was_answered_kept(g
     down.set()
     with scripted_endpoint(script) as served:
         config = _config(served, guidelines, endpoint={"attempts": 2, "concurrency": 1})
-        with pytest.raises(EnvironmentLacks, match=r"answered 503 \(attempt 2 of 2\). What was answered is kept"):
+        with pytest.raises(
+            EnvironmentLacks, match=r"answered 503 \(no reason given\) \(attempt 2 of 2\). What was answered is kept"
+        ):
             _made(config, tmp_path)
         down.clear()
         n_paid = served.paid

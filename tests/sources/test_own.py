@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from osler.errors import InputError, RecipeError
 from osler.recipe import parse_recipe
-from osler.records.io import read_records
+from osler.records.io import read_records, to_dict
 from osler.records.record import Record
 from osler.runs.files import read_json
 from osler.runs.progress import silent
@@ -89,11 +89,22 @@ def aside(tmp_path: Path) -> list[dict]:
 def test_a_file_becomes_records_by_its_columns(records, name, write):
     first, second = records(name, write(ROWS), context="Text", group="patient", split="Teil")
     assert (first.question, first.target, first.task) == ("Invented: is water wet?", "Yes.", "qa")
-    assert (first.context, first.group, first.split) == (("A passage.",), "my-clinic:7", "test")
+    assert (first.context, first.split) == (("A passage.",), "test")
     assert (second.context, second.group, second.split) == ((), "", "")
     assert first.id.startswith("my-clinic:")
     assert (first.origin.license, first.origin.access) == ("LicenseRef-own", "unclear")
     assert first.origin.revision.startswith("sha256:")
+
+
+def test_a_patients_number_makes_a_group_and_stands_in_no_record(records):
+    rows = [
+        {"Frage": f"Invented: is it {n}?", "Antwort": "Yes.", "patient": number}
+        for n, number in enumerate(("4711-08", "4711-08", "4711-09"))
+    ]
+    first, again, other = records("qa.csv", as_csv(rows), group="patient")
+    assert first.group == again.group != other.group
+    assert first.group.startswith("my-clinic:")
+    assert all("4711" not in json.dumps(to_dict(one)) for one in (first, again, other))
 
 
 def test_a_spreadsheet_becomes_records(records):

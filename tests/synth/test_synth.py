@@ -222,6 +222,28 @@ def test_repeats_of_collected_records_and_benchmark_items_are_dropped(guidelines
     assert {record.id for record in kept} == {record.id for record in records} - {one.id, other.id}
 
 
+def test_no_identifier_of_a_collected_record_goes_to_the_endpoint(guidelines: Path, tmp_path: Path):
+    asks = "My name is John Miller, MRN 4471982, phone 555-201-3344. What is put on a burn at once?"
+    record = Record(
+        "medqa:1",
+        "choice",
+        (Message("user", asks), Message("assistant", "A. Clean running water")),
+        Origin("medqa", "1", license="MIT"),
+        context=("Seen by Dr. Anna Whitfield on 03/14/2019 for a burn of the hand.",),
+        choices=("Clean running water", "Butter"),
+        answer=0,
+        split="train",
+    )
+    around = replace(AROUND, collected=lambda _: [record])
+    use = {"use": "choice_explanation", "source": "explained", "records": "medqa"}
+    with scripted_endpoint(_good) as served:
+        synth(_config(served, guidelines, generators=[use]), around, 7, tmp_path / "synth", tmp_path / "calls", silent)
+        sent = json.dumps(served.calls)
+    assert "What is put on a burn at once?" in sent
+    written = sent + "".join(path.read_text() for path in tmp_path.rglob("*.json*"))
+    assert not [part for part in ("Miller", "4471982", "555-201", "Whitfield", "03/14") if part in written]
+
+
 def test_an_explanation_keeps_question_options_and_key_and_held_out_questions_are_not_asked(
     guidelines: Path, tmp_path: Path
 ):

@@ -55,7 +55,8 @@ class OwnConfig(Section):
         None, description="From what `answer` counts when it is the number of an option; null: it is no number."
     )
     group: str | None = Field(
-        None, description="Column with what must not stand on both sides of a split, as a patient's number."
+        None,
+        description="Column with what must not stand on both sides of a split, as a patient's number. Records hold a digest of it.",
     )
     split: str | None = Field(
         None, description="Column with train, validation or test; null: the file's name tells, or there is none."

@@ -1,5 +1,6 @@
 """A user's own files as sources, by a mapping in the recipe (`collect.own`): columns in, records out, no code."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -57,10 +58,12 @@ def _records(own: "OwnConfig", row: Any, place: Place) -> list[Record]:
     answer = _filled(row, own.answer, "empty_answer")
     choices = _choices(row, own.choices)
     context, group = _text(row, own.context), _text(row, own.group).strip()
+    if group:  # a digest: the column may hold a patient's number, and a record's group is written out with it
+        group = f"{own.name}:{hashlib.sha256(f'{own.name} {group}'.encode()).hexdigest()[:16]}"
     parts: MoreParts = {
         "context": (context,) if context.strip() else (),
         "split": _split(row, own, place),
-        "group": f"{own.name}:{group}" if group else "",
+        "group": group,
     }
     if not choices:
         return one_record(place, question, answer, **parts)

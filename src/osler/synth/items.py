@@ -1,11 +1,13 @@
 """What a generator is asked about, one item after the other, in an order that the seed decides."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from osler.errors import InputError
-from osler.records.record import Record
+from osler.phi import find
+from osler.phi import replace as replace_spans
+from osler.records.record import Message, Record
 from osler.synth.config import GeneratorConfig
 from osler.synth.generator import Generator, ItemKind, render
 from osler.synth.index import Index
@@ -63,7 +65,7 @@ def items_of(
     records = _drawn(
         [one for one in collected(config.records) if one.split not in _HELD_OUT], lambda one: one.id, config, seed
     )
-    for record in records:
+    for record in map(_without_identifiers, records):
         facts = {"question": record.question, "choices": record.choices, "target": record.target, "key": _key(record)}
         own = _own_passage(record)
         found = _found(generator, record.question, facts, index, n_passages)
@@ -82,6 +84,17 @@ def _kind(generator: Generator, config: GeneratorConfig) -> ItemKind:
         listed = " or ".join(ways[one] for one in generator.items)
         raise InputError(f"the generator {generator.name} takes {listed}; the recipe gives {ways[kind]}")
     return kind
+
+
+def _without_identifiers(record: Record) -> Record:
+    """The record as curation makes it: what a model elsewhere is asked about names no patient."""
+
+    def clean(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(replace_spans(text, find(text)) for text in texts)
+
+    spoken = clean([message.content for message in record.messages])
+    messages = tuple(Message(message.role, text) for message, text in zip(record.messages, spoken, strict=True))
+    return replace(record, messages=messages, context=clean(record.context), choices=clean(record.choices))
 
 
 def _found(generator: Generator, item: str, facts: dict[str, Any], index: Index | None, n: int) -> list[Passage]:

@@ -28,8 +28,8 @@ CORE_STEPS = (
     ("doctor",),
     ("init", "recipe.yaml"),
     ("run", "recipe.yaml", "--until", "curate", "--quiet"),
-    ("report", "my-run"),
-    ("card", "data", "my-run"),
+    ("report", "recipe"),
+    ("card", "data", "recipe"),
     ("guard", "check", "What helps against hay fever?"),
 )
 """What the core does without an extra, from an empty folder to a training set, its report and card, and a guarded question."""

@@ -90,7 +90,7 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _value(field: FieldInfo) -> str:
-    default: Any = field.get_default(call_default_factory=True)
+    default: Any = field.get_default(call_default_factory=True, validated_data={})
     if default is PydanticUndefined:
         return ""
     return _yaml(

@@ -59,7 +59,9 @@ def main() -> None:
             _call(str(ENVIRONMENT / "bin" / "osler"), *step, folder=folder)
         if chosen.versions != "tested":
             _call(*pip, *CORE_TEST_PACKAGES)
-            _call(str(ENVIRONMENT / "bin" / "pytest"), *(f"tests/{room}" for room in CORE_TESTS))
+            # A package at its lowest may warn of what a newer one beside it has replaced.
+            warned = ("-W", "default::DeprecationWarning")
+            _call(str(ENVIRONMENT / "bin" / "pytest"), *warned, *(f"tests/{room}" for room in CORE_TESTS))
         if chosen.extras:
             _call(*pip, "-c", str(constraints), f"{wheel}[{chosen.extras}]")
     print(f"{wheel.name}: every file of the package is in it; the core ran from it in {chosen.versions} versions")
@@ -102,8 +104,9 @@ def _environment(place: Path) -> tuple[str, ...]:
 
 def _call(*command: str, folder: str | Path = ROOT) -> None:
     print("+", Path(command[0]).name, *command[1:], file=sys.stderr, flush=True)
-    finished = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False)
+    finished = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
     if finished.returncode:
+        print(finished.stdout[-8000:], file=sys.stderr)
         sys.exit(f"exit code {finished.returncode} from the command above")
 
 

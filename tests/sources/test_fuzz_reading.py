@@ -331,6 +331,7 @@ def packed(folder: Path, suffix: str) -> bytes:
             member.size = len(lines)
             archive.addfile(member, io.BytesIO(lines))
     elif suffix == ".pdf":
+        pytest.importorskip("pypdfium2")
         path.write_bytes(INVENTED_PDF)
     else:
         path.write_bytes(

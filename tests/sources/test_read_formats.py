@@ -390,6 +390,7 @@ def test_lists_in_a_cell_are_data_and_never_run():
 
 
 def test_pages_of_a_pdf_are_rows(file, monkeypatch):
+    pytest.importorskip("pypdfium2")
     page = (
         b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R 6 0 R]/Count 2>>endobj\n"
         b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 100]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>endobj\n"

@@ -94,7 +94,7 @@ def test_an_emergency_gets_the_number_of_the_readers_place(client, language, num
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_unsafe_sentence_of_the_model_is_never_released(client, stream, tmp_path):
     response = ask(client, "Tell me more", stream=stream)
-    assert "800" not in response.text
+    assert "800 mg" not in response.text
     assert "Rest well" not in response.text
     assert "Asthma narrows the airways." in (streamed(response)[0] if stream else response.text)
     row = orjson.loads((tmp_path / "audit.jsonl").read_bytes().splitlines()[-1])

@@ -77,15 +77,16 @@ def run_until(
     )
     server = uvicorn.Server(options)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="osler-http")
-    with _stopped_by_signals(stop):
+    with _signals() as received:
         thread.start()
         try:
             wait_until(lambda: server.started or not thread.is_alive(), START_S)
             if not server.started:
                 raise EnvironmentLacks(f"the server took no requests within {START_S:.0f} s of its start")
             on_ready()
-            while thread.is_alive() and not stop.wait(_POLL_S * 5):
+            while thread.is_alive() and not received and not stop.wait(_POLL_S):
                 pass
+            stop.set()
             drain()
         finally:
             server.should_exit = True
@@ -134,14 +135,21 @@ def address_of(listener: socket.socket, host: str) -> str:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Generator[None, None, None]:
-    """Set `stop` on SIGTERM and SIGINT, where this thread may listen for them."""
+def _signals() -> Generator[list[int], None, None]:
+    """SIGTERM and SIGINT as they come, where this thread may listen for them.
+
+    The handler takes no lock: it runs in the midst of this thread's own work, which may hold that very lock, as of an event it waits for.
+    """
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield received
         return
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
